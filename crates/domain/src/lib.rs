@@ -1,1 +1,11 @@
-//! .
+//! What is true: money, ids, time, plans, orders, the contracts of the ports, and every decision about them.
+//!
+//! Everything here is a pure function of its arguments: `(state, fact) -> state`, `(state, now) -> actions`.
+//! Deliberately not here: a clock, randomness, IO of any kind, an async runtime, storage, a provider's wire
+//! format, and the view types of the interface.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod id;
+pub mod money;
+pub mod port;
+pub mod time;

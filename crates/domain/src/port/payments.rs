@@ -1,0 +1,210 @@
+//! MCP server `payments`: open, query and close a payment, refund it, and read what arrived by notification.
+//!
+//! Tools and their types: `createPaymentIntent` [`CreatePaymentIntent`] → [`PaymentIntent`]; `getPaymentStatus` and
+//! `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `createRefund` [`CreateRefund`] and `getRefundStatus` [`RefundRef`]
+//! → [`RefundStatus`]; `listUpdates` [`ListUpdates`] → [`Updates`] (a read of the gateway's own table, without an outcome).
+
+use crate::{
+    id::{AttemptId, RefundId},
+    money::Money,
+    time::UtcMicros,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Payment channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// WeChat Pay.
+    Wechatpay,
+}
+
+/// Opens a payment. The attempt's bare id is the merchant number; repeating the call with the same fields returns the
+/// same payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreatePaymentIntent {
+    /// Our attempt; stored before this call.
+    pub attempt_id: AttemptId,
+    /// Which channel.
+    pub channel: Channel,
+    /// What to charge.
+    pub amount: Money,
+    /// What the payer reads, at most 127 bytes of UTF-8; no personal data.
+    pub description: String,
+    /// Last moment to pay.
+    pub expires_at_us: UtcMicros,
+}
+
+/// A payment waiting for the payer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentIntent {
+    /// Our attempt.
+    pub attempt_id: AttemptId,
+    /// What the payer does next.
+    pub action: PaymentAction,
+    /// Last moment to pay.
+    pub expires_at_us: UtcMicros,
+}
+
+/// What the payer does next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum PaymentAction {
+    /// Scan a QR code that holds `content` (for WeChat Pay `weixin://wxpay/bizpayurl?pr=…`).
+    Qr {
+        /// Text of the code.
+        content: String,
+    },
+}
+
+/// Names a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentRef {
+    /// Our attempt.
+    pub attempt_id: AttemptId,
+}
+
+/// What the channel says about a payment. Amount, currency, merchant and app were compared with our record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentStatus {
+    /// Our attempt.
+    pub attempt_id: AttemptId,
+    /// Where it stands.
+    pub state: PaymentState,
+    /// The channel's own number, once money moved.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub transaction_id: Option<String>,
+    /// What was charged, once money moved.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub captured: Option<Money>,
+    /// When money moved.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub paid_at_us: Option<UtcMicros>,
+}
+
+/// Where a payment stands at the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    /// The channel does not know it.
+    NotFound,
+    /// Waiting for the payer.
+    RequiresAction,
+    /// The channel is working on it, or says a word we do not know.
+    Processing,
+    /// Paid.
+    Captured,
+    /// The payer's bank refused; this payment is over.
+    Failed,
+    /// Closed without money.
+    Closed,
+}
+
+/// Gives money back. Repeating the call with the same fields refunds once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateRefund {
+    /// Our refund; stored before this call.
+    pub refund_id: RefundId,
+    /// The payment it comes from.
+    pub attempt_id: AttemptId,
+    /// What to give back.
+    pub amount: Money,
+    /// Reason the payer reads, at most 80 bytes of UTF-8; no personal data.
+    pub reason: String,
+}
+
+/// Names a refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefundRef {
+    /// Our refund.
+    pub refund_id: RefundId,
+}
+
+/// What the channel says about a refund. Amount and payment were compared with our record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefundStatus {
+    /// Our refund.
+    pub refund_id: RefundId,
+    /// Where it stands.
+    pub state: RefundState,
+    /// What is given back.
+    pub amount: Money,
+}
+
+/// Where a refund stands at the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// The channel does not know it.
+    NotFound,
+    /// On its way.
+    Pending,
+    /// Arrived.
+    Succeeded,
+    /// Refused for good; a new refund may be tried.
+    Failed,
+    /// Someone has to act at the channel.
+    NeedsManual,
+}
+
+/// Reads what notifications brought, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListUpdates {
+    /// The last cursor already applied; 0 at first.
+    pub after: i64,
+}
+
+/// Up to 256 updates after a cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Updates {
+    /// In ascending order of cursor.
+    pub updates: Vec<Update>,
+}
+
+/// One verified notification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Update {
+    /// Position in the gateway's table.
+    pub cursor: i64,
+    /// When it arrived.
+    pub received_at_us: UtcMicros,
+    /// What it says.
+    pub content: UpdateContent,
+}
+
+/// What a notification says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum UpdateContent {
+    /// About a payment.
+    Payment {
+        /// Its state.
+        status: PaymentStatus,
+    },
+    /// About a refund.
+    Refund {
+        /// Its state.
+        status: RefundStatus,
+    },
+    /// About a flight order: something changed at the supplier; read it again.
+    FlightOrder {
+        /// The supplier's order id.
+        order_id: String,
+    },
+    /// About a hotel booking: something changed at the supplier; read it again.
+    HotelBooking {
+        /// The supplier's booking id.
+        booking_id: String,
+    },
+}
