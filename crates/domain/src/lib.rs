@@ -5,6 +5,7 @@
 //! format, and the view types of the interface.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod fault;
 pub mod id;
 pub mod money;
 pub mod port;

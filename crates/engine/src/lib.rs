@@ -1,1 +1,13 @@
-//! .
+//! What happens: store, saga runner, MCP client side, sign-in, vault, change feed and the API commands.
+//!
+//! Deliberately not here: a window, an HTTP server, merchant secrets and business rules (those are in the domain).
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod api;
+pub mod auth;
+mod engine;
+pub mod ports;
+pub mod store;
+pub mod vault;
+
+pub use engine::{Demo, Engine, Options};

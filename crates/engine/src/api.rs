@@ -1,0 +1,46 @@
+//! What the interface can ask of the engine, in one list.
+//!
+//! The list below feeds the dispatch and the TypeScript types alike, so neither can know a command the other does not.
+//! Deliberately not here: transport. A host (the shell, the browser host, a remote gateway) carries name and payload.
+
+mod bindings;
+pub mod command;
+pub mod view;
+
+pub use bindings::typescript;
+
+/// Calls `$use! { name: Command => Result; … }` with every command of the API.
+macro_rules! commands {
+    ($use:ident) => {
+        $use! {
+            get_session: GetSession => SessionView;
+            list_plans: ListPlans => Vec<PlanView>;
+            import_plan: ImportPlan => PlanView;
+            import_sample: ImportSample => PlanView;
+            get_plan: GetPlan => PlanView;
+            set_item_priority: SetItemPriority => PlanView;
+            archive_plan: ArchivePlan => PlanView;
+            list_sign_ins: ListSignIns => Vec<SignInView>;
+            start_sign_in: StartSignIn => SignInView;
+            cancel_sign_in: CancelSignIn => SignInView;
+            disconnect: Disconnect => SignInView;
+            prepare_order: PrepareOrder => OrderView;
+            list_orders: ListOrders => Vec<OrderView>;
+            get_order: GetOrder => OrderView;
+            get_seat_maps: GetSeatMaps => SeatMapsView;
+            choose_seats: ChooseSeats => OrderView;
+            confirm_order: ConfirmOrder => OrderView;
+            check_payment: CheckPayment => OrderView;
+            retry_payment: RetryPayment => OrderView;
+            cancel_order: CancelOrder => OrderView;
+            quote_cancellation: QuoteCancellation => OrderView;
+            accept_cancellation: AcceptCancellation => OrderView;
+            set_settings: SetSettings => SessionView;
+            unlock_vault: UnlockVault => SessionView;
+            retry_keyring: RetryKeyring => SessionView;
+            open_phone: OpenPhone => ();
+            changes: Changes => ChangesView;
+        }
+    };
+}
+pub(crate) use commands;

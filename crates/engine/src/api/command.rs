@@ -1,0 +1,279 @@
+//! What the interface may ask: one struct per command.
+//!
+//! Every field is checked when it is read; unknown fields are refused. `request_id` (`req_…`) is made and stored by the
+//! caller first; repeating it returns the same result. Deliberately not here: what a command does.
+
+use super::view::{LocaleSetting, PriorityView, ThemeSetting};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use zhiyou_domain::{
+    id::{ItemId, OrderId, PlanId, QuoteId, RequestId, TravellerId},
+    port::payments::Channel,
+};
+
+macro_rules! command {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty $(as $ts:literal)?),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* $(#[ts(type = $ts)])? pub $field: $type,)*
+        }
+    };
+}
+
+command!(
+    /// Reads the session.
+    GetSession {}
+);
+command!(
+    /// Lists plans, newest first, archived ones last.
+    ListPlans {}
+);
+command!(
+    /// Imports a plan file's text.
+    ImportPlan {
+        /// The text of the file, at most 1 MiB.
+        text: String,
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Imports the sample trip that comes with the product.
+    ImportSample {
+        /// Language of the sample.
+        locale: LocaleSetting,
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Reads a plan.
+    GetPlan {
+        /// Which.
+        plan_id: PlanId as "string",
+    }
+);
+command!(
+    /// Changes how much an item matters; only before an order is made.
+    SetItemPriority {
+        /// Plan.
+        plan_id: PlanId as "string",
+        /// Item.
+        item_id: ItemId as "string",
+        /// New priority.
+        priority: PriorityView,
+    }
+);
+command!(
+    /// Puts a plan away or takes it back.
+    ArchivePlan {
+        /// Plan.
+        plan_id: PlanId as "string",
+        /// Away or back.
+        archived: bool,
+    }
+);
+command!(
+    /// Lists platforms; those the plan needs are marked.
+    ListSignIns {
+        /// Plan to mark needs for.
+        plan_id: Option<PlanId> as "string | null",
+    }
+);
+command!(
+    /// Opens the platform's page in the system browser and waits for the return.
+    StartSignIn {
+        /// Platform id.
+        platform: String,
+        /// How the browser comes back.
+        return_by: ReturnBy,
+    }
+);
+command!(
+    /// Gives up waiting for the browser.
+    CancelSignIn {
+        /// Platform id.
+        platform: String,
+    }
+);
+command!(
+    /// Revokes and forgets the platform's tokens.
+    Disconnect {
+        /// Platform id.
+        platform: String,
+    }
+);
+command!(
+    /// Makes an order from a plan; holds begin at once.
+    PrepareOrder {
+        /// Plan.
+        plan_id: PlanId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Lists orders, newest first.
+    ListOrders {}
+);
+command!(
+    /// Reads an order.
+    GetOrder {
+        /// Which.
+        order_id: OrderId as "string",
+    }
+);
+command!(
+    /// Reads the seat maps of a flight item.
+    GetSeatMaps {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Item.
+        item_id: ItemId as "string",
+    }
+);
+command!(
+    /// Chooses seats for a flight item; an empty list leaves them to the airline. The hold is made next.
+    ChooseSeats {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Item.
+        item_id: ItemId as "string",
+        /// At most one per segment and traveller.
+        seats: Vec<SeatWish>,
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+/// One wished seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SeatWish {
+    /// Segment.
+    pub segment_id: String,
+    /// Traveller.
+    #[ts(type = "string")]
+    pub traveller_id: TravellerId,
+    /// Seat, e.g. `12A`.
+    pub designator: String,
+}
+command!(
+    /// Confirms exactly the cart that was shown; the payment opens.
+    ConfirmOrder {
+        /// Order.
+        order_id: OrderId as "string",
+        /// The hash that was shown.
+        cart_hash: String,
+        /// How to pay.
+        channel: Channel as "\"wechatpay\"",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Asks the channel now ("I have paid").
+    CheckPayment {
+        /// Order.
+        order_id: OrderId as "string",
+    }
+);
+command!(
+    /// Opens a new payment after one was refused or lapsed.
+    RetryPayment {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Ends an order while nothing is booked; costs nothing.
+    CancelOrder {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Asks what cancelling a booked order costs; nothing is cancelled yet.
+    QuoteCancellation {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Cancels at the quoted cost.
+    AcceptCancellation {
+        /// Order.
+        order_id: OrderId as "string",
+        /// The quote that was shown.
+        quote_id: QuoteId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Saves settings.
+    SetSettings {
+        /// Language.
+        locale: LocaleSetting,
+        /// Theme.
+        theme: ThemeSetting,
+    }
+);
+command!(
+    /// Chooses a passphrase for a vault without a keyring, or opens the vault with it.
+    UnlockVault {
+        /// At least 10 characters when it is chosen.
+        passphrase: Passphrase as "string",
+    }
+);
+command!(
+    /// Tries the system keyring again.
+    RetryKeyring {}
+);
+command!(
+    /// Opens the sandbox's phone page in the system browser; demo mode only.
+    OpenPhone {}
+);
+command!(
+    /// Reads what changed after a cursor.
+    Changes {
+        /// The last cursor the caller has applied.
+        after: i64 as "number",
+    }
+);
+
+/// How the browser comes back after a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ReturnBy {
+    /// `zhiyou://auth/<platform>`.
+    DeepLink,
+    /// `http://127.0.0.1:<port>/…`.
+    Loopback,
+}
+
+/// A passphrase on its way to the vault; it cannot be printed and is wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Passphrase(zeroize::Zeroizing<String>);
+
+impl Passphrase {
+    /// The text, for the key derivation.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<redacted>")
+    }
+}

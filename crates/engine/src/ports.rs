@@ -1,0 +1,63 @@
+//! What the engine needs from its host: a clock, a browser, a place for one key.
+//!
+//! Deliberately not here: the supplier and payment ports, which are MCP servers (see `zhiyou_domain::port`).
+
+use url::Url;
+use zhiyou_domain::time::UtcMicros;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, UTC microseconds.
+    fn now(&self) -> UtcMicros;
+}
+
+/// Opens a page in the system browser.
+pub trait Browser: Send + Sync + 'static {
+    /// Opens `url`, which the engine has checked.
+    ///
+    /// # Errors
+    /// [`BrowserError`] when no browser could be started; the person can copy the address instead.
+    fn open(&self, url: &Url) -> Result<(), BrowserError>;
+}
+
+/// No browser could be started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no browser could be opened: {0}")]
+pub struct BrowserError(pub String);
+
+/// Keeps one 32-byte root key per profile outside the database: the system keyring.
+///
+/// Calls block; callers run them on a blocking thread under a time-out of their own.
+pub trait KeyStore: Send + Sync + 'static {
+    /// Reads the key; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`].
+    fn read(&self) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, KeyStoreError>;
+
+    /// Writes the key.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`].
+    fn write(&self, key: &[u8]) -> Result<(), KeyStoreError>;
+
+    /// Forgets the key.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`].
+    fn delete(&self) -> Result<(), KeyStoreError>;
+}
+
+/// Why the keyring did not serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyStoreError {
+    /// There is no keyring on this system, or none with a collection to write to.
+    #[error("no keyring: {0}")]
+    Missing(String),
+    /// It is locked, the person denied access, or it did not answer in time.
+    #[error("keyring locked: {0}")]
+    Locked(String),
+    /// It answered something else.
+    #[error("keyring: {0}")]
+    Failed(String),
+}

@@ -1,0 +1,125 @@
+//! The engine's database: one file in the data folder, one writer connection, a separate read pool.
+//!
+//! One file per table under `store/`. A transaction that changes anything the interface shows also appends a change row,
+//! and rings the doorbell after its commit. Deliberately not here: what the rows mean (the domain's), the gateway's
+//! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
+
+pub mod changes;
+pub mod dialect;
+
+use sqlx::{AnyPool, Transaction, any::Any};
+use std::{path::Path, sync::Arc};
+use tokio::sync::watch;
+use zhiyou_domain::fault::{Fault, FaultCode};
+
+/// Why the store could not do something. Nothing of the transaction was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or failed.
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database engine is not one we may trust with money.
+    #[error("database engine: {0}")]
+    Engine(String),
+    /// Another process has this data folder in use.
+    #[error("the data folder is in use by another process")]
+    InUse,
+    /// This process is no longer the writer; somebody newer is.
+    #[error("a newer writer has taken over")]
+    Fenced,
+    /// The order moved on since it was read; read it again.
+    #[error("the order changed meanwhile")]
+    Stale,
+    /// A stored row does not read back as what was written.
+    #[error("damaged row: {0}")]
+    Damaged(String),
+    /// A stored row was written by a newer version.
+    #[error("written by a newer version: {0}")]
+    Newer(String),
+    /// The file system failed.
+    #[error("file system: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Sql(sql) if dialect::is_disk_full(sql) => FaultCode::DiskFull,
+            StoreError::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => FaultCode::DiskFull,
+            StoreError::InUse | StoreError::Fenced => FaultCode::DatabaseInUse,
+            StoreError::Stale => FaultCode::WrongState,
+            StoreError::Damaged(_) => FaultCode::HistoryDamaged,
+            StoreError::Newer(_) => FaultCode::NewerVersion,
+            StoreError::Sql(_) | StoreError::Migrate(_) | StoreError::Engine(_) | StoreError::Io(_) => FaultCode::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// A write transaction.
+pub type Tx = Transaction<'static, Any>;
+
+/// Handle to the database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    writer: AnyPool,
+    reader: AnyPool,
+    doorbell: Arc<watch::Sender<i64>>,
+}
+
+impl Db {
+    /// Opens `zhiyou.db` in `data_dir`, creating and migrating it as needed.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when SQLite is too old or its settings do not read back; [`StoreError::Sql`],
+    /// [`StoreError::Migrate`].
+    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let url = dialect::sqlite_url(&data_dir.join("zhiyou.db"));
+        let writer = dialect::pool(&url, 1).await?;
+        dialect::check_engine(&writer).await?;
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let reader = dialect::pool(&url, 4).await?;
+        let cursor = changes::newest(&reader).await?;
+        Ok(Self { writer, reader, doorbell: Arc::new(watch::Sender::new(cursor)) })
+    }
+
+    /// Begins a write transaction; only one runs at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(self.writer.begin_with(dialect::BEGIN_WRITE).await?)
+    }
+
+    /// Commits, then rings the doorbell if the transaction appended changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`]; nothing was kept.
+    pub async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
+        tx.commit().await?;
+        let cursor = changes::newest(&self.reader).await?;
+        self.doorbell.send_if_modified(|seen| std::mem::replace(seen, cursor) != cursor);
+        Ok(())
+    }
+
+    /// The read pool. A read never sees half a transaction.
+    #[must_use]
+    pub const fn reader(&self) -> &AnyPool {
+        &self.reader
+    }
+
+    /// The newest change cursor; changes after every commit that changed something the interface shows.
+    #[must_use]
+    pub fn doorbell(&self) -> watch::Receiver<i64> {
+        self.doorbell.subscribe()
+    }
+
+    /// Closes both pools; a later call fails.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+}

@@ -1,0 +1,1057 @@
+// Generated from crates/engine/src/api by `cargo xtask bindings`; do not edit.
+// Amounts are integers of minor units, instants are UTC microseconds; both are exact as numbers.
+
+export type AcceptCancellation = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * The quote that was shown.
+ */
+quote_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type ArchivePlan = { 
+/**
+ * Plan.
+ */
+plan_id: string, 
+/**
+ * Away or back.
+ */
+archived: boolean, };
+export type AttentionView = { 
+/**
+ * `unknown_outcome`, `refund_manual`, `release_failed`, `history_damaged`
+ */
+kind: string, 
+/**
+ * Item concerned.
+ */
+item_id: string | null, 
+/**
+ * Amount concerned.
+ */
+amount: MoneyView | null, };
+export type CabinElementView = { 
+/**
+ * `seat`, `restricted`, `bassinet`, `empty`, `exit_row`, `lavatory`, `galley`, `closet`, `stairs`.
+ */
+kind: string, 
+/**
+ * `12A`, seats only.
+ */
+designator: string | null, 
+/**
+ * Airline's name of the seat.
+ */
+name: string | null, 
+/**
+ * What the airline wants known.
+ */
+disclosures: Array<string>, 
+/**
+ * For whom it is free and at what price; empty when taken.
+ */
+offers: Array<SeatOfferView>, };
+export type CabinRowView = { 
+/**
+ * Sections from left to right, divided by aisles.
+ */
+sections: Array<Array<CabinElementView>>, };
+export type CabinView = { 
+/**
+ * 0 main, 1 upper.
+ */
+deck: number, 
+/**
+ * `economy`, …
+ */
+class: string, 
+/**
+ * First and last row index beside the wings.
+ */
+wings: [number, number] | null, 
+/**
+ * Rows.
+ */
+rows: Array<CabinRowView>, };
+export type CancelOrder = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type CancelSignIn = { 
+/**
+ * Platform id.
+ */
+platform: string, };
+export type CancellationItemView = { 
+/**
+ * Item.
+ */
+item_id: string, 
+/**
+ * What comes back; absent while unknown.
+ */
+refund: MoneyView | null, };
+export type CancellationStateView = "quoting" | "quoted" | "accepted" | "done" | "failed";
+export type CancellationView = { 
+/**
+ * `qte_…`
+ */
+quote_id: string, 
+/**
+ * Where it stands.
+ */
+state: CancellationStateView, 
+/**
+ * What is lost.
+ */
+fee: MoneyView, 
+/**
+ * What comes back.
+ */
+refund: MoneyView, 
+/**
+ * Per item.
+ */
+items: Array<CancellationItemView>, 
+/**
+ * When the quote lapses.
+ */
+expires_at_us: number | null, };
+export type Changes = { 
+/**
+ * The last cursor the caller has applied.
+ */
+after: number, };
+export type ChangesView = { 
+/**
+ * Cursor after this batch.
+ */
+cursor: number, 
+/**
+ * The core's clock now.
+ */
+now_us: number, 
+/**
+ * Whether more is waiting.
+ */
+more: boolean, 
+/**
+ * Orders that changed, whole, newest state.
+ */
+orders: Array<OrderView>, 
+/**
+ * Plans that changed.
+ */
+plans: Array<PlanView>, 
+/**
+ * Sign-ins that changed.
+ */
+sign_ins: Array<SignInView>, 
+/**
+ * Whether session data (settings, vault, clock) changed and should be read again.
+ */
+session: boolean, 
+/**
+ * A screen somebody asked for by a link, e.g. `order/ord_…`; consumed by reading it.
+ */
+open_screen: string | null, };
+export type CheckPayment = { 
+/**
+ * Order.
+ */
+order_id: string, };
+export type ChooseSeats = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Item.
+ */
+item_id: string, 
+/**
+ * At most one per segment and traveller.
+ */
+seats: Array<SeatWish>, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type CivilView = { 
+/**
+ * `2026-12-04T18:30:00`, the wall clock of the place.
+ */
+local: string, 
+/**
+ * IANA zone.
+ */
+zone: string, 
+/**
+ * The instant, UTC microseconds.
+ */
+at_us: number, };
+export type ConfirmOrder = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * The hash that was shown.
+ */
+cart_hash: string, 
+/**
+ * How to pay.
+ */
+channel: "wechatpay", 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type DeadlineKindView = "holds_expire" | "pay_by" | "quote_expires";
+export type DeadlineView = { 
+/**
+ * When.
+ */
+at_us: number, 
+/**
+ * What happens then.
+ */
+kind: DeadlineKindView, };
+export type DestinationView = { 
+/**
+ * English name.
+ */
+name: string, 
+/**
+ * Chinese name, when known.
+ */
+name_zh: string | null, 
+/**
+ * ISO country code.
+ */
+country: string, };
+export type Disconnect = { 
+/**
+ * Platform id.
+ */
+platform: string, };
+export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
+export type FaultView = { 
+/**
+ * Code the interface has words for.
+ */
+code: FaultCodeView, 
+/**
+ * Values for the words.
+ */
+params: { [key in string]: string }, };
+export type GetOrder = { 
+/**
+ * Which.
+ */
+order_id: string, };
+export type GetPlan = { 
+/**
+ * Which.
+ */
+plan_id: string, };
+export type GetSeatMaps = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Item.
+ */
+item_id: string, };
+export type GetSession = Record<symbol, never>;
+export type ImportPlan = { 
+/**
+ * The text of the file, at most 1 MiB.
+ */
+text: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type ImportSample = { 
+/**
+ * Language of the sample.
+ */
+locale: LocaleSetting, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type ItemDetailView = { "kind": "flight", 
+/**
+ * IATA code.
+ */
+origin: string, 
+/**
+ * City of origin.
+ */
+origin_city: string, 
+/**
+ * IATA code.
+ */
+destination: string, 
+/**
+ * City of destination.
+ */
+destination_city: string, 
+/**
+ * Local date.
+ */
+departure_date: string, 
+/**
+ * `economy`, …
+ */
+cabin: string, } | { "kind": "hotel", 
+/**
+ * City.
+ */
+city: string, 
+/**
+ * Local date.
+ */
+check_in: string, 
+/**
+ * Local date.
+ */
+check_out: string, 
+/**
+ * Nights between.
+ */
+nights: number, 
+/**
+ * Rooms.
+ */
+rooms: number, } | { "kind": "activity", 
+/**
+ * Name in the plan.
+ */
+name: string, 
+/**
+ * City.
+ */
+city: string, 
+/**
+ * When it begins.
+ */
+starts: CivilView, } | { "kind": "car", 
+/**
+ * Where it is picked up.
+ */
+pick_up: string, 
+/**
+ * When.
+ */
+starts: CivilView, 
+/**
+ * When it goes back.
+ */
+ends: CivilView, };
+export type ItemStateView = "planned" | "held" | "booking" | "booked" | "change_proposed" | "changed" | "cancel_quoted" | "cancelling" | "cancelled" | "failed" | "expired" | "unknown";
+export type ListOrders = Record<symbol, never>;
+export type ListPlans = Record<symbol, never>;
+export type ListSignIns = { 
+/**
+ * Plan to mark needs for.
+ */
+plan_id: string | null, };
+export type LocaleSetting = "system" | "zh-CN" | "en";
+export type MoneyMapView = { 
+/**
+ * Received from the traveller.
+ */
+paid: MoneyView, 
+/**
+ * Passed on to suppliers for booked items.
+ */
+committed: MoneyView, 
+/**
+ * With us, waiting for a booking.
+ */
+held: MoneyView, 
+/**
+ * On its way back.
+ */
+refund_in_transit: MoneyView, 
+/**
+ * Came back.
+ */
+refunded: MoneyView, };
+export type MoneyView = { 
+/**
+ * Minor units.
+ */
+amount_minor: number, 
+/**
+ * ISO 4217 code, three letters.
+ */
+currency: string, 
+/**
+ * Decimal digits of the minor unit, for formatting.
+ */
+exponent: number, };
+export type NextStepView = { "kind": "wait_for_holds" } | { "kind": "choose_seats", 
+/**
+ * Item.
+ */
+item_id: string, } | { "kind": "sign_in", 
+/**
+ * Platform ids.
+ */
+platforms: Array<string>, } | { "kind": "confirm" } | { "kind": "pay" } | { "kind": "wait_for_booking" } | { "kind": "wait_for_refund" } | { "kind": "done" };
+export type OfferView = { "kind": "flight", 
+/**
+ * Airline name.
+ */
+airline: string, 
+/**
+ * IATA code of the airline.
+ */
+airline_code: string, 
+/**
+ * Segments in order.
+ */
+segments: Array<SegmentView>, 
+/**
+ * Refund terms: `allowed`, `not_allowed`, `not_stated`.
+ */
+refund: string, 
+/**
+ * Fee of a refund, when named.
+ */
+refund_fee: MoneyView | null, } | { "kind": "hotel", 
+/**
+ * Hotel name.
+ */
+name: string, 
+/**
+ * Address.
+ */
+address: string, 
+/**
+ * Room.
+ */
+room: string, 
+/**
+ * `room_only`, `breakfast`, …
+ */
+board: string, 
+/**
+ * Until when cancelling is free, with the hotel's zone; absent when it never is.
+ */
+free_cancel_until: CivilView | null, };
+export type OpenPhone = Record<symbol, never>;
+export type OrderCanView = { 
+/**
+ * `confirm_order`
+ */
+confirm: boolean, 
+/**
+ * `cancel_order`: nothing is booked yet, so it costs nothing.
+ */
+cancel_free: boolean, 
+/**
+ * `quote_cancellation`
+ */
+quote_cancellation: boolean, 
+/**
+ * `accept_cancellation`
+ */
+accept_cancellation: boolean, 
+/**
+ * `retry_payment`
+ */
+retry_payment: boolean, };
+export type OrderItemView = { 
+/**
+ * `itm_…`
+ */
+id: string, 
+/**
+ * What the plan asked for.
+ */
+detail: ItemDetailView, 
+/**
+ * How much it matters.
+ */
+priority: PriorityView, 
+/**
+ * Where it stands.
+ */
+state: ItemStateView, 
+/**
+ * Why it failed, as a code.
+ */
+failure: string | null, 
+/**
+ * What is being booked, once known.
+ */
+offer: OfferView | null, 
+/**
+ * Price with chosen seats, once known.
+ */
+price: MoneyView | null, 
+/**
+ * Whether the supplier really holds it; otherwise only the price is checked and it is booked right after payment.
+ */
+held_firmly: boolean, 
+/**
+ * When hold or price lapses.
+ */
+expires_at_us: number | null, 
+/**
+ * Chosen seats.
+ */
+seats: Array<SeatChoiceView>, 
+/**
+ * Reference to show at the counter: PNR or confirmation number.
+ */
+reference: string | null, 
+/**
+ * Ticket numbers.
+ */
+documents: Array<string>, 
+/**
+ * Member number the supplier recorded.
+ */
+loyalty: string | null, };
+export type OrderStateView = "draft" | "payment_pending" | "payment_processing" | "confirmed" | "partially_confirmed" | "cancelled" | "failed" | "refund_requested" | "refunded";
+export type OrderView = { 
+/**
+ * `ord_…`
+ */
+id: string, 
+/**
+ * The plan it was made from.
+ */
+plan_id: string, 
+/**
+ * Title of the plan.
+ */
+title: string, 
+/**
+ * Where it stands.
+ */
+state: OrderStateView, 
+/**
+ * Grows by one with every fact.
+ */
+version: number, 
+/**
+ * When it was made.
+ */
+created_at_us: number, 
+/**
+ * What the traveller has to do now.
+ */
+next: NextStepView, 
+/**
+ * Items in time order.
+ */
+items: Array<OrderItemView>, 
+/**
+ * What would be charged now; grows as holds come in.
+ */
+total: MoneyView, 
+/**
+ * Spending limit.
+ */
+budget: MoneyView, 
+/**
+ * Names the exact cart; confirming repeats it. Absent until every item is held or priced.
+ */
+cart_hash: string | null, 
+/**
+ * What is lost at worst if booking fails half-way after paying.
+ */
+worst_case: MoneyView, 
+/**
+ * The earliest deadline and what it is about.
+ */
+deadline: DeadlineView | null, 
+/**
+ * The newest payment attempt.
+ */
+payment: PaymentView | null, 
+/**
+ * Where the money is.
+ */
+money: MoneyMapView, 
+/**
+ * The open or accepted cancellation quote.
+ */
+cancellation: CancellationView | null, 
+/**
+ * What happened, oldest first.
+ */
+timeline: Array<TimelineEntryView>, 
+/**
+ * Matters that need a person; never empty text codes.
+ */
+attention: Array<AttentionView>, 
+/**
+ * What may be asked of it now.
+ */
+can: OrderCanView, };
+export type PaymentStateView = "created" | "requires_action" | "processing" | "authorised" | "captured" | "voided" | "failed" | "expired" | "unknown";
+export type PaymentView = { 
+/**
+ * `pay_…`
+ */
+attempt_id: string, 
+/**
+ * `wechatpay`
+ */
+channel: string, 
+/**
+ * What is charged.
+ */
+amount: MoneyView, 
+/**
+ * Where it stands.
+ */
+state: PaymentStateView, 
+/**
+ * QR code to scan, while it can be paid.
+ */
+qr: QrView | null, 
+/**
+ * Last moment to pay.
+ */
+expires_at_us: number, 
+/**
+ * The channel's own number.
+ */
+transaction_id: string | null, };
+export type PlanBookingView = "draft" | "confirmed" | "booking";
+export type PlanItemView = { 
+/**
+ * `itm_…`
+ */
+id: string, 
+/**
+ * What it is.
+ */
+detail: ItemDetailView, 
+/**
+ * How much it matters.
+ */
+priority: PriorityView, 
+/**
+ * Expected price, when the plan named one.
+ */
+price: MoneyView | null, 
+/**
+ * Ids of the items it comes after.
+ */
+after: Array<string>, };
+export type PlanStorageView = "draft" | "completed" | "archived";
+export type PlanView = { 
+/**
+ * `pln_…`
+ */
+id: string, 
+/**
+ * Title as written in the plan.
+ */
+title: string, 
+/**
+ * Where it goes.
+ */
+destinations: Array<DestinationView>, 
+/**
+ * First and last day, local dates.
+ */
+starts_on: string, 
+/**
+ * See `starts_on`.
+ */
+ends_on: string, 
+/**
+ * Who travels; names only.
+ */
+travellers: Array<TravellerView>, 
+/**
+ * Spending limit.
+ */
+budget: MoneyView, 
+/**
+ * Sum of the expected prices of all items.
+ */
+expected_total: MoneyView, 
+/**
+ * Items in time order.
+ */
+items: Array<PlanItemView>, 
+/**
+ * Where its booking stands.
+ */
+booking: PlanBookingView, 
+/**
+ * Where it is stored.
+ */
+storage: PlanStorageView, 
+/**
+ * Platforms it needs, connected or not.
+ */
+sign_ins: Array<SignInView>, 
+/**
+ * The newest order made from it, when there is one.
+ */
+order_id: string | null, 
+/**
+ * State of that order.
+ */
+order_state: OrderStateView | null, };
+export type PrepareOrder = { 
+/**
+ * Plan.
+ */
+plan_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type PriorityView = "must_have" | "preferred" | "optional";
+export type QrView = { 
+/**
+ * Text of the code.
+ */
+content: string, 
+/**
+ * Modules per side, without the quiet zone.
+ */
+size: number, 
+/**
+ * SVG path of the dark modules in module units (`M0 0h1v1h-1z…`).
+ */
+path: string, };
+export type QuoteCancellation = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type RetryKeyring = Record<symbol, never>;
+export type RetryPayment = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type ReturnBy = "deep_link" | "loopback";
+export type SeatChoiceView = { 
+/**
+ * Segment.
+ */
+segment_id: string, 
+/**
+ * `trv_…`
+ */
+traveller_id: string, 
+/**
+ * `12A`
+ */
+designator: string, 
+/**
+ * Price.
+ */
+price: MoneyView, };
+export type SeatMapView = { 
+/**
+ * The segment.
+ */
+segment: SegmentView, 
+/**
+ * Cabins, front to back.
+ */
+cabins: Array<CabinView>, };
+export type SeatMapsView = { 
+/**
+ * One per segment that has a map, in order.
+ */
+maps: Array<SeatMapView>, 
+/**
+ * When the offer lapses.
+ */
+expires_at_us: number, };
+export type SeatOfferView = { 
+/**
+ * Service id to send back.
+ */
+service_id: string, 
+/**
+ * `trv_…`
+ */
+traveller_id: string, 
+/**
+ * Price.
+ */
+price: MoneyView, };
+export type SeatWish = { 
+/**
+ * Segment.
+ */
+segment_id: string, 
+/**
+ * Traveller.
+ */
+traveller_id: string, 
+/**
+ * Seat, e.g. `12A`.
+ */
+designator: string, };
+export type SegmentView = { 
+/**
+ * Segment id.
+ */
+id: string, 
+/**
+ * `ZZ1862`
+ */
+flight_number: string, 
+/**
+ * IATA.
+ */
+origin: string, 
+/**
+ * Airport name.
+ */
+origin_name: string, 
+/**
+ * City.
+ */
+origin_city: string, 
+/**
+ * IATA.
+ */
+destination: string, 
+/**
+ * Airport name.
+ */
+destination_name: string, 
+/**
+ * City.
+ */
+destination_city: string, 
+/**
+ * Local departure.
+ */
+departs: CivilView, 
+/**
+ * Local arrival.
+ */
+arrives: CivilView, 
+/**
+ * Minutes.
+ */
+duration_min: number, 
+/**
+ * Aircraft.
+ */
+aircraft: string | null, };
+export type SessionView = { 
+/**
+ * Product version.
+ */
+version: string, 
+/**
+ * Whether all providers are the embedded sandbox; the band is shown on every screen.
+ */
+demo: boolean, 
+/**
+ * Where the data lives.
+ */
+data_dir: string, 
+/**
+ * Saved settings.
+ */
+settings: SettingsView, 
+/**
+ * State of the vault.
+ */
+vault: VaultView, 
+/**
+ * Change-feed cursor to resume from.
+ */
+cursor: number, 
+/**
+ * The core's clock now, UTC microseconds; countdowns run on it.
+ */
+now_us: number, };
+export type SetItemPriority = { 
+/**
+ * Plan.
+ */
+plan_id: string, 
+/**
+ * Item.
+ */
+item_id: string, 
+/**
+ * New priority.
+ */
+priority: PriorityView, };
+export type SetSettings = { 
+/**
+ * Language.
+ */
+locale: LocaleSetting, 
+/**
+ * Theme.
+ */
+theme: ThemeSetting, };
+export type SettingsView = { 
+/**
+ * Language.
+ */
+locale: LocaleSetting, 
+/**
+ * Theme.
+ */
+theme: ThemeSetting, };
+export type SignInStateView = { "kind": "disconnected" } | { "kind": "waiting", 
+/**
+ * Address to open by hand.
+ */
+url: string, 
+/**
+ * When the wait ends.
+ */
+expires_at_us: number, } | { "kind": "connected", 
+/**
+ * Name at the platform, when known.
+ */
+account: string | null, } | { "kind": "expired" } | { "kind": "failed", 
+/**
+ * `denied`, `expired`, `provider` or `keyring`.
+ */
+why: string, };
+export type SignInView = { 
+/**
+ * Platform id, e.g. `zz-club`.
+ */
+platform: string, 
+/**
+ * Name of the platform.
+ */
+name: string, 
+/**
+ * Host the browser will show.
+ */
+host: string, 
+/**
+ * What is asked, in the platform's scope words.
+ */
+scopes: Array<string>, 
+/**
+ * Where it stands.
+ */
+state: SignInStateView, 
+/**
+ * Whether the shown plan needs it.
+ */
+needed: boolean, };
+export type StartSignIn = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * How the browser comes back.
+ */
+return_by: ReturnBy, };
+export type ThemeSetting = "system" | "light" | "dark";
+export type TimelineEntryView = { 
+/**
+ * Position in the order's journal.
+ */
+seq: number, 
+/**
+ * When.
+ */
+at_us: number, 
+/**
+ * What, as a code the interface has words for.
+ */
+kind: TimelineKindView, 
+/**
+ * Item concerned.
+ */
+item_id: string | null, 
+/**
+ * Amount concerned.
+ */
+amount: MoneyView | null, 
+/**
+ * Reference concerned: PNR, confirmation or transaction number.
+ */
+reference: string | null, };
+export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed";
+export type TravellerView = { 
+/**
+ * `trv_…`
+ */
+id: string, 
+/**
+ * Name to show, as the plan wrote it.
+ */
+display_name: string, };
+export type UnlockVault = { 
+/**
+ * At least 10 characters when it is chosen.
+ */
+passphrase: string, };
+export type VaultView = "open" | "needs_passphrase" | "locked" | "keyring_locked";
+
+export interface Api {
+  get_session: { command: GetSession; result: SessionView };
+  list_plans: { command: ListPlans; result: Array<PlanView> };
+  import_plan: { command: ImportPlan; result: PlanView };
+  import_sample: { command: ImportSample; result: PlanView };
+  get_plan: { command: GetPlan; result: PlanView };
+  set_item_priority: { command: SetItemPriority; result: PlanView };
+  archive_plan: { command: ArchivePlan; result: PlanView };
+  list_sign_ins: { command: ListSignIns; result: Array<SignInView> };
+  start_sign_in: { command: StartSignIn; result: SignInView };
+  cancel_sign_in: { command: CancelSignIn; result: SignInView };
+  disconnect: { command: Disconnect; result: SignInView };
+  prepare_order: { command: PrepareOrder; result: OrderView };
+  list_orders: { command: ListOrders; result: Array<OrderView> };
+  get_order: { command: GetOrder; result: OrderView };
+  get_seat_maps: { command: GetSeatMaps; result: SeatMapsView };
+  choose_seats: { command: ChooseSeats; result: OrderView };
+  confirm_order: { command: ConfirmOrder; result: OrderView };
+  check_payment: { command: CheckPayment; result: OrderView };
+  retry_payment: { command: RetryPayment; result: OrderView };
+  cancel_order: { command: CancelOrder; result: OrderView };
+  quote_cancellation: { command: QuoteCancellation; result: OrderView };
+  accept_cancellation: { command: AcceptCancellation; result: OrderView };
+  set_settings: { command: SetSettings; result: SessionView };
+  unlock_vault: { command: UnlockVault; result: SessionView };
+  retry_keyring: { command: RetryKeyring; result: SessionView };
+  open_phone: { command: OpenPhone; result: null };
+  changes: { command: Changes; result: ChangesView };
+}
