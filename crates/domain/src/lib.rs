@@ -8,5 +8,7 @@
 pub mod fault;
 pub mod id;
 pub mod money;
+pub mod places;
+pub mod plan;
 pub mod port;
 pub mod time;
