@@ -5,9 +5,11 @@
 //! format, and the view types of the interface.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod booking;
 pub mod fault;
 pub mod id;
 pub mod money;
+pub mod order;
 pub mod places;
 pub mod plan;
 pub mod port;

@@ -1,0 +1,350 @@
+//! What to do next for an order: `(order, now) -> actions`. Pure, and safe to ask at any time, any number of times.
+//!
+//! Reads are wanted until their answer has become a fact; an effect is wanted only while no step for it is open. What
+//! failed to be sent is wanted again; what is unknown is only looked up. Deliberately not here: how often to ask
+//! (the runner paces), and how an action is carried out.
+
+use crate::{
+    id::{AttemptId, ItemId, RefundId},
+    money::Money,
+    order::{
+        AttemptState, CancellationState, Ending, Fact, ItemState, Offer, Op, Order, OrderItem, OrderState,
+        RefundProgress, SeatChoice, StepKey, cart,
+    },
+    time::UtcMicros,
+};
+
+/// How long a payment stays open at most, minutes; never longer than the cart lives.
+pub const PAY_WITHIN_MIN: i64 = 30;
+/// The cart has to live at least this much longer than the payment, so that paid money can still be booked, seconds.
+pub const BOOKING_MARGIN_S: i64 = 120;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Ask for something; asking has no effect.
+    Read(Read),
+    /// Begin an effect: write its intent, then call.
+    Start(StepKey),
+    /// Write a fact that follows from the order and the time alone.
+    Record(Fact),
+    /// Decide a refund; the id is made by whoever writes the fact, unless it exists already.
+    DecideRefund {
+        /// Id, when it was fixed earlier.
+        refund: Option<RefundId>,
+        /// Payment.
+        attempt: AttemptId,
+        /// Amount.
+        amount: Money,
+    },
+}
+
+/// Something to ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Read {
+    /// Search and choose an offer.
+    FindOffer {
+        /// Item.
+        item: ItemId,
+    },
+    /// Price a flight that cannot be held, with its seats.
+    PriceFlight {
+        /// Item.
+        item: ItemId,
+    },
+    /// Check a hotel rate.
+    QuoteHotel {
+        /// Item.
+        item: ItemId,
+    },
+    /// Ask what cancelling an item gives back.
+    QuoteCancel {
+        /// Item.
+        item: ItemId,
+    },
+    /// Ask the channel about a payment.
+    QueryPayment {
+        /// Attempt.
+        attempt: AttemptId,
+    },
+    /// Ask the channel about a refund.
+    QueryRefund {
+        /// Refund.
+        refund: RefundId,
+    },
+    /// Find out how a step of unknown outcome ended.
+    LookUp {
+        /// Step.
+        key: StepKey,
+    },
+}
+
+/// What to do, and when to ask again even if nothing happens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decision {
+    /// Actions; independent of each other.
+    pub actions: Vec<Action>,
+    /// The next moment time alone changes the answer.
+    pub wake_at: Option<UtcMicros>,
+}
+
+impl Decision {
+    fn read(&mut self, read: Read) {
+        self.actions.push(Action::Read(read));
+    }
+
+    fn wake(&mut self, at: UtcMicros) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+}
+
+/// Decides what to do next.
+#[must_use]
+pub fn decide(order: &Order, now: UtcMicros) -> Decision {
+    let mut decision = Decision::default();
+    for step in order.open_steps.iter().filter(|step| step.unknown) {
+        decision.read(Read::LookUp { key: step.key.clone() });
+    }
+    match order.state {
+        OrderState::Draft => draft(order, now, &mut decision),
+        OrderState::PaymentPending => payment_pending(order, now, &mut decision),
+        OrderState::PaymentProcessing => payment_processing(order, now, &mut decision),
+        OrderState::Confirmed | OrderState::PartiallyConfirmed => quote_cancellation(order, &mut decision),
+        OrderState::Cancelled | OrderState::Failed | OrderState::RefundRequested | OrderState::Refunded => {
+            unwind(order, &mut decision);
+        }
+    }
+    watch_money(order, &mut decision);
+    decision
+}
+
+fn draft(order: &Order, now: UtcMicros, decision: &mut Decision) {
+    let Some(lapse) = cart::lapses_at(order) else { return draft_items(order, decision) };
+    // A hold that is still being asked for is waited for, so that it is not forgotten at the supplier.
+    if lapse <= now {
+        if order.open_steps.is_empty() {
+            decision.actions.push(Action::Record(Fact::HoldsLapsed));
+        }
+        return;
+    }
+    decision.wake(lapse);
+    draft_items(order, decision);
+}
+
+fn draft_items(order: &Order, decision: &mut Decision) {
+    for item in order.items.iter().filter(|item| item.state == ItemState::Planned && !order.is_busy(item.wanted.id)) {
+        let id = item.wanted.id;
+        match &item.offer {
+            None => decision.read(Read::FindOffer { item: id }),
+            Some(Offer::Hotel(_)) => decision.read(Read::QuoteHotel { item: id }),
+            Some(Offer::Flight(_)) if matches!(item.seats, SeatChoice::Pending) => {}
+            Some(Offer::Flight(_)) if !signed_in_for(order, item) => {}
+            Some(Offer::Flight(_)) if item.instant => decision.read(Read::PriceFlight { item: id }),
+            Some(Offer::Flight(_)) => {
+                let key = StepKey { order: order.id, op: Op::Hold { item: id }, n: item.holds_ended + 1 };
+                decision.actions.push(Action::Start(key));
+            }
+        }
+    }
+}
+
+fn signed_in_for(order: &Order, item: &OrderItem) -> bool {
+    item.wanted.member_platform.as_ref().is_none_or(|platform| order.signed_in.contains(platform))
+}
+
+/// The last moment to pay a cart: soon enough that what is paid can still be booked. `None` when that is no longer so.
+#[must_use]
+pub fn pay_by(order: &Order, now: UtcMicros) -> Option<UtcMicros> {
+    let lapse = cart::lapses_at(order)?.plus_seconds(-BOOKING_MARGIN_S);
+    let latest = now.plus_minutes(PAY_WITHIN_MIN).min(lapse);
+    // Channels refuse a payment that is over within a minute.
+    (latest >= now.plus_seconds(60)).then_some(latest)
+}
+
+fn payment_pending(order: &Order, now: UtcMicros, decision: &mut Decision) {
+    let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
+    let Some(attempt) = open else {
+        // Refused: the traveller may try again while the cart lives.
+        match cart::lapses_at(order).map(|lapse| lapse.plus_seconds(-BOOKING_MARGIN_S)) {
+            Some(lapse) if lapse > now => decision.wake(lapse),
+            _ => decision.actions.push(Action::Record(Fact::PayByPassed)),
+        }
+        return;
+    };
+    let (id, close) = (attempt.id, Op::ClosePayment { attempt: attempt.id });
+    if order.ending.is_some() {
+        if !order.is_open(close) && !order.is_open(Op::OpenPayment { attempt: id }) {
+            decision.actions.push(Action::Start(StepKey { order: order.id, op: close, n: 1 }));
+        }
+        return;
+    }
+    if attempt.pay_by <= now {
+        decision.actions.push(Action::Record(Fact::PayByPassed));
+        return;
+    }
+    decision.wake(attempt.pay_by);
+    let opening = Op::OpenPayment { attempt: id };
+    if attempt.state == AttemptState::Created && !order.is_open(opening) {
+        decision.actions.push(Action::Start(StepKey { order: order.id, op: opening, n: 1 }));
+    }
+}
+
+fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
+    if !order.open_steps.is_empty() {
+        return;
+    }
+    // One after the other, in the order that risks least; a must-have that failed stops the rest.
+    let must_failed = order.items.iter().any(|item| {
+        item.state == ItemState::Failed
+            && item.hold.is_some()
+            && item.wanted.priority == crate::plan::Priority::MustHave
+    });
+    let waiting = |item: &&OrderItem| matches!(item.state, ItemState::Held | ItemState::Booking);
+    match cart::commit_order(order, now).into_iter().find(waiting) {
+        Some(item) if !must_failed => {
+            let op = Op::Commit { item: item.wanted.id };
+            decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+        }
+        _ => decision.actions.push(Action::Record(Fact::BookingFinished)),
+    }
+}
+
+fn quote_cancellation(order: &Order, decision: &mut Decision) {
+    release_holds(order, decision);
+    if order.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting) {
+        for item in order.items.iter().filter(|item| item.state == ItemState::Booked) {
+            decision.read(Read::QuoteCancel { item: item.wanted.id });
+        }
+    }
+    decide_owed(order, decision);
+}
+
+/// Lets go of what is held, cancels what is booked, gives back what is owed, then says so.
+fn unwind(order: &Order, decision: &mut Decision) {
+    release_holds(order, decision);
+    let compensating = order.state == OrderState::RefundRequested && order.ending == Some(Ending::ItemFailed);
+    for item in order.items.iter().filter(|item| !order.is_busy(item.wanted.id)) {
+        let id = item.wanted.id;
+        match item.state {
+            ItemState::Booked if compensating && item.failure.is_none() => {
+                decision.read(Read::QuoteCancel { item: id })
+            }
+            ItemState::Cancelling => {
+                let op = Op::Cancel { item: id };
+                decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+            }
+            ItemState::Planned
+            | ItemState::Held
+            | ItemState::Booking
+            | ItemState::Booked
+            | ItemState::ChangeProposed
+            | ItemState::Changed
+            | ItemState::CancelQuoted
+            | ItemState::Cancelled
+            | ItemState::Failed
+            | ItemState::Expired => {}
+        }
+    }
+    if goods_settled(order, compensating) {
+        decide_owed(order, decision);
+        finish_unwind(order, decision);
+    }
+}
+
+fn release_holds(order: &Order, decision: &mut Decision) {
+    let held = |item: &&OrderItem| {
+        item.hold.as_ref().is_some_and(|hold| hold.firm)
+            && matches!(item.state, ItemState::Held | ItemState::Failed | ItemState::Booking)
+    };
+    // While the order can still be paid its holds stay.
+    let paying = matches!(order.state, OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing);
+    for item in order.items.iter().filter(held).filter(|item| !paying && !order.is_busy(item.wanted.id)) {
+        let op = Op::Release { item: item.wanted.id };
+        decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+    }
+}
+
+fn goods_settled(order: &Order, compensating: bool) -> bool {
+    order.open_steps.is_empty()
+        && !order.items.iter().any(|item| {
+            item.state == ItemState::Cancelling
+                || compensating && item.state == ItemState::Booked && item.failure.is_none()
+        })
+}
+
+/// What has to go back to the traveller and is not on its way yet: payment and amount.
+///
+/// Pending orders owe nothing; a failed or late or double payment owes all of it; an accepted cancellation owes what was
+/// quoted for what really was cancelled; a partly booked order owes the failed share.
+#[must_use]
+pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
+    let captured = order.attempts.iter().filter(|attempt| attempt.state == AttemptState::Captured);
+    for (index, attempt) in captured.enumerate() {
+        let gone = order.refunds.iter().filter(|refund| refund.attempt == attempt.id);
+        let gone = Money::sum(attempt.amount.currency(), gone.map(|refund| refund.amount)).ok()?;
+        // Only the first payment pays for the order; any other one goes back whole.
+        let keep = if index == 0 { keepable(order, attempt.amount)? } else { Money::zero(attempt.amount.currency()) };
+        let owed = attempt.amount.minus(keep).and_then(|rest| rest.minus(gone)).ok()?;
+        if owed.is_positive() {
+            return Some((attempt.id, owed));
+        }
+    }
+    None
+}
+
+/// What of the payment may be kept: everything while booking goes on, afterwards what suppliers have.
+fn keepable(order: &Order, paid: Money) -> Option<Money> {
+    match order.state {
+        OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing => Some(paid),
+        OrderState::Confirmed
+        | OrderState::PartiallyConfirmed
+        | OrderState::Cancelled
+        | OrderState::Failed
+        | OrderState::RefundRequested
+        | OrderState::Refunded => {
+            Money::sum(paid.currency(), order.items.iter().filter_map(cart::kept_by_supplier)).ok()
+        }
+    }
+}
+
+fn decide_owed(order: &Order, decision: &mut Decision) {
+    if let Some((attempt, amount)) = owed(order) {
+        // The id of an accepted cancellation's refund was fixed when it was accepted.
+        let fixed = order.cancellation.as_ref().and_then(|cancellation| cancellation.refund);
+        let refund = fixed.filter(|id| order.refunds.iter().all(|refund| refund.id != *id));
+        decision.actions.push(Action::DecideRefund { refund, attempt, amount });
+    }
+}
+
+fn finish_unwind(order: &Order, decision: &mut Decision) {
+    let money_moving = order.refunds.iter().any(|refund| refund.state != RefundProgress::Succeeded);
+    if order.state == OrderState::RefundRequested && owed(order).is_none() && !money_moving {
+        decision.actions.push(Action::Record(Fact::UnwindFinished));
+    }
+}
+
+/// Asks about every payment and refund that is still under way, whatever the order's state: with all notifications
+/// lost, the end is the same.
+fn watch_money(order: &Order, decision: &mut Decision) {
+    for attempt in &order.attempts {
+        let closed_without_money = matches!(attempt.state, AttemptState::RequiresAction | AttemptState::Processing);
+        if closed_without_money {
+            decision.read(Read::QueryPayment { attempt: attempt.id });
+        }
+    }
+    for refund in &order.refunds {
+        let op = Op::Refund { refund: refund.id };
+        match refund.state {
+            RefundProgress::Requested if !order.is_open(op) => {
+                decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+            }
+            RefundProgress::Submitted | RefundProgress::Manual => {
+                decision.read(Read::QueryRefund { refund: refund.id });
+            }
+            RefundProgress::Requested | RefundProgress::Succeeded | RefundProgress::Failed => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,523 @@
+//! Orders: one cart, one payment, one history.
+//!
+//! An [`Order`] is the fold of its facts by [`Order::apply`]; nothing else changes it. What to do next is
+//! [`crate::booking::decide`]'s business. Deliberately not here: calls, clocks, storage, personal data.
+
+mod apply;
+pub mod cart;
+pub mod fact;
+pub mod state;
+
+pub use apply::Illegal;
+pub use fact::{Fact, ItemCancelQuote, Offer, Op, Source, StepEnd, StepKey, StepResult};
+pub use state::{AttemptState, ItemState, OrderState, RefundProgress};
+
+use crate::{
+    id::{AttemptId, ItemId, OrderId, PlanId, QuoteId, RefundId, TravellerId},
+    money::Money,
+    plan::{Constraint, ItemRequest, Plan, Priority, Supplier},
+    port::{
+        ReasonCode,
+        payments::{Channel, PaymentAction},
+    },
+    time::UtcMicros,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What an order is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderKind {
+    /// A trip's bookings.
+    Travel,
+    /// A place in a timed session.
+    Seat,
+    /// The app's own paid plan.
+    Product,
+}
+
+impl OrderKind {
+    /// The word stored.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Travel => "travel",
+            Self::Seat => "seat",
+            Self::Product => "product",
+        }
+    }
+}
+
+/// The content of a new order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewOrder {
+    /// Id.
+    pub id: OrderId,
+    /// What it is for.
+    pub kind: OrderKind,
+    /// Plan it was made from.
+    pub plan: PlanId,
+    /// Spending limit; names the charge currency.
+    pub budget: Money,
+    /// Platforms the traveller must be signed in to.
+    pub required_platforms: Vec<String>,
+    /// Items in time order.
+    pub items: Vec<NewItem>,
+}
+
+/// An item of a new order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewItem {
+    /// Id, the plan item's.
+    pub id: ItemId,
+    /// What is asked for.
+    pub request: ItemRequest,
+    /// How much it matters; what a must-have comes after is a must-have too.
+    pub priority: Priority,
+    /// From whom.
+    pub supplier: Supplier,
+    /// For whom.
+    pub travellers: Vec<TravellerId>,
+    /// Items it comes after.
+    pub after: Vec<ItemId>,
+    /// Member platform whose profile goes into the booking.
+    pub member_platform: Option<String>,
+}
+
+impl NewOrder {
+    /// A travel order for everything in `plan`.
+    #[must_use]
+    pub fn from_plan(id: OrderId, plan: &Plan) -> Self {
+        let after = |item: &crate::plan::PlanItem| {
+            item.constraints.iter().map(|Constraint::After { item }| *item).collect::<Vec<_>>()
+        };
+        let mut items: Vec<NewItem> = plan
+            .items
+            .iter()
+            .map(|item| NewItem {
+                id: item.id,
+                request: item.request.clone(),
+                priority: item.priority,
+                supplier: item.supplier,
+                travellers: item.travellers.clone(),
+                after: after(item),
+                member_platform: item.member_platform.clone(),
+            })
+            .collect();
+        inherit_must_have(&mut items);
+        Self {
+            id,
+            kind: OrderKind::Travel,
+            plan: plan.id,
+            budget: plan.budget,
+            required_platforms: plan.required_platforms(),
+            items,
+        }
+    }
+}
+
+/// What a must-have depends on is a must-have; repeated until nothing changes, at most once per item.
+fn inherit_must_have(items: &mut [NewItem]) {
+    for _ in 0..items.len() {
+        let needed: BTreeSet<ItemId> =
+            items.iter().filter(|i| i.priority == Priority::MustHave).flat_map(|i| i.after.iter().copied()).collect();
+        let mut changed = false;
+        for item in items.iter_mut().filter(|i| i.priority != Priority::MustHave && needed.contains(&i.id)) {
+            item.priority = Priority::MustHave;
+            changed = true;
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+/// An order as its facts made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Id.
+    pub id: OrderId,
+    /// What it is for.
+    pub kind: OrderKind,
+    /// Plan it was made from.
+    pub plan: PlanId,
+    /// Spending limit; names the charge currency.
+    pub budget: Money,
+    /// When it was made.
+    pub created_at: UtcMicros,
+    /// Number of facts applied.
+    pub version: u64,
+    /// Public state.
+    pub state: OrderState,
+    /// Why it ended or is ending without a booking.
+    pub ending: Option<Ending>,
+    /// Platforms the traveller must be signed in to.
+    pub required_platforms: Vec<String>,
+    /// Platforms the traveller is signed in to.
+    pub signed_in: BTreeSet<String>,
+    /// Items in time order.
+    pub items: Vec<OrderItem>,
+    /// Cart the traveller confirmed.
+    pub confirmed: Option<Confirmation>,
+    /// Payment attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Refunds, oldest first.
+    pub refunds: Vec<Refund>,
+    /// The newest cancellation.
+    pub cancellation: Option<Cancellation>,
+    /// Steps asked for whose end is not known yet.
+    pub open_steps: Vec<OpenStep>,
+    /// What happened, for the traveller.
+    pub timeline: Vec<TimelineEntry>,
+    /// Matters that need a person.
+    pub attention: Vec<Attention>,
+}
+
+/// Why an order ends without a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The traveller ended it.
+    Traveller,
+    /// Time ran out.
+    Expired,
+    /// Something that had to be could not be had.
+    ItemFailed,
+}
+
+/// One item of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderItem {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub wanted: NewItem,
+    /// State.
+    pub state: ItemState,
+    /// What is offered.
+    pub offer: Option<Offer>,
+    /// Seats, for flights.
+    pub seats: SeatChoice,
+    /// Hold or checked price.
+    pub hold: Option<Hold>,
+    /// Whether the supplier refused to hold this offer, so that it is priced and booked at once after payment.
+    pub instant: bool,
+    /// The supplier's order or booking id, once it has one.
+    pub supplier_order: Option<String>,
+    /// PNR or confirmation number.
+    pub reference: Option<String>,
+    /// Ticket numbers.
+    pub documents: Vec<String>,
+    /// Member number the supplier recorded.
+    pub loyalty: Option<String>,
+    /// Open cancellation quote.
+    pub cancel_quote: Option<ItemCancelQuote>,
+    /// Why it failed.
+    pub failure: Option<ReasonCode>,
+    /// Holds that ended without one; the next hold is this plus one.
+    pub holds_ended: u32,
+    /// Calls in a row that provably were not sent.
+    pub not_sent: u32,
+}
+
+/// Seats of a flight item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "choice", rename_all = "snake_case")]
+pub enum SeatChoice {
+    /// The item has none.
+    NotApplicable,
+    /// The traveller has not chosen yet.
+    Pending,
+    /// Left to the airline, or chosen.
+    Made {
+        /// Chosen seats; empty when left to the airline.
+        seats: Vec<SeatChosen>,
+    },
+}
+
+/// A chosen seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatChosen {
+    /// Traveller it is for.
+    pub traveller: TravellerId,
+    /// The supplier's service.
+    #[serde(flatten)]
+    pub service: crate::port::flights::ChosenService,
+}
+
+/// A hold or a checked price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Whether the supplier really keeps it; otherwise only the price is checked.
+    pub firm: bool,
+    /// Price of the item with its seats.
+    pub price: Money,
+    /// When it lapses.
+    pub expires_at: UtcMicros,
+    /// The supplier's quote id, for hotels.
+    pub quote_id: Option<String>,
+}
+
+/// The cart the traveller confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Hash of the cart.
+    pub cart_hash: String,
+    /// Total.
+    pub total: Money,
+    /// When.
+    pub at: UtcMicros,
+}
+
+/// One attempt to pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Id; its bare form is the merchant number.
+    pub id: AttemptId,
+    /// Channel.
+    pub channel: Channel,
+    /// Amount.
+    pub amount: Money,
+    /// State.
+    pub state: AttemptState,
+    /// Last moment to pay.
+    pub pay_by: UtcMicros,
+    /// What the payer does.
+    pub action: Option<PaymentAction>,
+    /// The channel's number, once money moved.
+    pub transaction_id: Option<String>,
+}
+
+/// Money going back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Id; its bare form is the refund number.
+    pub id: RefundId,
+    /// Payment it comes from.
+    pub attempt: AttemptId,
+    /// Amount.
+    pub amount: Money,
+    /// State.
+    pub state: RefundProgress,
+}
+
+/// A cancellation of everything booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// Id of the quote.
+    pub quote: QuoteId,
+    /// State.
+    pub state: CancellationState,
+    /// Refund that follows once it is accepted.
+    pub refund: Option<RefundId>,
+}
+
+/// Where a cancellation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancellationState {
+    /// Suppliers are being asked.
+    Quoting,
+    /// The traveller can accept.
+    Quoted,
+    /// Accepted; being carried out.
+    Accepted,
+    /// Carried out.
+    Done,
+    /// Could not be quoted; nothing was cancelled.
+    Failed,
+}
+
+/// A step asked for whose end is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenStep {
+    /// Step.
+    pub key: StepKey,
+    /// When it was asked for.
+    pub started_at: UtcMicros,
+    /// Whether its outcome is unknown, so that only a look-up may follow.
+    pub unknown: bool,
+}
+
+/// One thing that happened, for the traveller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// Position of the fact in the journal.
+    pub seq: u64,
+    /// When.
+    pub at: UtcMicros,
+    /// What.
+    pub kind: TimelineKind,
+    /// Item concerned.
+    pub item: Option<ItemId>,
+    /// Amount concerned.
+    pub amount: Option<Money>,
+    /// Reference concerned.
+    pub reference: Option<String>,
+}
+
+/// What happened, in the traveller's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimelineKind {
+    /// The order was made.
+    Created,
+    /// An offer was found.
+    OfferFound,
+    /// Seats were chosen.
+    SeatsChosen,
+    /// Seats were left to the airline.
+    SeatsSkipped,
+    /// An item is held.
+    Held,
+    /// An item's price is checked.
+    Priced,
+    /// The traveller confirmed the cart.
+    Confirmed,
+    /// A payment was opened.
+    PaymentOpened,
+    /// Money arrived.
+    Paid,
+    /// The payment was refused.
+    PaymentFailed,
+    /// The payment was closed without money.
+    PaymentClosed,
+    /// Money arrived although the order had ended, or twice.
+    PaidLate,
+    /// An item is booked.
+    Booked,
+    /// An item failed.
+    ItemFailed,
+    /// A call's outcome is unknown.
+    OutcomeUnknown,
+    /// The traveller ended the order before booking.
+    CancelledByTraveller,
+    /// Time ran out.
+    Expired,
+    /// A hold was let go.
+    Released,
+    /// A cancellation was quoted.
+    CancelQuoted,
+    /// The traveller accepted the quote.
+    CancelAccepted,
+    /// A booked item was cancelled.
+    ItemCancelled,
+    /// A refund was asked for.
+    RefundRequested,
+    /// Money came back.
+    Refunded,
+    /// A refund needs a person.
+    RefundNeedsAttention,
+    /// Everything is confirmed.
+    OrderConfirmed,
+    /// The order failed.
+    OrderFailed,
+}
+
+/// A matter that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// What kind.
+    pub kind: AttentionKind,
+    /// Item concerned.
+    pub item: Option<ItemId>,
+    /// Amount concerned.
+    pub amount: Option<Money>,
+}
+
+/// Kinds of matters that need a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionKind {
+    /// A refund was refused or must be finished at the channel.
+    RefundManual,
+    /// A hold could not be let go; it lapses by itself.
+    ReleaseFailed,
+    /// A booked item could not be cancelled.
+    CancelFailed,
+    /// A channel reported another amount than was asked for.
+    AmountMismatch,
+}
+
+impl Order {
+    /// An item by id.
+    #[must_use]
+    pub fn item(&self, id: ItemId) -> Option<&OrderItem> {
+        self.items.iter().find(|item| item.wanted.id == id)
+    }
+
+    /// An attempt by id.
+    #[must_use]
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.id == id)
+    }
+
+    /// Whether a step of any number on this op is still open.
+    #[must_use]
+    pub fn is_open(&self, op: Op) -> bool {
+        self.open_steps.iter().any(|step| step.key.op == op)
+    }
+
+    /// Whether any step on this item is still open.
+    #[must_use]
+    pub fn is_busy(&self, item: ItemId) -> bool {
+        self.open_steps.iter().any(|step| step.key.op.item() == Some(item))
+    }
+
+    /// Whether anything may still happen by itself: the runner keeps such orders in view.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        let money_open = self.attempts.iter().any(|a| AttemptState::OPEN.contains(&a.state))
+            || self.refunds.iter().any(|r| RefundProgress::OPEN.contains(&r.state));
+        let goods_open = self.items.iter().any(|i| {
+            i.state == ItemState::Cancelling || i.hold.as_ref().is_some_and(|h| h.firm) && i.state == ItemState::Held
+        });
+        let quoting = self.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting);
+        !(OrderState::TERMINAL.contains(&self.state) || OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state))
+            || money_open
+            || goods_open
+            || quoting
+            || !self.open_steps.is_empty()
+            || crate::booking::owed(self).is_some()
+    }
+
+    /// Platforms still missing a sign-in.
+    #[must_use]
+    pub fn missing_platforms(&self) -> Vec<String> {
+        self.required_platforms.iter().filter(|p| !self.signed_in.contains(*p)).cloned().collect()
+    }
+}
+
+impl OrderItem {
+    /// Seats chosen, if any.
+    #[must_use]
+    pub fn chosen_seats(&self) -> &[SeatChosen] {
+        match &self.seats {
+            SeatChoice::Made { seats } => seats,
+            SeatChoice::NotApplicable | SeatChoice::Pending => &[],
+        }
+    }
+
+    /// Price with seats, once held or checked.
+    #[must_use]
+    pub fn price(&self) -> Option<Money> {
+        self.hold.as_ref().map(|hold| hold.price)
+    }
+
+    /// The moment the offer, hold or price lapses.
+    #[must_use]
+    pub fn lapses_at(&self) -> Option<UtcMicros> {
+        self.hold.as_ref().map(|hold| hold.expires_at).or_else(|| self.offer.as_ref().map(Offer::expires_at))
+    }
+}
+
+impl Offer {
+    /// Until when it can be used.
+    #[must_use]
+    pub const fn expires_at(&self) -> UtcMicros {
+        match self {
+            Self::Flight(flight) => flight.expires_at_us,
+            Self::Hotel(rate) => rate.expires_at_us,
+        }
+    }
+}

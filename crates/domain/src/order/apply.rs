@@ -1,0 +1,416 @@
+//! How facts change an order: total, exhaustive, and pure.
+//!
+//! A fact that does not fit is an error and changes nothing; a repeated report is no error and changes nothing.
+//! Deliberately not here: deciding what to do next.
+
+mod money;
+mod steps;
+
+use super::{
+    Cancellation, CancellationState, Confirmation, Ending, Fact, Hold, ItemState, Offer, OpenStep, Order, OrderItem,
+    OrderState, SeatChoice, SeatChosen, TimelineEntry, TimelineKind, fact::ItemCancelQuote,
+};
+use crate::{
+    id::{ItemId, QuoteId, RefundId},
+    money::Money,
+    plan::Priority,
+    port::{Reason, ReasonCode},
+    time::UtcMicros,
+};
+
+/// A fact that does not fit the order's state. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Illegal(pub String);
+
+pub(super) fn illegal<T>(why: impl Into<String>) -> Result<T, Illegal> {
+    Err(Illegal(why.into()))
+}
+
+impl Order {
+    /// The order made by its first fact.
+    ///
+    /// # Errors
+    /// [`Illegal`] when the fact is not [`Fact::Created`].
+    pub fn create(at: UtcMicros, fact: &Fact) -> Result<Self, Illegal> {
+        let Fact::Created { order: new } = fact else { return illegal("an order begins with its creation") };
+        let items = new.items.iter().map(|wanted| OrderItem {
+            wanted: wanted.clone(),
+            state: ItemState::Planned,
+            offer: None,
+            seats: SeatChoice::NotApplicable,
+            hold: None,
+            instant: false,
+            supplier_order: None,
+            reference: None,
+            documents: Vec::new(),
+            loyalty: None,
+            cancel_quote: None,
+            failure: None,
+            holds_ended: 0,
+            not_sent: 0,
+        });
+        let mut order = Self {
+            id: new.id,
+            kind: new.kind,
+            plan: new.plan,
+            budget: new.budget,
+            created_at: at,
+            version: 1,
+            state: OrderState::Draft,
+            ending: None,
+            required_platforms: new.required_platforms.clone(),
+            signed_in: std::collections::BTreeSet::new(),
+            items: items.collect(),
+            confirmed: None,
+            attempts: Vec::new(),
+            refunds: Vec::new(),
+            cancellation: None,
+            open_steps: Vec::new(),
+            timeline: Vec::new(),
+            attention: Vec::new(),
+        };
+        order.note(at, TimelineKind::Created, None, None, None);
+        Ok(order)
+    }
+
+    /// The order after one more fact.
+    ///
+    /// # Errors
+    /// [`Illegal`] when the fact does not fit; the order given is unchanged.
+    pub fn apply(&self, at: UtcMicros, fact: &Fact) -> Result<Self, Illegal> {
+        let mut next = self.clone();
+        next.version += 1;
+        next.take(at, fact)?;
+        Ok(next)
+    }
+
+    fn take(&mut self, at: UtcMicros, fact: &Fact) -> Result<(), Illegal> {
+        match fact {
+            Fact::Created { .. } => illegal("an order is created once"),
+            Fact::SignedIn { platform } => {
+                self.signed_in.insert(platform.clone());
+                Ok(())
+            }
+            Fact::SignInLost { platform } => {
+                self.signed_in.remove(platform);
+                Ok(())
+            }
+            Fact::OfferFound { item, offer } => self.offer_found(at, *item, offer),
+            Fact::OfferMissing { item, reason } | Fact::PricingRefused { item, reason } => {
+                self.fail_item(at, *item, reason)
+            }
+            Fact::SeatsChosen { item, seats } => self.seats_chosen(at, *item, seats),
+            Fact::FlightPriced { item, price } => self.priced(at, *item, price.total, price.expires_at_us, None),
+            Fact::HotelQuoted { item, quote } => {
+                self.priced(at, *item, quote.total, quote.expires_at_us, Some(quote.quote_id.clone()))
+            }
+            Fact::StepStarted { key } => self.step_started(at, key),
+            Fact::StepEnded { key, end } => self.step_ended(at, key, end),
+            Fact::HoldsLapsed => self.holds_lapsed(at),
+            Fact::Confirmed { cart_hash, total, attempt, channel, pay_by } => {
+                self.confirmed(at, cart_hash, *total)?;
+                self.open_attempt(at, *attempt, *channel, *total, *pay_by)
+            }
+            Fact::PaymentRetried { attempt, channel, pay_by } => self.retry_payment(at, *attempt, *channel, *pay_by),
+            Fact::PaymentReported { status, .. } => self.payment_reported(at, status),
+            Fact::CancelRequested => self.cancel_requested(at),
+            Fact::PayByPassed => self.pay_by_passed(at),
+            Fact::CancelQuoteRequested { quote } => self.cancel_quote_requested(*quote),
+            Fact::ItemCancelQuoted { item, quote } => self.item_cancel_quoted(at, *item, quote),
+            Fact::ItemCancelRefused { item, .. } => self.item_cancel_refused(*item),
+            Fact::CancelAccepted { quote, refund } => self.cancel_accepted(at, *quote, *refund),
+            Fact::RefundDecided { refund, attempt, amount } => self.refund_decided(at, *refund, *attempt, *amount),
+            Fact::RefundReported { status, .. } => self.refund_reported(at, status),
+            Fact::BookingFinished => self.booking_finished(at),
+            Fact::UnwindFinished => self.unwind_finished(),
+        }
+    }
+
+    pub(super) fn go(&mut self, to: OrderState) -> Result<(), Illegal> {
+        if !self.state.may_become(to) {
+            return illegal(format!("{} cannot become {}", self.state.word(), to.word()));
+        }
+        self.state = to;
+        if matches!(to, OrderState::Cancelled | OrderState::Failed) {
+            self.forget_prices();
+        }
+        Ok(())
+    }
+
+    /// A price that was only checked leaves nothing at the supplier to let go of.
+    fn forget_prices(&mut self) {
+        let firm = |item: &OrderItem| item.hold.as_ref().is_some_and(|hold| hold.firm);
+        for item in self.items.iter_mut().filter(|item| item.state == ItemState::Held && !firm(item)) {
+            item.state = ItemState::Cancelled;
+        }
+    }
+
+    pub(super) fn note(
+        &mut self,
+        at: UtcMicros,
+        kind: TimelineKind,
+        item: Option<ItemId>,
+        amount: Option<Money>,
+        reference: Option<String>,
+    ) {
+        self.timeline.push(TimelineEntry { seq: self.version, at, kind, item, amount, reference });
+    }
+
+    pub(super) fn item_mut(&mut self, id: ItemId) -> Result<&mut OrderItem, Illegal> {
+        self.items.iter_mut().find(|item| item.wanted.id == id).ok_or_else(|| Illegal(format!("no item {id}")))
+    }
+
+    fn expect(&self, allowed: &[OrderState], what: &str) -> Result<(), Illegal> {
+        if allowed.contains(&self.state) { Ok(()) } else { illegal(format!("{what} in state {}", self.state.word())) }
+    }
+
+    fn offer_found(&mut self, at: UtcMicros, item: ItemId, offer: &Offer) -> Result<(), Illegal> {
+        self.expect(&[OrderState::Draft], "an offer")?;
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Planned || place.offer.is_some() {
+            return illegal("a second offer for one item");
+        }
+        let (price, instant, seats) = match offer {
+            Offer::Flight(flight) => (flight.total, !flight.holdable, SeatChoice::Pending),
+            Offer::Hotel(rate) => (rate.total, false, SeatChoice::NotApplicable),
+        };
+        place.instant = instant;
+        place.seats = seats;
+        place.offer = Some(offer.clone());
+        self.note(at, TimelineKind::OfferFound, Some(item), Some(price), None);
+        Ok(())
+    }
+
+    fn seats_chosen(&mut self, at: UtcMicros, item: ItemId, seats: &[SeatChosen]) -> Result<(), Illegal> {
+        self.expect(&[OrderState::Draft], "a choice of seats")?;
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Planned || !matches!(place.offer, Some(Offer::Flight(_))) {
+            return illegal("seats are chosen for an offered flight before it is held");
+        }
+        place.seats = SeatChoice::Made { seats: seats.to_vec() };
+        let kind = if seats.is_empty() { TimelineKind::SeatsSkipped } else { TimelineKind::SeatsChosen };
+        self.note(at, kind, Some(item), None, None);
+        Ok(())
+    }
+
+    fn priced(
+        &mut self,
+        at: UtcMicros,
+        item: ItemId,
+        price: Money,
+        expires_at: UtcMicros,
+        quote_id: Option<String>,
+    ) -> Result<(), Illegal> {
+        self.expect(&[OrderState::Draft], "a price")?;
+        let currency = self.budget.currency();
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Planned {
+            return illegal("a price for an item that is not waiting for one");
+        }
+        if price.currency() != currency {
+            let reason = Reason::new(ReasonCode::NotAllowed, "priced in another currency than the order is charged in");
+            return self.fail_item(at, item, &reason);
+        }
+        place.state = ItemState::Held;
+        place.hold = Some(Hold { firm: false, price, expires_at, quote_id });
+        self.note(at, TimelineKind::Priced, Some(item), Some(price), None);
+        Ok(())
+    }
+
+    /// An item cannot be had. Before confirmation a must-have ends the order; later the end of booking decides.
+    pub(super) fn fail_item(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
+        let draft = self.state == OrderState::Draft;
+        let place = self.item_mut(item)?;
+        if !matches!(place.state, ItemState::Planned | ItemState::Held | ItemState::Booking) {
+            return illegal("only an item that is not booked yet can fail");
+        }
+        place.state = ItemState::Failed;
+        place.failure = Some(reason.code);
+        let must = place.wanted.priority == Priority::MustHave;
+        self.note(at, TimelineKind::ItemFailed, Some(item), None, None);
+        let none_left = self.items.iter().all(|item| item.state == ItemState::Failed);
+        if draft && (must || none_left) {
+            self.ending = Some(Ending::ItemFailed);
+            self.go(OrderState::Cancelled)?;
+            self.note(at, TimelineKind::OrderFailed, None, None, None);
+        }
+        Ok(())
+    }
+
+    fn holds_lapsed(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        self.expect(&[OrderState::Draft], "a lapse of holds")?;
+        self.ending = Some(Ending::Expired);
+        self.go(OrderState::Cancelled)?;
+        for item in &mut self.items {
+            let lapsed = item.lapses_at().is_some_and(|lapse| lapse <= at);
+            if lapsed && matches!(item.state, ItemState::Planned | ItemState::Held) {
+                item.state = ItemState::Expired;
+            }
+        }
+        self.note(at, TimelineKind::Expired, None, None, None);
+        Ok(())
+    }
+
+    fn confirmed(&mut self, at: UtcMicros, cart_hash: &str, total: Money) -> Result<(), Illegal> {
+        self.expect(&[OrderState::Draft], "a confirmation")?;
+        if super::cart::hash(self).as_deref() != Some(cart_hash) || super::cart::total(self).ok() != Some(total) {
+            return illegal("the confirmed cart is not this cart");
+        }
+        if total.exceeds(self.budget).unwrap_or(true) {
+            return illegal("the total exceeds the budget");
+        }
+        if super::cart::lapses_at(self).is_none_or(|lapse| lapse <= at) {
+            return illegal("a hold is past its time");
+        }
+        if !self.missing_platforms().is_empty() {
+            return illegal("a sign-in is missing");
+        }
+        self.confirmed = Some(Confirmation { cart_hash: cart_hash.to_owned(), total, at });
+        self.go(OrderState::PaymentPending)?;
+        self.note(at, TimelineKind::Confirmed, None, Some(total), None);
+        Ok(())
+    }
+
+    fn cancel_requested(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        self.expect(OrderState::CANCELLABLE_FREE, "ending without cost")?;
+        if self.ending == Some(Ending::Traveller) {
+            return Ok(());
+        }
+        self.ending = Some(Ending::Traveller);
+        self.note(at, TimelineKind::CancelledByTraveller, None, None, None);
+        if self.state == OrderState::Draft {
+            self.go(OrderState::Cancelled)?;
+        }
+        self.end_if_no_money_open(at)
+    }
+
+    fn pay_by_passed(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        self.expect(&[OrderState::PaymentPending], "the end of the time to pay")?;
+        self.ending.get_or_insert(Ending::Expired);
+        self.end_if_no_money_open(at)
+    }
+
+    fn cancel_quote_requested(&mut self, quote: QuoteId) -> Result<(), Illegal> {
+        self.expect(OrderState::CANCELLABLE_BY_QUOTE, "a cancellation quote")?;
+        for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
+            item.state = ItemState::Booked;
+            item.cancel_quote = None;
+        }
+        self.cancellation = Some(Cancellation { quote, state: CancellationState::Quoting, refund: None });
+        Ok(())
+    }
+
+    fn item_cancel_quoted(&mut self, at: UtcMicros, item: ItemId, quote: &ItemCancelQuote) -> Result<(), Illegal> {
+        let unwinding = self.state == OrderState::RefundRequested && self.ending.is_some();
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Booked {
+            return illegal("only a booked item is quoted");
+        }
+        let refund_fits = place.price().is_some_and(|price| quote.refund.exceeds(price) == Ok(false));
+        if !refund_fits || quote.refund.minor() < 0 {
+            return illegal("a refund above the price or below zero");
+        }
+        place.cancel_quote = Some(quote.clone());
+        // What has to be undone needs no consent; what the traveller asked about waits for it.
+        place.state = if unwinding { ItemState::Cancelling } else { ItemState::CancelQuoted };
+        let quoted = !self.items.iter().any(|item| item.state == ItemState::Booked);
+        if let Some(cancellation) =
+            self.cancellation.as_mut().filter(|c| c.state == CancellationState::Quoting && quoted)
+        {
+            cancellation.state = CancellationState::Quoted;
+            let refund = self.quoted_refund()?;
+            self.note(at, TimelineKind::CancelQuoted, None, Some(refund), None);
+        }
+        Ok(())
+    }
+
+    fn item_cancel_refused(&mut self, item: ItemId) -> Result<(), Illegal> {
+        if self.state == OrderState::RefundRequested && self.ending.is_some() {
+            let amount = self.item(item).and_then(OrderItem::price);
+            self.attend(super::AttentionKind::CancelFailed, Some(item), amount);
+            // Undoing goes on without it; the traveller keeps what cannot be given back.
+            let kept = self.item_mut(item)?;
+            kept.failure = Some(ReasonCode::NotAllowed);
+            return Ok(());
+        }
+        match self.cancellation.as_mut() {
+            Some(cancellation) if cancellation.state == CancellationState::Quoting => {
+                cancellation.state = CancellationState::Failed;
+                for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
+                    item.state = ItemState::Booked;
+                    item.cancel_quote = None;
+                }
+                Ok(())
+            }
+            _ => illegal("a refused quote nobody asked for"),
+        }
+    }
+
+    fn cancel_accepted(&mut self, at: UtcMicros, quote: QuoteId, refund: RefundId) -> Result<(), Illegal> {
+        self.expect(OrderState::CANCELLABLE_BY_QUOTE, "accepting a cancellation")?;
+        let amount = self.quoted_refund()?;
+        let lapsed = self.items.iter().any(|i| i.cancel_quote.as_ref().is_some_and(|quote| quote.expires_at <= at));
+        let Some(cancellation) = self.cancellation.as_mut() else { return illegal("there is no quote") };
+        if cancellation.quote != quote || cancellation.state != CancellationState::Quoted || lapsed {
+            return illegal("this quote is not open");
+        }
+        cancellation.state = CancellationState::Accepted;
+        cancellation.refund = Some(refund);
+        for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
+            item.state = ItemState::Cancelling;
+        }
+        self.note(at, TimelineKind::CancelAccepted, None, Some(amount), None);
+        self.go(if amount.is_positive() { OrderState::RefundRequested } else { OrderState::Cancelled })
+    }
+
+    /// Sum of the open quotes' refunds.
+    pub(super) fn quoted_refund(&self) -> Result<Money, Illegal> {
+        let refunds = self.items.iter().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund);
+        Money::sum(self.budget.currency(), refunds).map_err(|error| Illegal(error.to_string()))
+    }
+
+    fn booking_finished(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        self.expect(&[OrderState::PaymentProcessing], "the end of booking")?;
+        let booked = self.items.iter().any(|item| item.state == ItemState::Booked);
+        let failed = |item: &&OrderItem| item.state == ItemState::Failed && item.hold.is_some();
+        let must_failed = self.items.iter().filter(failed).any(|item| item.wanted.priority == Priority::MustHave);
+        let any_failed = self.items.iter().any(|item| failed(&item));
+        if must_failed || !booked {
+            self.ending = Some(Ending::ItemFailed);
+            self.go(OrderState::Failed)?;
+            self.note(at, TimelineKind::OrderFailed, None, None, None);
+            // Money that was taken is on its way back from the same moment on.
+            return self.go(OrderState::RefundRequested);
+        }
+        self.go(if any_failed { OrderState::PartiallyConfirmed } else { OrderState::Confirmed })?;
+        self.note(at, TimelineKind::OrderConfirmed, None, None, None);
+        Ok(())
+    }
+
+    fn unwind_finished(&mut self) -> Result<(), Illegal> {
+        self.expect(&[OrderState::RefundRequested], "the end of undoing")?;
+        if let Some(cancellation) = self.cancellation.as_mut() {
+            cancellation.state = CancellationState::Done;
+        }
+        let live = self.items.iter().any(|item| ItemState::BOOKED.contains(&item.state));
+        let any_refund = self.refunds.iter().any(|refund| refund.state == super::RefundProgress::Succeeded);
+        self.go(match (live, any_refund) {
+            (true, _) => OrderState::PartiallyConfirmed,
+            (false, true) => OrderState::Refunded,
+            (false, false) => OrderState::Cancelled,
+        })
+    }
+
+    pub(super) fn attend(&mut self, kind: super::AttentionKind, item: Option<ItemId>, amount: Option<Money>) {
+        let entry = super::Attention { kind, item, amount };
+        if !self.attention.contains(&entry) {
+            self.attention.push(entry);
+        }
+    }
+
+    pub(super) fn close_step(&mut self, key: &super::StepKey) -> Result<OpenStep, Illegal> {
+        let index = self.open_steps.iter().position(|step| step.key == *key);
+        index.map(|index| self.open_steps.remove(index)).ok_or_else(|| Illegal("the step is not open".to_owned()))
+    }
+}

@@ -1,0 +1,244 @@
+//! How the beginning and the end of a step change an order.
+
+use super::{Illegal, illegal};
+use crate::{
+    id::ItemId,
+    order::{
+        AttentionKind, Hold, ItemState, Op, OpenStep, Order, OrderState, SeatChoice, StepEnd, StepKey, StepResult,
+        TimelineKind,
+    },
+    port::{
+        Reason, ReasonCode,
+        flights::{FlightOrder, FlightOrderState},
+        hotels::{HotelBooking, HotelBookingState},
+    },
+    time::UtcMicros,
+};
+
+/// After so many calls in a row that were provably not sent, an item is given up.
+const NOT_SENT_MAX: u32 = 5;
+
+impl Order {
+    pub(super) fn step_started(&mut self, at: UtcMicros, key: &StepKey) -> Result<(), Illegal> {
+        if key.order != self.id || self.is_open(key.op) {
+            return illegal("a step of another order, or one that is open already");
+        }
+        if let Op::Commit { item } = key.op {
+            if self.state != OrderState::PaymentProcessing {
+                return illegal("nothing is booked for good before money arrived");
+            }
+            let place = self.item_mut(item)?;
+            if !matches!(place.state, ItemState::Held | ItemState::Booking) {
+                return illegal("only a held item is booked");
+            }
+            place.state = ItemState::Booking;
+        }
+        self.open_steps.push(OpenStep { key: key.clone(), started_at: at, unknown: false });
+        Ok(())
+    }
+
+    pub(super) fn step_ended(&mut self, at: UtcMicros, key: &StepKey, end: &StepEnd) -> Result<(), Illegal> {
+        match end {
+            StepEnd::Unknown { .. } => self.step_unknown(at, key),
+            StepEnd::NotSent { reason } => {
+                self.close_step(key)?;
+                self.step_not_sent(at, key.op, reason)
+            }
+            StepEnd::Declined { reason } => {
+                self.close_step(key)?;
+                self.step_declined(at, key.op, reason)
+            }
+            StepEnd::Done { result } => {
+                self.close_step(key)?;
+                self.step_done(at, key.op, result)
+            }
+        }
+    }
+
+    fn step_unknown(&mut self, at: UtcMicros, key: &StepKey) -> Result<(), Illegal> {
+        let Some(step) = self.open_steps.iter_mut().find(|step| step.key == *key) else {
+            return illegal("the step is not open");
+        };
+        // Told once; the look-ups that follow change nothing until they know.
+        if !std::mem::replace(&mut step.unknown, true) {
+            self.note(at, TimelineKind::OutcomeUnknown, key.op.item(), None, None);
+        }
+        Ok(())
+    }
+
+    fn step_not_sent(&mut self, at: UtcMicros, op: Op, reason: &Reason) -> Result<(), Illegal> {
+        let Some(item) = op.item() else { return Ok(()) };
+        let place = self.item_mut(item)?;
+        place.not_sent += 1;
+        let exhausted = place.not_sent >= NOT_SENT_MAX;
+        match op {
+            Op::Hold { .. } | Op::Commit { .. } if exhausted => self.fail_item(at, item, reason),
+            // Undoing is never given up: it goes on until the supplier answers.
+            _ => Ok(()),
+        }
+    }
+
+    fn step_declined(&mut self, at: UtcMicros, op: Op, reason: &Reason) -> Result<(), Illegal> {
+        match op {
+            Op::Hold { item } => self.hold_declined(at, item, reason),
+            Op::Commit { item } => self.fail_item(at, item, reason),
+            Op::Release { item } => self.release_declined(at, item, reason),
+            Op::Cancel { item } => self.cancel_declined(at, item, reason),
+            Op::OpenPayment { attempt } => self.attempt_refused(at, attempt),
+            // Paid meanwhile, or refused for another reason: the payment is asked about again.
+            Op::ClosePayment { .. } => Ok(()),
+            Op::Refund { refund } => self.refund_refused(at, refund),
+        }
+    }
+
+    fn hold_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        place.holds_ended += 1;
+        match reason.code {
+            ReasonCode::ServicesNotHoldable | ReasonCode::NotHoldable => {
+                place.instant = true;
+                Ok(())
+            }
+            ReasonCode::SeatTaken => {
+                place.seats = SeatChoice::Pending;
+                Ok(())
+            }
+            ReasonCode::Unauthorized => {
+                if let Some(platform) = place.wanted.member_platform.clone() {
+                    self.signed_in.remove(&platform);
+                }
+                Ok(())
+            }
+            _ => self.fail_item(at, item, reason),
+        }
+    }
+
+    fn release_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
+        if !matches!(reason.code, ReasonCode::AlreadyClosed | ReasonCode::NotFound) {
+            self.attend(AttentionKind::ReleaseFailed, Some(item), None);
+        }
+        self.released(at, item)
+    }
+
+    fn cancel_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
+        if reason.code == ReasonCode::AlreadyClosed {
+            return self.item_cancelled(at, item);
+        }
+        let place = self.item_mut(item)?;
+        place.state = ItemState::Booked;
+        place.cancel_quote = None;
+        place.failure = Some(reason.code);
+        let amount = place.price();
+        self.attend(AttentionKind::CancelFailed, Some(item), amount);
+        Ok(())
+    }
+
+    fn step_done(&mut self, at: UtcMicros, op: Op, result: &StepResult) -> Result<(), Illegal> {
+        if let Some(item) = op.item() {
+            self.item_mut(item)?.not_sent = 0;
+        }
+        match (op, result) {
+            (Op::Hold { item }, StepResult::Flight(flight)) => self.flight_held(at, item, flight),
+            (Op::Commit { item }, StepResult::Flight(flight)) => self.flight_booked(at, item, flight),
+            (Op::Commit { item }, StepResult::Hotel(booking)) => self.hotel_booked(at, item, booking),
+            (Op::Release { item }, StepResult::Released) => self.released(at, item),
+            (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Hotel(_)) => self.item_cancelled(at, item),
+            (Op::OpenPayment { attempt }, StepResult::PaymentOpened(intent)) => {
+                self.attempt_opened(at, attempt, intent)
+            }
+            (Op::ClosePayment { .. }, StepResult::Payment(status)) => self.payment_reported(at, status),
+            (Op::Refund { .. }, StepResult::Refund(status)) => self.refund_reported(at, status),
+            (
+                Op::Hold { .. }
+                | Op::Commit { .. }
+                | Op::Release { .. }
+                | Op::Cancel { .. }
+                | Op::OpenPayment { .. }
+                | Op::ClosePayment { .. }
+                | Op::Refund { .. },
+                StepResult::Flight(_)
+                | StepResult::Hotel(_)
+                | StepResult::Released
+                | StepResult::Cancelled { .. }
+                | StepResult::PaymentOpened(_)
+                | StepResult::Payment(_)
+                | StepResult::Refund(_),
+            ) => illegal("a result of another kind of step"),
+        }
+    }
+
+    fn flight_held(&mut self, at: UtcMicros, item: ItemId, flight: &FlightOrder) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Planned {
+            return illegal("a hold for an item that is not waiting for one");
+        }
+        if flight.state != FlightOrderState::Held {
+            let reason = Reason::new(ReasonCode::OfferExpired, "the held order is no longer held");
+            return self.fail_item(at, item, &reason);
+        }
+        let offered = place.offer.as_ref().map(super::super::Offer::expires_at);
+        let expires_at = flight.price_guaranteed_until_us.or(flight.hold_expires_at_us).or(offered).unwrap_or(at);
+        let expires_at = flight.hold_expires_at_us.map_or(expires_at, |hold| hold.min(expires_at));
+        place.state = ItemState::Held;
+        place.hold = Some(Hold { firm: true, price: flight.total, expires_at, quote_id: None });
+        place.adopt_flight(flight);
+        self.note(at, TimelineKind::Held, Some(item), Some(flight.total), Some(flight.booking_reference.clone()));
+        Ok(())
+    }
+
+    fn flight_booked(&mut self, at: UtcMicros, item: ItemId, flight: &FlightOrder) -> Result<(), Illegal> {
+        if flight.state != FlightOrderState::Ticketed {
+            let reason = Reason::new(ReasonCode::OfferExpired, "the order is not ticketed");
+            return self.fail_item(at, item, &reason);
+        }
+        let place = self.item_mut(item)?;
+        place.state = ItemState::Booked;
+        place.adopt_flight(flight);
+        self.note(at, TimelineKind::Booked, Some(item), Some(flight.total), Some(flight.booking_reference.clone()));
+        Ok(())
+    }
+
+    fn hotel_booked(&mut self, at: UtcMicros, item: ItemId, booking: &HotelBooking) -> Result<(), Illegal> {
+        if booking.state != HotelBookingState::Confirmed {
+            let reason = Reason::new(ReasonCode::SoldOut, "the booking is not confirmed");
+            return self.fail_item(at, item, &reason);
+        }
+        let place = self.item_mut(item)?;
+        place.state = ItemState::Booked;
+        place.supplier_order = Some(booking.booking_id.clone());
+        place.reference = Some(booking.reference.clone());
+        self.note(at, TimelineKind::Booked, Some(item), Some(booking.total), Some(booking.reference.clone()));
+        Ok(())
+    }
+
+    fn released(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        // A failed item's hold is let go as well; it stays failed.
+        if place.state == ItemState::Held {
+            place.state = ItemState::Cancelled;
+        }
+        place.hold = place.hold.take().map(|hold| Hold { firm: false, ..hold });
+        let reference = place.reference.clone();
+        self.note(at, TimelineKind::Released, Some(item), None, reference);
+        Ok(())
+    }
+
+    fn item_cancelled(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        place.state = ItemState::Cancelled;
+        let refund = place.cancel_quote.as_ref().map(|quote| quote.refund);
+        let reference = place.reference.clone();
+        self.note(at, TimelineKind::ItemCancelled, Some(item), refund, reference);
+        Ok(())
+    }
+}
+
+impl crate::order::OrderItem {
+    fn adopt_flight(&mut self, flight: &FlightOrder) {
+        self.supplier_order = Some(flight.order_id.clone());
+        self.reference = Some(flight.booking_reference.clone());
+        self.documents = flight.documents.iter().map(|document| document.number.clone()).collect();
+        self.loyalty =
+            flight.loyalty.first().map(|account| format!("{}{}", account.airline_code, account.account_number));
+    }
+}

@@ -1,0 +1,339 @@
+//! Facts: everything that can happen to an order, as it is written in the journal.
+//!
+//! A fact carries no personal data, only ids. Deliberately not here: what a fact does (see [`super::apply`]).
+
+use super::{NewOrder, SeatChosen};
+use crate::{
+    id::{AttemptId, ItemId, OrderId, QuoteId, RefundId},
+    money::Money,
+    port::{
+        Reason,
+        flights::{FlightOffer, FlightOrder, FlightPrice},
+        hotels::{HotelBooking, HotelQuote, HotelRate},
+        payments::{Channel, PaymentIntent, PaymentStatus, RefundStatus},
+    },
+    time::UtcMicros,
+};
+use serde::{Deserialize, Serialize};
+
+/// What the supplier sells for an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Offer {
+    /// A flight.
+    Flight(FlightOffer),
+    /// A hotel rate.
+    Hotel(HotelRate),
+}
+
+/// Names one step of an order: what is done to what, and the how-manyeth business try it is.
+///
+/// A network retry is the same step; `n` grows only when a new effect is wanted (a second hold, a second payment).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StepKey {
+    /// The order.
+    pub order: OrderId,
+    /// What is done.
+    pub op: Op,
+    /// Business try, from 1.
+    pub n: u32,
+}
+
+impl StepKey {
+    /// Our reference at the supplier: the same for every network retry of this step.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}.{}.{}", self.order.bare(), self.op.reference(), self.n)
+    }
+}
+
+/// The effects a step can have. Reads are not steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// Hold an item without paying.
+    Hold {
+        /// Item.
+        item: ItemId,
+    },
+    /// Book an item for good: pay a held one, or order it at once.
+    Commit {
+        /// Item.
+        item: ItemId,
+    },
+    /// Let an unpaid hold go.
+    Release {
+        /// Item.
+        item: ItemId,
+    },
+    /// Cancel a booked item at its quoted terms.
+    Cancel {
+        /// Item.
+        item: ItemId,
+    },
+    /// Open a payment at its channel.
+    OpenPayment {
+        /// Attempt.
+        attempt: AttemptId,
+    },
+    /// Close a payment so that it can no longer be paid.
+    ClosePayment {
+        /// Attempt.
+        attempt: AttemptId,
+    },
+    /// Give money back.
+    Refund {
+        /// Refund.
+        refund: RefundId,
+    },
+}
+
+impl Op {
+    /// The item it works on.
+    #[must_use]
+    pub const fn item(self) -> Option<ItemId> {
+        match self {
+            Self::Hold { item } | Self::Commit { item } | Self::Release { item } | Self::Cancel { item } => Some(item),
+            Self::OpenPayment { .. } | Self::ClosePayment { .. } | Self::Refund { .. } => None,
+        }
+    }
+
+    fn reference(self) -> String {
+        match self {
+            Self::Hold { item } => format!("hold.{}", item.bare()),
+            Self::Commit { item } => format!("commit.{}", item.bare()),
+            Self::Release { item } => format!("release.{}", item.bare()),
+            Self::Cancel { item } => format!("cancel.{}", item.bare()),
+            Self::OpenPayment { attempt } => format!("open.{}", attempt.bare()),
+            Self::ClosePayment { attempt } => format!("close.{}", attempt.bare()),
+            Self::Refund { refund } => format!("refund.{}", refund.bare()),
+        }
+    }
+}
+
+/// What a finished step brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum StepResult {
+    /// A flight is held, paid, or booked at once.
+    Flight(FlightOrder),
+    /// A hotel is booked or cancelled.
+    Hotel(HotelBooking),
+    /// A hold was let go.
+    Released,
+    /// A booked item is cancelled; what came back to our balance, when the supplier said.
+    Cancelled {
+        /// Supplier's refund to us.
+        refund: Option<Money>,
+    },
+    /// A payment waits for the payer.
+    PaymentOpened(PaymentIntent),
+    /// The channel's word on a payment we wanted closed: closed, or paid after all.
+    Payment(PaymentStatus),
+    /// The channel's word on a refund.
+    Refund(RefundStatus),
+}
+
+/// How a step ended; `Unknown` keeps it open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum StepEnd {
+    /// It happened.
+    Done {
+        /// What it brought.
+        #[serde(flatten)]
+        result: StepResult,
+    },
+    /// It provably never reached the provider.
+    NotSent {
+        /// Why.
+        reason: Reason,
+    },
+    /// The provider said no.
+    Declined {
+        /// Why.
+        reason: Reason,
+    },
+    /// Not known; a look-up follows.
+    Unknown {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Where the word about a payment or refund came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The provider's signed notification.
+    Notification,
+    /// Our own question to the provider.
+    Poll,
+}
+
+/// A supplier's answer to "what comes back if this item is cancelled now".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemCancelQuote {
+    /// The supplier's id of the pending cancellation, where it has one.
+    pub cancellation_id: Option<String>,
+    /// What comes back.
+    pub refund: Money,
+    /// Until when it can be accepted.
+    pub expires_at: UtcMicros,
+}
+
+/// Everything that can happen to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// The order was made from a plan. Always and only the first fact.
+    Created {
+        /// Its content.
+        order: Box<NewOrder>,
+    },
+    /// The traveller is signed in to a platform the order needs.
+    SignedIn {
+        /// Platform.
+        platform: String,
+    },
+    /// The platform no longer accepts the traveller's token.
+    SignInLost {
+        /// Platform.
+        platform: String,
+    },
+    /// A supplier offers an item.
+    OfferFound {
+        /// Item.
+        item: ItemId,
+        /// Offer.
+        offer: Box<Offer>,
+    },
+    /// Nothing is offered for an item.
+    OfferMissing {
+        /// Item.
+        item: ItemId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The traveller chose seats; an empty list leaves them to the airline.
+    SeatsChosen {
+        /// Item.
+        item: ItemId,
+        /// Seats.
+        seats: Vec<SeatChosen>,
+    },
+    /// A flight that cannot be held was priced with its seats.
+    FlightPriced {
+        /// Item.
+        item: ItemId,
+        /// Price and its time.
+        price: FlightPrice,
+    },
+    /// A hotel rate was checked.
+    HotelQuoted {
+        /// Item.
+        item: ItemId,
+        /// Quote.
+        quote: HotelQuote,
+    },
+    /// A price could not be checked.
+    PricingRefused {
+        /// Item.
+        item: ItemId,
+        /// Why.
+        reason: Reason,
+    },
+    /// An effect is about to be asked for. Written before the call.
+    StepStarted {
+        /// Step.
+        key: StepKey,
+    },
+    /// How it ended.
+    StepEnded {
+        /// Step.
+        key: StepKey,
+        /// End.
+        end: StepEnd,
+    },
+    /// Holds or prices passed their time before the traveller confirmed.
+    HoldsLapsed,
+    /// The traveller confirmed exactly this cart; the payment attempt's id exists from here on.
+    Confirmed {
+        /// Hash of the cart.
+        cart_hash: String,
+        /// Total.
+        total: Money,
+        /// First attempt.
+        attempt: AttemptId,
+        /// Channel.
+        channel: Channel,
+        /// Last moment to pay.
+        pay_by: UtcMicros,
+    },
+    /// A further payment attempt after one was refused.
+    PaymentRetried {
+        /// Attempt.
+        attempt: AttemptId,
+        /// Channel.
+        channel: Channel,
+        /// Last moment to pay.
+        pay_by: UtcMicros,
+    },
+    /// A channel's word about a payment.
+    PaymentReported {
+        /// Status.
+        status: PaymentStatus,
+        /// Where from.
+        source: Source,
+    },
+    /// The traveller ended the order before anything was booked.
+    CancelRequested,
+    /// The time to pay is over; the payment is being closed.
+    PayByPassed,
+    /// The traveller asked what cancelling costs.
+    CancelQuoteRequested {
+        /// Id of the quote to come.
+        quote: QuoteId,
+    },
+    /// A supplier quoted an item's cancellation.
+    ItemCancelQuoted {
+        /// Item.
+        item: ItemId,
+        /// Quote.
+        quote: ItemCancelQuote,
+    },
+    /// A supplier refused to quote; nothing is cancelled.
+    ItemCancelRefused {
+        /// Item.
+        item: ItemId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The traveller accepted the quote.
+    CancelAccepted {
+        /// Quote.
+        quote: QuoteId,
+        /// Id of the refund that follows, when money comes back.
+        refund: RefundId,
+    },
+    /// Money has to go back for a reason of ours: a failed item, late or double money.
+    RefundDecided {
+        /// Refund.
+        refund: RefundId,
+        /// Payment it comes from.
+        attempt: AttemptId,
+        /// Amount.
+        amount: Money,
+    },
+    /// A channel's word about a refund.
+    RefundReported {
+        /// Status.
+        status: RefundStatus,
+        /// Where from.
+        source: Source,
+    },
+    /// Every live item is booked, or nothing more can be.
+    BookingFinished,
+    /// Everything that could be undone is undone and paid back.
+    UnwindFinished,
+}
