@@ -1,1 +1,223 @@
-//! .
+//! Every provider faked at the wire, one loopback port each: the travel supplier (Duffel v2), the payment channel (WeChat
+//! Pay v3), a member platform's authorization server (OAuth 2.1), the traveller's phone, and a control port that moves
+//! time, sets faults and shows the book.
+//!
+//! It answers adapters and the providers' own clients alike. Everything really booked or charged is in `sandbox.db` before
+//! the answer leaves. Deliberately not here: any type of the adapters it tests; a mistake shared with them could hide.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod book;
+mod clock;
+mod control;
+mod draw;
+mod duffel;
+mod geo;
+mod keys;
+mod money;
+mod net;
+mod notify;
+mod oauth;
+mod phone;
+mod scenario;
+mod store;
+mod wechatpay;
+mod world;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use keys::KeyError;
+
+use crate::world::{Shared, World};
+
+/// Where and how a sandbox runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of the book, the keys and the port numbers; created when missing. Only one sandbox may use it at a time.
+    pub data_dir: PathBuf,
+    /// Decides flights, hotels, prices and free seats: the same seed shows the same world.
+    pub seed: u64,
+    /// Address to listen on; must be loopback.
+    pub listen: IpAddr,
+    /// True: the clock stands still at the start and moves only through the control port.
+    pub virtual_clock: bool,
+    /// Bearer of the control port; none = a random one per start.
+    pub control_token: Option<String>,
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `Config::listen` is reachable from outside this machine.
+    #[error("the sandbox listens on loopback addresses only")]
+    NotLoopback,
+    /// A folder or port could not be opened.
+    #[error("the sandbox could not open a folder or port")]
+    Io(#[from] std::io::Error),
+    /// Keys could not be made or read.
+    #[error("the sandbox has no keys")]
+    Keys(#[from] KeyError),
+    /// The book could not be opened.
+    #[error("the sandbox could not open its book")]
+    Book(#[from] sqlx::Error),
+    /// No client for sending notifications could be made.
+    #[error("the sandbox cannot send notifications")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Where everything is: the first line that `zhiyouctl sandbox` prints. Base addresses carry no trailing slash.
+#[derive(Serialize, Deserialize, Clone)]
+pub struct Announcement {
+    /// Duffel API v2.
+    pub duffel: String,
+    /// WeChat Pay API v3.
+    pub wechatpay: String,
+    /// The member platform's authorization server; also its issuer identifier.
+    pub oauth: String,
+    /// The traveller's phone.
+    pub phone: String,
+    /// The control API.
+    pub control: String,
+    /// Bearer token of the control API.
+    pub control_token: String,
+}
+
+impl std::fmt::Debug for Announcement {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Announcement")
+            .field("duffel", &self.duffel)
+            .field("wechatpay", &self.wechatpay)
+            .field("oauth", &self.oauth)
+            .field("phone", &self.phone)
+            .field("control", &self.control)
+            .field("control_token", &"<redacted>")
+            .finish()
+    }
+}
+
+/// A running sandbox. Dropping it stops it too, without waiting.
+pub struct Sandbox {
+    world: Shared,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Sandbox {
+    /// Where everything is.
+    pub fn announcement(&self) -> &Announcement {
+        &self.world.urls
+    }
+
+    /// Cuts all connections, waits for the tasks and closes the book.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        self.world.store.close().await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Starts all providers; they answer when this returns.
+///
+/// # Errors
+/// `NotLoopback` for an address others could reach; the other variants name the part that could not be opened.
+pub async fn start(config: Config) -> Result<Sandbox, StartError> {
+    if !config.listen.is_loopback() {
+        return Err(StartError::NotLoopback);
+    }
+    let (listeners, world) = open(&config).await?;
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let [duffel, wechatpay, oauth, phone, control] = listeners;
+    tasks.spawn(net::serve(duffel, duffel::router(&world), stop.clone()));
+    tasks.spawn(net::serve(wechatpay, wechatpay::router(&world), stop.clone()));
+    tasks.spawn(net::serve(oauth, oauth::router(&world), stop.clone()));
+    tasks.spawn(net::serve(phone, phone::router(&world), stop.clone()));
+    tasks.spawn(net::serve(control, control::router(&world), stop.clone()));
+    tasks.spawn(notify::run(Arc::clone(&world), stop.clone()));
+    Ok(Sandbox { world, stop, tasks })
+}
+
+async fn open(config: &Config) -> Result<([TcpListener; 5], Shared), StartError> {
+    private_folder(&config.data_dir)?;
+    let folder = config.data_dir.clone();
+    let credentials =
+        tokio::task::spawn_blocking(move || keys::load_or_make(&folder)).await.map_err(std::io::Error::other)??;
+    let store = store::Store::open(&config.data_dir.join("sandbox.db")).await?;
+    let (starts, offset_us) = count_start(&store).await?;
+    let (listeners, urls) = bind(config).await?;
+    let world = World {
+        seed: config.seed,
+        clock: clock::Clock::resume(config.virtual_clock, offset_us),
+        store,
+        switches: scenario::Switches::default(),
+        ids: draw::Ids::new(config.seed, starts),
+        pay_keys: wechatpay::Keys::parse(&credentials)?,
+        credentials,
+        urls,
+        http: reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(5))
+            .build()?,
+        listeners: control::Listeners::default(),
+        doorbell: tokio::sync::Notify::new(),
+    };
+    Ok((listeners, Arc::new(world)))
+}
+
+async fn count_start(store: &store::Store) -> Result<(i64, i64), sqlx::Error> {
+    let mut book = store.begin().await?;
+    let starts = book.setting("starts").await?.saturating_add(1);
+    book.set("starts", starts).await?;
+    let offset_us = book.setting("offset_us").await?;
+    book.commit().await?;
+    Ok((starts, offset_us))
+}
+
+async fn bind(config: &Config) -> Result<([TcpListener; 5], Announcement), StartError> {
+    let mut ports = net::Ports::recall(&config.data_dir, config.listen);
+    let listeners = [
+        ports.bind("duffel").await?,
+        ports.bind("wechatpay").await?,
+        ports.bind("oauth").await?,
+        ports.bind("phone").await?,
+        ports.bind("control").await?,
+    ];
+    ports.keep(&config.data_dir)?;
+    let [duffel, wechatpay, oauth, phone, control] = &listeners;
+    let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+    let control_token = match &config.control_token {
+        Some(token) => token.clone(),
+        None => keys::secret(43)?,
+    };
+    let announcement = Announcement {
+        duffel: url(duffel)?,
+        wechatpay: url(wechatpay)?,
+        oauth: url(oauth)?,
+        phone: url(phone)?,
+        control: url(control)?,
+        control_token,
+    };
+    Ok((listeners, announcement))
+}
+
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

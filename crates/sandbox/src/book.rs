@@ -1,0 +1,102 @@
+//! The book as the control port shows it: everything really held, booked, charged and refunded.
+//!
+//! Deliberately not here: what providers show their merchants.
+
+use serde_json::{Value, json};
+
+use crate::store::{Document, StoreError};
+use crate::world::World;
+use crate::{duffel, money, wechatpay};
+
+/// The book now, holds released and refunds settled as far as they are due.
+pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
+    duffel::release_expired(world).await?;
+    wechatpay::settle_refunds(world).await?;
+    let mut book = world.book().await?;
+    let (orders, paid, cancelled) =
+        (book.all(duffel::ORDER).await?, book.all(duffel::PAYMENT).await?, book.all(duffel::CANCELLATION).await?);
+    let flight = |order: &Document| flight(world, order, &paid, &cancelled);
+    Ok(json!({
+        "flights": orders.iter().map(flight).collect::<Vec<_>>(),
+        "stays": book.all(duffel::BOOKING).await?.iter().map(stay).collect::<Vec<_>>(),
+        "payments": book.all(wechatpay::PAYMENT).await?.iter().map(payment).collect::<Vec<_>>(),
+        "refunds": book.all(wechatpay::REFUND).await?.iter().map(refund).collect::<Vec<_>>(),
+    }))
+}
+
+fn flight(world: &World, order: &Document, paid: &[Document], cancelled: &[Document]) -> Value {
+    let shown = &order.wire;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let passengers: Vec<Value> = list(&shown["passengers"])
+        .iter()
+        .map(|traveller| {
+            json!({
+                "id": traveller["id"], "given_name": traveller["given_name"], "family_name": traveller["family_name"],
+                "loyalty_programme_accounts": traveller["loyalty_programme_accounts"],
+            })
+        })
+        .collect();
+    let seat = |service: &Value| {
+        json!({
+            "designator": service["metadata"]["designator"], "passenger_id": service["passenger_ids"][0],
+            "segment_id": service["segment_ids"][0], "amount": service["total_amount"],
+        })
+    };
+    let seats: Vec<Value> =
+        list(&shown["services"]).iter().filter(|service| service["type"] == "seat").map(seat).collect();
+    let mut payments: Vec<Value> =
+        paid.iter().filter(|payment| payment.link == order.id).map(|payment| payment.wire.clone()).collect();
+    if order.text("type") == "instant" {
+        payments.push(json!({"type": "balance", "amount": shown["total_amount"], "currency": shown["total_currency"]}));
+    }
+    let confirmed = cancelled.iter().find(|quote| quote.link == order.id && !quote.wire["confirmed_at"].is_null());
+    json!({
+        "id": order.id,
+        "offer_id": order.link,
+        "booking_reference": shown["booking_reference"],
+        "state": duffel::state_of(world, order),
+        "metadata": shown["metadata"],
+        "passengers": passengers,
+        "seats": seats,
+        "documents": shown["documents"],
+        "total_amount": shown["total_amount"],
+        "total_currency": shown["total_currency"],
+        "payments": payments,
+        "refund_amount": confirmed.map(|quote| &quote.wire["refund_amount"]),
+    })
+}
+
+fn stay(booking: &Document) -> Value {
+    let shown = &booking.wire;
+    json!({
+        "id": booking.id,
+        "reference": shown["reference"],
+        "status": shown["status"],
+        "metadata": shown["metadata"],
+        "accommodation": shown["accommodation"]["name"],
+        "check_in_date": shown["check_in_date"],
+        "check_out_date": shown["check_out_date"],
+        "guests": shown["guests"],
+        "total_amount": shown["total_amount"],
+        "total_currency": shown["total_currency"],
+        "refund_amount": money::text(booking.number("refund_fen")),
+    })
+}
+
+fn payment(payment: &Document) -> Value {
+    json!({
+        "out_trade_no": payment.id,
+        "transaction_id": payment.wire["transaction_id"],
+        "state": payment.wire["trade_state"],
+        "total_fen": payment.wire["amount"]["total"],
+    })
+}
+
+fn refund(refund: &Document) -> Value {
+    json!({
+        "out_refund_no": refund.id,
+        "out_trade_no": refund.link,
+        "refund_fen": refund.wire["amount"]["refund"],
+        "state": refund.wire["status"],
+    })
+}

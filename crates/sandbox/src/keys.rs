@@ -1,0 +1,173 @@
+//! What a merchant's console would show: keys, certificates, tokens and secrets, made at the first start and kept.
+//!
+//! Private keys and secrets live in `credentials.json` (0600) beside the book. Deliberately not here: how a provider
+//! signs with them.
+
+use std::path::Path;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+/// The validity the platform certificate states.
+pub(crate) const CERTIFICATE_VALID: (&str, &str) = ("2024-01-01T08:00:00+08:00", "2044-01-01T08:00:00+08:00");
+
+/// Keys could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The cryptographic library refused.
+    #[error("a key could not be made")]
+    Crypto,
+    /// The certificate could not be written.
+    #[error("a certificate could not be made")]
+    Certificate(#[from] rcgen::Error),
+    /// The file could not be read or written.
+    #[error("the credentials file could not be read or written")]
+    File(#[from] std::io::Error),
+    /// The file is not what this version writes.
+    #[error("the credentials file is damaged")]
+    Damaged(#[from] serde_json::Error),
+}
+
+/// Everything that must survive a restart for old requests and signatures to stay valid.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Credentials {
+    pub(crate) duffel_token: String,
+    pub(crate) duffel_webhook_secret: String,
+    pub(crate) appid: String,
+    pub(crate) mchid: String,
+    pub(crate) merchant_serial: String,
+    pub(crate) merchant_private_key_pem: String,
+    pub(crate) apiv3_key: String,
+    pub(crate) platform_public_key_id: String,
+    pub(crate) platform_public_key_pem: String,
+    pub(crate) platform_public_key_private_pem: String,
+    pub(crate) platform_certificate_serial: String,
+    pub(crate) platform_certificate_pem: String,
+    pub(crate) platform_certificate_private_pem: String,
+}
+
+/// Reads the credentials of this folder, or makes them. Slow at the first start (three RSA keys): call it off the runtime.
+pub(crate) fn load_or_make(folder: &Path) -> Result<Credentials, KeyError> {
+    let path = folder.join("credentials.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let made = make()?;
+            write_private(&path, &serde_json::to_vec_pretty(&made)?)?;
+            Ok(made)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes a file that only its owner may read; it appears whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let draft = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)
+}
+
+/// `count` random letters and digits from the system's randomness.
+pub(crate) fn secret(count: usize) -> Result<String, KeyError> {
+    let mut bytes = vec![0_u8; count.saturating_mul(2)];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Crypto)?;
+    let text = STANDARD.encode(&bytes);
+    Ok(text.chars().filter(char::is_ascii_alphanumeric).take(count).collect())
+}
+
+fn make() -> Result<Credentials, KeyError> {
+    let merchant = rsa()?;
+    let public_key = rsa()?;
+    let certificate = rsa()?;
+    let platform_certificate_serial = serial()?;
+    Ok(Credentials {
+        duffel_token: format!("duffel_test_{}", secret(43)?),
+        duffel_webhook_secret: secret(32)?,
+        appid: format!("wx{}", hex_secret(8)?),
+        mchid: "1900000109".to_owned(),
+        merchant_serial: serial()?,
+        merchant_private_key_pem: private_pem(&merchant)?,
+        apiv3_key: secret(32)?,
+        platform_public_key_id: format!("PUB_KEY_ID_01{}", digits(30)?),
+        platform_public_key_pem: public_pem(&public_key)?,
+        platform_public_key_private_pem: private_pem(&public_key)?,
+        platform_certificate_pem: certificate_pem(&private_pem(&certificate)?, &platform_certificate_serial)?,
+        platform_certificate_serial,
+        platform_certificate_private_pem: private_pem(&certificate)?,
+    })
+}
+
+fn rsa() -> Result<KeyPair, KeyError> {
+    KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Crypto)
+}
+
+fn private_pem(key: &KeyPair) -> Result<String, KeyError> {
+    let der: Pkcs8V1Der<'_> = key.as_der().map_err(|_| KeyError::Crypto)?;
+    Ok(pem("PRIVATE KEY", der.as_ref()))
+}
+
+fn public_pem(key: &KeyPair) -> Result<String, KeyError> {
+    let der: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| KeyError::Crypto)?;
+    Ok(pem("PUBLIC KEY", der.as_ref()))
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut lines = format!("-----BEGIN {label}-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at(rest.len().min(64));
+        lines.push_str(line);
+        lines.push('\n');
+        rest = tail;
+    }
+    lines + &format!("-----END {label}-----\n")
+}
+
+/// The bytes inside a PEM text with one block.
+pub(crate) fn der(pem: &str) -> Result<Vec<u8>, KeyError> {
+    let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    STANDARD.decode(text).map_err(|_| KeyError::Crypto)
+}
+
+fn certificate_pem(private_pem: &str, serial: &str) -> Result<String, KeyError> {
+    let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(private_pem, &rcgen::PKCS_RSA_SHA256)?;
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Sandbox Pay platform sign");
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, "Zhiyou Sandbox");
+    params.distinguished_name.push(rcgen::DnType::CountryName, "CN");
+    params.not_before = rcgen::date_time_ymd(2024, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2044, 1, 1);
+    let number = hex::decode(serial).map_err(|_| KeyError::Crypto)?;
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(&number));
+    Ok(params.self_signed(&key)?.pem().replace("\r\n", "\n"))
+}
+
+/// A certificate serial: 40 upper-case hex digits of a positive number.
+fn serial() -> Result<String, KeyError> {
+    Ok(format!("5A{}", hex_secret(19)?.to_uppercase()))
+}
+
+fn hex_secret(bytes: usize) -> Result<String, KeyError> {
+    let mut random = vec![0_u8; bytes];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Crypto)?;
+    Ok(hex::encode(random))
+}
+
+fn digits(count: usize) -> Result<String, KeyError> {
+    let mut random = vec![0_u8; count];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Crypto)?;
+    Ok(random.iter().map(|byte| char::from(b'0' + byte % 10)).collect())
+}

@@ -1,0 +1,243 @@
+//! Notifications: written to the book with the event they tell of, sent by one task, tried again on each provider's
+//! schedule (on the sandbox's clock), and recorded try by try.
+//!
+//! Only loopback receivers are called; a delivery to any other address is recorded as never sent. Deliberately not here:
+//! the bodies and signatures (each provider signs a fresh copy for every try).
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Attempt, Book, Document, StoreError};
+use crate::world::{Shared, World};
+use crate::{duffel, wechatpay};
+
+/// The kind deliveries are kept under.
+pub(crate) const DELIVERY: &str = "delivery";
+
+/// WeChat Pay tries again after 15 s, 15 s, 30 s, 3 min … for 24 h 4 min (payment-notice page).
+const WECHATPAY_RETRY_S: [i64; 15] =
+    [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600];
+/// Duffel tries again for 72 h, each time twice as late.
+const DUFFEL_RETRY_S: [i64; 12] = [60, 120, 240, 480, 960, 1920, 3840, 7680, 15_360, 30_720, 61_440, 122_880];
+
+/// What a delivery does besides arriving.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Variant {
+    /// As it should be.
+    Genuine,
+    /// The body was changed after signing.
+    Corrupt,
+    /// The signature is one the provider sends on purpose to see whether the receiver checks.
+    Probe,
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Genuine => "genuine",
+            Self::Corrupt => "corrupt",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// Puts a notification into the book; it is sent once the transaction commits.
+pub(crate) async fn enqueue(
+    world: &World,
+    book: &mut Book,
+    provider: &str,
+    about: &str,
+    url: &str,
+    body: &Value,
+) -> Result<(), StoreError> {
+    let plan = Plan::read(world, provider);
+    for copy in 0..plan.copies {
+        let id = world.ids.uuid("delivery");
+        let inner = json!({
+            "provider": provider,
+            "url": url,
+            "tries": 0,
+            "corrupt": i64::from(plan.corrupt),
+            "probe": plan.probe && copy == 0,
+        });
+        let mut document = Document::new(id, body.clone(), inner).linked(about);
+        document.due_us = plan.due_us;
+        book.put(DELIVERY, &document).await?;
+    }
+    Ok(())
+}
+
+/// How the scenario wants the next notification treated.
+struct Plan {
+    copies: u64,
+    due_us: Option<i64>,
+    corrupt: bool,
+    probe: bool,
+}
+
+impl Plan {
+    fn read(world: &World, provider: &str) -> Self {
+        let params = world.switches.strike(provider, "notify").unwrap_or_default();
+        let mode = params.get("mode").and_then(Value::as_str).unwrap_or("normal");
+        let number = |names: [&str; 3]| names.iter().find_map(|name| params.get(*name)?.as_i64());
+        let now_us = world.now_us();
+        let late_us = number(["delay_ms", "n", "value"]).unwrap_or(60_000).saturating_mul(1000);
+        let copies = u64::try_from(number(["copies", "n", "value"]).unwrap_or(2)).unwrap_or(2);
+        Self {
+            copies: if mode == "duplicate" { copies } else { 1 },
+            due_us: match mode {
+                "drop" => None,
+                "late" => Some(now_us.saturating_add(late_us)),
+                _ => Some(now_us),
+            },
+            corrupt: mode == "corrupt",
+            probe: world.switches.strike(provider, "signature_probe").is_some(),
+        }
+    }
+}
+
+/// Sends the newest notification about something again, as it was or corrupted. False when there never was one.
+pub(crate) async fn send_again(world: &World, about: &str, corrupt: bool) -> Result<bool, StoreError> {
+    let mut book = world.book().await?;
+    let Some(mut document) = book.linked(DELIVERY, about).await?.pop() else { return Ok(false) };
+    document.due_us = Some(world.now_us());
+    document.inner["corrupt"] = json!(i64::from(corrupt));
+    document.inner["tries"] = json!(0);
+    book.put(DELIVERY, &document).await?;
+    world.commit(book).await?;
+    Ok(true)
+}
+
+/// Every delivery with all its tries, oldest first.
+pub(crate) async fn list(world: &World) -> Result<Value, StoreError> {
+    let mut book = world.book().await?;
+    let (deliveries, attempts) = (book.all(DELIVERY).await?, book.attempts().await?);
+    let tries = |id: &str| -> Vec<Value> {
+        let mine = attempts.iter().filter(|attempt| attempt.delivery_id == id);
+        mine.map(|attempt| json!({"at": crate::clock::utc(attempt.at_us), "variant": attempt.variant, "status": attempt.status}))
+            .collect()
+    };
+    let view = deliveries.iter().map(|delivery| {
+        json!({
+            "id": delivery.text("id"),
+            "provider": delivery.hidden("provider"),
+            "about": delivery.link,
+            "event_type": delivery.wire["event_type"].as_str().or(delivery.wire["type"].as_str()),
+            "url": delivery.hidden("url"),
+            "next_try_at": delivery.due_us.map(crate::clock::utc),
+            "status": attempts.iter().rfind(|attempt| attempt.delivery_id == delivery.id).and_then(|attempt| attempt.status),
+            "attempts": tries(&delivery.id),
+        })
+    });
+    Ok(Value::Array(view.collect()))
+}
+
+/// Sends whatever is due, for ever.
+pub(crate) async fn run(world: Shared, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let pause = match round(&world).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::error!(%error, "the notifier could not read the book");
+                Duration::from_secs(1)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = world.doorbell.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Settles and sends what is due; tells how long to rest.
+async fn round(world: &Shared) -> Result<Duration, StoreError> {
+    wechatpay::settle_refunds(world).await?;
+    duffel::release_expired(world).await?;
+    let mut book = world.book().await?;
+    let due = book.due(DELIVERY, world.now_us()).await?;
+    drop(book);
+    for delivery in due {
+        deliver(world, delivery).await?;
+    }
+    let mut book = world.book().await?;
+    let mut next_us = i64::MAX;
+    for kind in [DELIVERY, wechatpay::REFUND, duffel::ORDER] {
+        next_us = next_us.min(book.next_due(kind).await?.unwrap_or(i64::MAX));
+    }
+    let wait_us = next_us.saturating_sub(world.now_us()).clamp(1_000, 3_600_000_000);
+    Ok(Duration::from_micros(wait_us.unsigned_abs()))
+}
+
+async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError> {
+    if delivery.inner["probe"] == json!(true) {
+        delivery.inner["probe"] = json!(false);
+        attempt(world, &delivery, Variant::Probe).await?;
+    }
+    let corrupt = delivery.number("corrupt");
+    delivery.inner["corrupt"] = json!((corrupt - 1).max(0));
+    let status = attempt(world, &delivery, if corrupt > 0 { Variant::Corrupt } else { Variant::Genuine }).await?;
+    let tries = delivery.number("tries");
+    delivery.inner["tries"] = json!(tries + 1);
+    let schedule: &[i64] =
+        if delivery.hidden("provider") == "wechatpay" { &WECHATPAY_RETRY_S } else { &DUFFEL_RETRY_S };
+    let again = usize::try_from(tries).ok().and_then(|tries| schedule.get(tries));
+    let arrived = status.is_some_and(|status| (200..300).contains(&status));
+    let next = again.filter(|_| !arrived).map(|wait_s| world.now_us().saturating_add(wait_s * 1_000_000));
+    let mut book = world.book().await?;
+    // Somebody may have asked for it again while this try was under way: an earlier due time then stands.
+    let asked_again = book.get(DELIVERY, &delivery.id).await?.filter(|stored| stored.due_us != delivery.due_us);
+    if asked_again.is_none() {
+        delivery.due_us = next;
+        book.put(DELIVERY, &delivery).await?;
+    }
+    book.commit().await
+}
+
+async fn attempt(world: &World, delivery: &Document, variant: Variant) -> Result<Option<i64>, StoreError> {
+    let status = send(world, delivery, variant).await;
+    let mut book = world.book().await?;
+    book.record_attempt(&Attempt {
+        delivery_id: delivery.id.clone(),
+        at_us: world.now_us(),
+        variant: variant.name().to_owned(),
+        status,
+    })
+    .await?;
+    book.commit().await?;
+    Ok(status)
+}
+
+/// The receiver's HTTP status; none when it could not be reached or is no loopback address.
+async fn send(world: &World, delivery: &Document, variant: Variant) -> Option<i64> {
+    let url = url::Url::parse(delivery.hidden("url")).ok().filter(is_loopback)?;
+    let body = delivery.wire.to_string();
+    let headers: HeaderMap = if delivery.hidden("provider") == "wechatpay" {
+        wechatpay::notification_headers(world, &body, variant)?
+    } else {
+        duffel::notification_headers(world, &body)?
+    };
+    let sent = if variant == Variant::Corrupt { tampered(&body) } else { body };
+    let request = world.http.post(url).headers(headers).body(sent);
+    let answer = request.send().await.ok()?;
+    Some(i64::from(answer.status().as_u16()))
+}
+
+/// The same JSON with one value changed, so that only a signature check can tell.
+fn tampered(body: &str) -> String {
+    let mut value: Value = serde_json::from_str(body).unwrap_or_default();
+    value["create_time"] = json!("2020-01-01T00:00:00+08:00");
+    value.to_string()
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -1,0 +1,136 @@
+//! The token and revocation endpoints.
+//!
+//! A code is good once and for a minute; redeeming it twice kills what it gave. Deliberately not here: the consent.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Json;
+use axum::extract::{Form, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::{ACCESS, CLIENT_ID, PROVIDER, Problem, REFRESH, alive};
+use crate::keys;
+use crate::store::{Book, Document, StoreError};
+use crate::world::{Shared, World, same};
+
+/// Authorization codes, by their text.
+pub(super) const CODE: &str = "oauth_code";
+const REFRESH_LIVES_US: i64 = 30 * 24 * 3600 * 1_000_000;
+
+type Fields = HashMap<String, String>;
+
+/// `POST /token`.
+pub(super) async fn token(State(world): State<Shared>, Form(fields): Form<Fields>) -> Result<Response, Problem> {
+    if field(&fields, "client_id") != CLIENT_ID {
+        return Err(Problem { status: StatusCode::UNAUTHORIZED, error: "invalid_client" });
+    }
+    match field(&fields, "grant_type") {
+        "authorization_code" => redeem(&world, &fields).await,
+        "refresh_token" => refresh(&world, &fields).await,
+        _ => Err(Problem::new("unsupported_grant_type")),
+    }
+}
+
+fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.get(name).map(String::as_str).unwrap_or_default()
+}
+
+async fn redeem(world: &World, fields: &Fields) -> Result<Response, Problem> {
+    let mut book = world.book().await?;
+    let code = book.get(CODE, field(fields, "code")).await?;
+    let mut code = code.ok_or_else(|| Problem::new("invalid_grant"))?;
+    if code.inner["used"] == true {
+        kill_family(&mut book, &code.link).await?;
+        book.commit().await?;
+        return Err(Problem::new("invalid_grant"));
+    }
+    let proof = URL_SAFE_NO_PAD.encode(digest(&SHA256, field(fields, "code_verifier").as_bytes()));
+    let verifier_fits =
+        (43..=128).contains(&field(fields, "code_verifier").len()) && same(&proof, code.hidden("challenge"));
+    code.inner["used"] = json!(true);
+    book.put(CODE, &code).await?;
+    if !verifier_fits
+        || code.hidden("redirect_uri") != field(fields, "redirect_uri")
+        || world.now_us() >= code.number("expires_us")
+    {
+        book.commit().await?;
+        return Err(Problem::new("invalid_grant"));
+    }
+    let answer = issue(world, &mut book, &code.link, code.hidden("scope")).await?;
+    book.commit().await?;
+    Ok(answer)
+}
+
+async fn refresh(world: &World, fields: &Fields) -> Result<Response, Problem> {
+    let mut book = world.book().await?;
+    let known = book.get(REFRESH, field(fields, "refresh_token")).await?;
+    let mut known = known.ok_or_else(|| Problem::new("invalid_grant"))?;
+    if known.inner["used"] == true {
+        kill_family(&mut book, &known.link).await?;
+        book.commit().await?;
+        return Err(Problem::new("invalid_grant"));
+    }
+    if !alive(world, &known) {
+        return Err(Problem::new("invalid_grant"));
+    }
+    let granted = known.hidden("scope").to_owned();
+    let asked = fields.get("scope").cloned().unwrap_or_else(|| granted.clone());
+    if !asked.split(' ').all(|scope| granted.split(' ').any(|known| known == scope)) {
+        return Err(Problem::new("invalid_scope"));
+    }
+    known.inner["used"] = json!(true);
+    book.put(REFRESH, &known).await?;
+    let answer = issue(world, &mut book, &known.link, &asked).await?;
+    book.commit().await?;
+    Ok(answer)
+}
+
+async fn issue(world: &World, book: &mut Book, family: &str, scope: &str) -> Result<Response, Problem> {
+    let ttl_s = world.switches.amount(PROVIDER, "access_ttl_s", 3600);
+    let secret =
+        || keys::secret(43).map_err(|_| Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "server_error" });
+    let (access, refresh) = (secret()?, secret()?);
+    let now_us = world.now_us();
+    for (kind, text, lives_us) in
+        [(ACCESS, &access, ttl_s.saturating_mul(1_000_000)), (REFRESH, &refresh, REFRESH_LIVES_US)]
+    {
+        let inner = json!({"scope": scope, "expires_us": now_us.saturating_add(lives_us)});
+        book.put(kind, &Document::new(text, Value::Null, inner).linked(family)).await?;
+    }
+    let body = json!({
+        "access_token": access, "token_type": "Bearer", "expires_in": ttl_s, "refresh_token": refresh, "scope": scope,
+    });
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+async fn kill_family(book: &mut Book, family: &str) -> Result<(), StoreError> {
+    for kind in [ACCESS, REFRESH] {
+        for mut token in book.linked(kind, family).await? {
+            token.inner["dead"] = json!(true);
+            book.put(kind, &token).await?;
+        }
+    }
+    Ok(())
+}
+
+/// `POST /revoke`: 200 whether or not the token is known. A refresh token takes its family along.
+pub(super) async fn revoke(State(world): State<Shared>, Form(fields): Form<Fields>) -> Result<Response, Problem> {
+    if field(&fields, "client_id") != CLIENT_ID {
+        return Err(Problem { status: StatusCode::UNAUTHORIZED, error: "invalid_client" });
+    }
+    let mut book = world.book().await?;
+    let presented = field(&fields, "token");
+    if let Some(refresh) = book.get(REFRESH, presented).await? {
+        kill_family(&mut book, &refresh.link).await?;
+    } else if let Some(mut access) = book.get(ACCESS, presented).await? {
+        access.inner["dead"] = json!(true);
+        book.put(ACCESS, &access).await?;
+    }
+    book.commit().await?;
+    Ok(StatusCode::OK.into_response())
+}

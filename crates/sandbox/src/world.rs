@@ -1,0 +1,123 @@
+//! What all ports share: clock, book, switches, ids, keys and addresses; and the guards in front of every port.
+//!
+//! Deliberately not here: any provider's rules.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Notify;
+
+use crate::Announcement;
+use crate::clock::Clock;
+use crate::control::Listeners;
+use crate::draw::Ids;
+use crate::keys::Credentials;
+use crate::net::Cut;
+use crate::scenario::Switches;
+use crate::store::{Book, Store, StoreError};
+
+/// One sandbox.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) switches: Switches,
+    pub(crate) ids: Ids,
+    pub(crate) credentials: Credentials,
+    pub(crate) pay_keys: crate::wechatpay::Keys,
+    pub(crate) urls: Announcement,
+    pub(crate) http: reqwest::Client,
+    pub(crate) listeners: Listeners,
+    /// Rung when a notification was written to the book, or time moved.
+    pub(crate) doorbell: Notify,
+}
+
+/// The world as handlers hold it.
+pub(crate) type Shared = Arc<World>;
+
+impl World {
+    /// Begins the one open transaction.
+    pub(crate) async fn book(&self) -> Result<Book, StoreError> {
+        self.store.begin().await
+    }
+
+    /// Commits, and lets the notifier look at what was written.
+    pub(crate) async fn commit(&self, book: Book) -> Result<(), StoreError> {
+        book.commit().await?;
+        self.doorbell.notify_one();
+        Ok(())
+    }
+
+    /// The present in microseconds.
+    pub(crate) fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+}
+
+/// A provider in front of which faults can strike.
+#[derive(Clone)]
+pub(crate) struct Faulty {
+    pub(crate) world: Shared,
+    pub(crate) provider: &'static str,
+    /// The operation's name in the scenario API.
+    pub(crate) op: fn(&Method, &str) -> &'static str,
+    /// How this provider says no.
+    pub(crate) declined: fn(&serde_json::Map<String, serde_json::Value>) -> Response,
+}
+
+/// Lets the switches `time_out_before`, `decline` and `act_then_time_out` strike around the real handler.
+pub(crate) async fn faults(
+    State(faulty): State<Faulty>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let op = (faulty.op)(request.method(), request.uri().path());
+    let switches = &faulty.world.switches;
+    if let Some(params) = switches.strike_op(faulty.provider, "time_out_before", op) {
+        return vanish(&cut, &params).await;
+    }
+    if let Some(params) = switches.strike_op(faulty.provider, "decline", op) {
+        return (faulty.declined)(&params);
+    }
+    let answer = next.run(request).await;
+    if answer.status().is_success()
+        && let Some(params) = switches.strike_op(faulty.provider, "act_then_time_out", op)
+    {
+        return vanish(&cut, &params).await;
+    }
+    answer
+}
+
+/// Never answers: drops the connection, or holds it open with `"mode": "hang"` until the client gives up.
+async fn vanish(cut: &Cut, params: &serde_json::Map<String, serde_json::Value>) -> Response {
+    if params.get("mode").and_then(serde_json::Value::as_str) == Some("hang") {
+        std::future::pending::<()>().await;
+    }
+    cut.cut();
+    StatusCode::GATEWAY_TIMEOUT.into_response()
+}
+
+/// Refuses a request whose Host is not this port's literal address, so that no web page can reach it through a name.
+pub(crate) async fn literal_host(State(base): State<String>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_some() && host == base.strip_prefix("http://") {
+        return next.run(request).await;
+    }
+    (StatusCode::MISDIRECTED_REQUEST, "unknown host").into_response()
+}
+
+/// The bearer token of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Compares secrets in constant time.
+pub(crate) fn same(left: &str, right: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(left.as_bytes(), right.as_bytes()).is_ok()
+}
