@@ -1,13 +1,27 @@
 //! Engine, gateway and sandbox joined in one process: the default way to run, and what every headless tool uses.
 //!
-//! Deliberately not here: anything the three parts decide for themselves.
+//! The order matters: the sandbox is there before the gateway asks it for credentials, the gateway before the engine
+//! calls its tools, and they stop the other way round. Deliberately not here: anything the three decide for themselves.
 
-use std::{path::PathBuf, sync::Arc};
+mod clock;
+
+use clock::{DemoClock, Listener};
+use serde_json::{Value, json};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
+use tokio::io::{DuplexStream, duplex};
+use url::Url;
 use zhiyou_domain::fault::{Fault, FaultCode};
 use zhiyou_engine::{
-    Engine,
+    Demo, Engine,
     ports::{Browser, KeyStore},
 };
+use zhiyou_gateway::Gateway;
+use zhiyou_sandbox::{Announcement, Sandbox};
+
+/// Bytes in flight between the engine and an MCP server.
+const DUPLEX_BYTES: usize = 64 * 1024;
+/// The embedded sandbox's world; the same one for everybody.
+const SEED: u64 = 1;
 
 /// How to start.
 pub struct Options {
@@ -24,6 +38,10 @@ pub struct Options {
 /// The three parts, running.
 pub struct Embedded {
     engine: Arc<Engine>,
+    gateway: Gateway,
+    sandbox: Option<Sandbox>,
+    clock: Listener,
+    announcement: Announcement,
 }
 
 impl Embedded {
@@ -31,8 +49,30 @@ impl Embedded {
     ///
     /// # Errors
     /// A [`Fault`]; what was started is stopped again.
-    pub async fn start(_options: Options) -> Result<Self, Fault> {
-        Err(Fault::new(FaultCode::Internal, "not built yet"))
+    pub async fn start(options: Options) -> Result<Self, Fault> {
+        std::fs::create_dir_all(&options.data_dir).map_err(|error| io(&error))?;
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| internal(&error))?;
+        let (sandbox, announcement) = match &options.sandbox_url {
+            Some(url) => (None, announced(&http, url).await?),
+            None => {
+                let sandbox = start_sandbox(&options.data_dir).await?;
+                let announcement = sandbox.announcement().clone();
+                (Some(sandbox), announcement)
+            }
+        };
+        match join(&http, options, &announcement).await {
+            Ok((engine, gateway, clock)) => Ok(Self { engine, gateway, sandbox, clock, announcement }),
+            Err(fault) => {
+                if let Some(sandbox) = sandbox {
+                    sandbox.stop().await;
+                }
+                Err(fault)
+            }
+        }
     }
 
     /// The engine.
@@ -41,6 +81,136 @@ impl Embedded {
         &self.engine
     }
 
+    /// Where the sandbox answers.
+    #[must_use]
+    pub const fn announcement(&self) -> &Announcement {
+        &self.announcement
+    }
+
     /// Stops engine, gateway and sandbox, in this order.
-    pub async fn stop(self) {}
+    pub async fn stop(self) {
+        self.clock.stop();
+        self.engine.stop().await;
+        self.gateway.stop().await;
+        if let Some(sandbox) = self.sandbox {
+            sandbox.stop().await;
+        }
+    }
+}
+
+async fn join(
+    http: &reqwest::Client,
+    options: Options,
+    announcement: &Announcement,
+) -> Result<(Arc<Engine>, Gateway, Listener), Fault> {
+    let clock = Arc::new(DemoClock::default());
+    let listener =
+        Listener::start(Arc::clone(&clock), announcement.control_token.clone()).await.map_err(|error| io(&error))?;
+    // The gateway and the engine must never see the time before the offset.
+    let registration = json!({ "url": listener.url, "token": listener.token });
+    control(http, announcement, reqwest::Method::POST, "/clock/listeners", Some(registration)).await?;
+    let credentials = control(http, announcement, reqwest::Method::GET, "/credentials", None).await?;
+    let announced = serde_json::to_value(announcement).map_err(|error| internal(&error))?;
+    let config = zhiyou_gateway::Config::from_sandbox(options.data_dir.clone(), &announced, &credentials)
+        .map_err(|error| internal(&error))?;
+    let gateway =
+        zhiyou_gateway::start(config, Arc::<DemoClock>::clone(&clock)).await.map_err(|error| internal(&error))?;
+    let serve = |serve: &dyn Fn(DuplexStream)| {
+        let (ours, theirs) = duplex(DUPLEX_BYTES);
+        serve(theirs);
+        ours
+    };
+    let engine = Engine::start(zhiyou_engine::Options {
+        data_dir: options.data_dir,
+        flights: serve(&|io| gateway.serve_flights(io)),
+        hotels: serve(&|io| gateway.serve_hotels(io)),
+        payments: serve(&|io| gateway.serve_payments(io)),
+        wake: gateway.wake(),
+        clock,
+        browser: options.browser,
+        keys: options.keys,
+        demo: Some(Demo { phone: url(&announcement.phone)? }),
+        zz_club_issuer: url(&announcement.oauth)?,
+    })
+    .await;
+    match engine {
+        Ok(engine) => {
+            listener.tell(&engine);
+            Ok((engine, gateway, listener))
+        }
+        Err(fault) => {
+            listener.stop();
+            gateway.stop().await;
+            Err(fault)
+        }
+    }
+}
+
+async fn start_sandbox(data_dir: &std::path::Path) -> Result<Sandbox, Fault> {
+    zhiyou_sandbox::start(zhiyou_sandbox::Config {
+        data_dir: data_dir.join("sandbox"),
+        seed: SEED,
+        listen: Ipv4Addr::LOCALHOST.into(),
+        virtual_clock: false,
+        control_token: None,
+    })
+    .await
+    .map_err(|error| internal(&error))
+}
+
+/// The announcement of a sandbox that runs as a process of its own.
+async fn announced(http: &reqwest::Client, address: &str) -> Result<Announcement, Fault> {
+    let parsed = url(address)?;
+    let token = parsed.password().unwrap_or_default().to_owned();
+    let (Some(host), Some(port)) = (parsed.host_str(), parsed.port()) else {
+        return Err(Fault::new(FaultCode::MalformedInput, "the sandbox address needs host and port")
+            .with("path", "ZHIYOU_SANDBOX_URL")
+            .with("problem", "malformed"));
+    };
+    let base = Announcement {
+        duffel: String::new(),
+        wechatpay: String::new(),
+        oauth: String::new(),
+        phone: String::new(),
+        control: format!("http://{host}:{port}"),
+        control_token: token,
+    };
+    let answer = control(http, &base, reqwest::Method::GET, "/announcement", None).await?;
+    serde_json::from_value(answer).map_err(|error| internal(&error))
+}
+
+async fn control(
+    http: &reqwest::Client,
+    announcement: &Announcement,
+    method: reqwest::Method,
+    path: &str,
+    body: Option<Value>,
+) -> Result<Value, Fault> {
+    let mut request =
+        http.request(method, format!("{}{path}", announcement.control)).bearer_auth(&announcement.control_token);
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.map_err(|error| unavailable(&error))?;
+    if !answer.status().is_success() {
+        return Err(Fault::new(FaultCode::ProviderUnavailable, format!("sandbox {path}: {}", answer.status())));
+    }
+    let bytes = answer.bytes().await.map_err(|error| unavailable(&error))?;
+    if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes).map_err(|error| internal(&error)) }
+}
+
+fn url(text: &str) -> Result<Url, Fault> {
+    text.parse().map_err(|error: url::ParseError| internal(&error))
+}
+
+fn internal(error: &dyn std::error::Error) -> Fault {
+    Fault::new(FaultCode::Internal, error.to_string())
+}
+
+fn unavailable(error: &reqwest::Error) -> Fault {
+    Fault::new(FaultCode::ProviderUnavailable, error.to_string())
+}
+
+fn io(error: &std::io::Error) -> Fault {
+    zhiyou_engine::store::StoreError::from(std::io::Error::from(error.kind())).into()
 }

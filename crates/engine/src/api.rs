@@ -5,9 +5,14 @@
 
 mod bindings;
 pub mod command;
+mod convert;
+mod dispatch;
+pub(crate) mod handlers;
 pub mod view;
 
 pub use bindings::typescript;
+pub use dispatch::NAMES;
+pub(crate) use dispatch::dispatch;
 
 /// Calls `$use! { name: Command => Result; … }` with every command of the API.
 macro_rules! commands {

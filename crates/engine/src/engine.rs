@@ -1,11 +1,34 @@
 //! The running engine: its parts, its start, and what a host may call.
 
-use crate::ports::{Browser, Clock, KeyStore};
+use crate::{
+    api,
+    auth::{Auth, Platform},
+    booking::{Ports, Travellers, book::Book, runner},
+    ids::Ids,
+    mcp::Server,
+    ports::{Browser, Clock, KeyStore},
+    store::{
+        Db,
+        changes::{self, Entity},
+        lease::Lease,
+        orders,
+    },
+    vault::Vault,
+};
+use aws_lc_rs::rand::SystemRandom;
 use serde_json::Value;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::{io::DuplexStream, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
-use zhiyou_domain::fault::{Fault, FaultCode};
+use zhiyou_domain::{
+    fault::{Fault, FaultCode},
+    id::{OrderId, PlanId},
+    order::{Fact, OrderState},
+};
 
 /// What a host gives the engine at the start.
 pub struct Options {
@@ -39,34 +62,203 @@ pub struct Demo {
 }
 
 /// The running engine.
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) db: Db,
+    pub(crate) book: Arc<Book>,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) travellers: Arc<Travellers>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Ids,
+    pub(crate) browser: Arc<dyn Browser>,
+    pub(crate) runner: runner::Handle,
+    pub(crate) demo: Option<Demo>,
+    open_screen: Mutex<Option<String>>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
 
 impl Engine {
     /// Starts: opens the store, takes the writer's lease, recovers open orders, begins to run.
     ///
     /// # Errors
     /// A [`Fault`] with `DatabaseInUse`, `NewerVersion`, `DiskFull` or `Internal`.
-    pub async fn start(_options: Options) -> Result<Arc<Self>, Fault> {
-        Err(Fault::new(FaultCode::Internal, "not built yet"))
+    pub async fn start(options: Options) -> Result<Arc<Self>, Fault> {
+        std::fs::create_dir_all(&options.data_dir).map_err(crate::store::StoreError::Io)?;
+        let now = options.clock.now();
+        let db = Db::open(&options.data_dir).await?;
+        let lease = Lease::take(&db, &options.data_dir, now).await?;
+        let ids = Ids::new(Arc::clone(&options.clock));
+        let vault = Arc::new(Vault::open(db.clone(), options.keys, SystemRandom::new()).await?);
+        let platforms = Platform::bundled(&options.zz_club_issuer)?;
+        let auth = Arc::new(Auth::new(
+            db.clone(),
+            Arc::clone(&vault),
+            Arc::clone(&options.clock),
+            Arc::clone(&options.browser),
+            platforms,
+            options.demo.is_some(),
+        )?);
+        let connected = |error: crate::mcp::ConnectError| Fault::new(FaultCode::Internal, error.to_string());
+        let ports = Arc::new(Ports {
+            flights: Server::connect("flights", options.flights).await.map_err(connected)?,
+            hotels: Server::connect("hotels", options.hotels).await.map_err(connected)?,
+            payments: Server::connect("payments", options.payments).await.map_err(connected)?,
+        });
+        let travellers = Arc::new(Travellers { vault: Arc::clone(&vault), auth: Arc::clone(&auth) });
+        let book = Arc::new(Book::new(db.clone(), lease, Arc::clone(&options.clock), ids.clone()));
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let (runs, goes) = (Arc::clone(&travellers), stop.clone());
+        let runner =
+            runner::start(Arc::clone(&book), Arc::clone(&ports), runs, options.wake, goes, &tracker).await?;
+        let engine = Arc::new(Self {
+            data_dir: options.data_dir,
+            db,
+            book,
+            ports,
+            travellers,
+            vault,
+            auth,
+            clock: options.clock,
+            ids,
+            browser: options.browser,
+            runner,
+            demo: options.demo,
+            open_screen: Mutex::new(None),
+            stop,
+            tracker,
+        });
+        engine.tracker.spawn(Arc::clone(&engine).follow_sign_ins());
+        Ok(engine)
     }
 
     /// Carries out one command of the API.
     ///
     /// # Errors
     /// The command's [`Fault`]; nothing is half done.
-    pub async fn dispatch(&self, _command: &str, _payload: Value) -> Result<Value, Fault> {
-        Err(Fault::new(FaultCode::Internal, "not built yet"))
+    pub async fn dispatch(&self, command: &str, payload: Value) -> Result<Value, Fault> {
+        let result = api::dispatch(self, command, payload).await;
+        if let Err(fault) = &result {
+            tracing::warn!(command, %fault, "a command was refused");
+        }
+        result
     }
 
     /// The newest change cursor; changes whenever something the interface shows has changed.
     pub fn doorbell(&self) -> watch::Receiver<i64> {
-        watch::channel(0).1
+        self.db.doorbell()
     }
 
     /// Takes a link the system handed to the app (`zhiyou://…`). It completes a pending sign-in or selects a screen, and
     /// never moves money or state. Anything else is dropped without a word to the outside.
-    pub async fn deep_link(&self, _link: &str) {}
+    pub async fn deep_link(&self, link: &str) {
+        let Some(screen) = screen_of(link) else {
+            self.auth.deep_link(link).await;
+            return;
+        };
+        *self.open_screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen);
+        if let Err(fault) = self.session_changed().await {
+            tracing::error!(%fault, "the doorbell could not be rung");
+        }
+    }
 
-    /// Stops: finishes running calls' bookkeeping and closes the store.
-    pub async fn stop(&self) {}
+    /// Says that the clock was moved: everything whose time has come is looked at.
+    pub async fn clock_moved(&self) {
+        self.runner.clock_moved();
+        if let Err(fault) = self.session_changed().await {
+            tracing::error!(%fault, "the doorbell could not be rung");
+        }
+    }
+
+    /// Rebuilds every snapshot and projection from the journals and says whether they were identical.
+    ///
+    /// # Errors
+    /// A [`Fault`]; `HistoryDamaged` names a journal that does not verify. Nothing was changed then.
+    pub async fn rebuild(&self) -> Result<crate::store::rebuild::Report, Fault> {
+        Ok(crate::store::rebuild::run(&self.db).await?)
+    }
+
+    /// Stops: running calls end or become unknown, their bookkeeping is finished, the store is closed.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.auth.stop().await;
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.db.close().await;
+    }
+
+    pub(crate) fn take_open_screen(&self) -> Option<String> {
+        self.open_screen.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) async fn session_changed(&self) -> Result<(), Fault> {
+        let mut tx = self.db.begin().await?;
+        changes::append(&mut tx, Entity::Session, "", self.clock.now()).await?;
+        Ok(self.db.commit(tx).await?)
+    }
+
+    /// Tells open drafts when the sign-in they wait for has come, or the one they had is gone.
+    async fn follow_sign_ins(self: Arc<Self>) {
+        let mut doorbell = self.doorbell();
+        let mut cursor = *doorbell.borrow_and_update();
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                rung = doorbell.changed() => if rung.is_err() { return },
+            }
+            doorbell.mark_unchanged();
+            match self.apply_sign_ins(cursor).await {
+                Ok(next) => cursor = next,
+                Err(fault) => tracing::error!(%fault, "sign-ins could not be followed"),
+            }
+        }
+    }
+
+    async fn apply_sign_ins(&self, after: i64) -> Result<i64, Fault> {
+        let batch = changes::after(self.db.reader(), after, 256).await?;
+        for change in batch.iter().filter(|change| change.entity == Entity::SignIn) {
+            let connected = self.auth.is_connected(&change.id).await;
+            for id in orders::open(self.db.reader()).await? {
+                let platform = change.id.clone();
+                let order = self.book.record(id, |order, _| Ok(sign_in_fact(order, platform, connected))).await?;
+                self.runner.look(order.id);
+            }
+        }
+        Ok(batch.last().map_or(after, |change| change.cursor))
+    }
+}
+
+fn sign_in_fact(order: &zhiyou_domain::order::Order, platform: String, connected: bool) -> Vec<Fact> {
+    let concerns = order.state == OrderState::Draft && order.required_platforms.contains(&platform);
+    match (concerns, connected, order.signed_in.contains(&platform)) {
+        (true, true, false) => vec![Fact::SignedIn { platform }],
+        (true, false, true) => vec![Fact::SignInLost { platform }],
+        _ => Vec::new(),
+    }
+}
+
+/// `zhiyou://open/order/ord_…` and `zhiyou://open/trip/pln_…` select a screen; nothing else does.
+fn screen_of(link: &str) -> Option<String> {
+    let (kind, id) = link.strip_prefix("zhiyou://open/")?.split_once('/')?;
+    match kind {
+        "order" => id.parse::<OrderId>().ok().map(|id| format!("order/{id}")),
+        "trip" => id.parse::<PlanId>().ok().map(|id| format!("trip/{id}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::screen_of;
+
+    #[test]
+    fn a_link_selects_a_screen_by_a_well_formed_id_and_nothing_else() {
+        let id = "01KA0000000000000000000ABC";
+        assert_eq!(screen_of(&format!("zhiyou://open/order/ord_{id}")), Some(format!("order/ord_{id}")));
+        for link in ["zhiyou://open/order/ord_1", "zhiyou://open/pay/x", "zhiyou://open/order/../x", "ZHIYOU://open/order/x"] {
+            assert_eq!(screen_of(link), None, "{link}");
+        }
+    }
 }

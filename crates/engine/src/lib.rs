@@ -5,8 +5,12 @@
 
 pub mod api;
 pub mod auth;
+mod booking;
 mod engine;
+mod ids;
+mod mcp;
 pub mod ports;
+pub mod secret;
 pub mod store;
 pub mod vault;
 

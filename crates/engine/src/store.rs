@@ -5,7 +5,18 @@
 //! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
 
 pub mod changes;
+pub mod settings;
+pub mod requests;
+pub mod plans;
+pub mod rebuild;
+pub mod orders;
+pub mod lease;
+pub mod journal;
 pub mod dialect;
+pub(crate) mod pending_sign_ins;
+pub(crate) mod sealed;
+pub(crate) mod sign_ins;
+pub mod vault_keys;
 
 use sqlx::{AnyPool, Transaction, any::Any};
 use std::{path::Path, sync::Arc};

@@ -21,7 +21,7 @@ pub enum Entity {
 }
 
 impl Entity {
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Plan => "plan",

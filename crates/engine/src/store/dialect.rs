@@ -65,8 +65,3 @@ pub(super) fn is_disk_full(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
-
-/// Whether an insert met a row with the same key.
-pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(database) if database.is_unique_violation())
-}

@@ -1,0 +1,374 @@
+//! The order screens' view of an order.
+
+use super::{civil, detail, money, order_state, priority, segment};
+use crate::api::view::*;
+use zhiyou_domain::{
+    fault::{Fault, FaultCode},
+    money::MoneyError,
+    order::{
+        AttemptState, Attention, AttentionKind, Cancellation, CancellationState, ItemState, Offer, Op, Order,
+        OrderItem, OrderState, SeatChoice, TimelineEntry, TimelineKind, cart,
+    },
+    places,
+    plan::ItemRequest,
+    port::{ReasonCode, flights::FlightTerms, hotels::HotelRate, payments::PaymentAction},
+    time::UtcMicros,
+};
+
+/// The view of `order` at `now`; `title` is its plan's.
+///
+/// # Errors
+/// Internal when stored amounts do not add up.
+pub(crate) fn order_view(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, Fault> {
+    build(order, title, now).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
+}
+
+fn build(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, MoneyError> {
+    let map = cart::money_map(order)?;
+    let total = match &order.confirmed {
+        Some(confirmed) => confirmed.total,
+        None => cart::total(order)?,
+    };
+    Ok(OrderView {
+        id: order.id.to_string(),
+        plan_id: order.plan.to_string(),
+        title: title.to_owned(),
+        state: order_state(order.state),
+        version: i64::try_from(order.version).unwrap_or(i64::MAX),
+        created_at_us: order.created_at.0,
+        next: next_step(order),
+        items: order.items.iter().map(|item| item_view(order, item, now)).collect(),
+        total: money(total),
+        budget: money(order.budget),
+        cart_hash: cart::hash(order).filter(|_| order.state == OrderState::Draft),
+        worst_case: money(cart::worst_case(order, now)?),
+        deadline: deadline(order),
+        payment: payment(order),
+        money: MoneyMapView {
+            paid: money(map.paid),
+            committed: money(map.committed),
+            held: money(map.held),
+            refund_in_transit: money(map.refund_in_transit),
+            refunded: money(map.refunded),
+        },
+        cancellation: order.cancellation.as_ref().map(|open| cancellation(order, open)).transpose()?,
+        timeline: order.timeline.iter().map(entry).collect(),
+        attention: order.attention.iter().map(attention).collect(),
+        can: can(order, now),
+    })
+}
+
+fn next_step(order: &Order) -> NextStepView {
+    let quoting = order.cancellation.as_ref().is_some_and(|open| open.state == CancellationState::Quoting);
+    match order.state {
+        OrderState::Draft => draft_step(order),
+        OrderState::PaymentPending if order.ending.is_none() => NextStepView::Pay,
+        OrderState::PaymentPending | OrderState::PaymentProcessing => NextStepView::WaitForBooking,
+        OrderState::RefundRequested => NextStepView::WaitForRefund,
+        OrderState::Confirmed
+        | OrderState::PartiallyConfirmed
+        | OrderState::Cancelled
+        | OrderState::Failed
+        | OrderState::Refunded => {
+            if quoting || order.is_live() {
+                NextStepView::WaitForRefund
+            } else {
+                NextStepView::Done
+            }
+        }
+    }
+}
+
+fn draft_step(order: &Order) -> NextStepView {
+    let platforms = order.missing_platforms();
+    if !platforms.is_empty() {
+        return NextStepView::SignIn { platforms };
+    }
+    let waits_for_seats =
+        |item: &&OrderItem| item.state == ItemState::Planned && matches!(item.seats, SeatChoice::Pending);
+    if let Some(item) = order.items.iter().find(waits_for_seats) {
+        return NextStepView::ChooseSeats { item_id: item.wanted.id.to_string() };
+    }
+    if cart::is_complete(order) { NextStepView::Confirm } else { NextStepView::WaitForHolds }
+}
+
+fn can(order: &Order, now: UtcMicros) -> OrderCanView {
+    let quoted = order.cancellation.as_ref().is_some_and(|open| open.state == CancellationState::Quoted);
+    let waiting = order.state == OrderState::PaymentPending && order.ending.is_none();
+    let none_open = order.attempts.iter().all(|attempt| !AttemptState::OPEN.contains(&attempt.state));
+    let booked = OrderState::CANCELLABLE_BY_QUOTE.contains(&order.state);
+    OrderCanView {
+        confirm: order.state == OrderState::Draft && cart::is_complete(order) && order.missing_platforms().is_empty(),
+        cancel_free: OrderState::CANCELLABLE_FREE.contains(&order.state) && order.ending.is_none(),
+        quote_cancellation: booked,
+        accept_cancellation: booked && quoted && quote_expires_at(order).is_some_and(|at| at > now),
+        retry_payment: waiting && none_open && zhiyou_domain::booking::pay_by(order, now).is_some(),
+    }
+}
+
+fn quote_expires_at(order: &Order) -> Option<UtcMicros> {
+    order.items.iter().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.expires_at).min()
+}
+
+fn deadline(order: &Order) -> Option<DeadlineView> {
+    let view = |at: UtcMicros, kind| Some(DeadlineView { at_us: at.0, kind });
+    match order.state {
+        OrderState::Draft => cart::lapses_at(order).and_then(|at| view(at, DeadlineKindView::HoldsExpire)),
+        OrderState::PaymentPending => {
+            let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
+            let pay_by = open.map(|attempt| attempt.pay_by).or_else(|| cart::lapses_at(order));
+            pay_by.and_then(|at| view(at, DeadlineKindView::PayBy))
+        }
+        OrderState::Confirmed | OrderState::PartiallyConfirmed => {
+            quote_expires_at(order).and_then(|at| view(at, DeadlineKindView::QuoteExpires))
+        }
+        OrderState::PaymentProcessing
+        | OrderState::Cancelled
+        | OrderState::Failed
+        | OrderState::RefundRequested
+        | OrderState::Refunded => None,
+    }
+}
+
+fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
+    let unknown = order.open_steps.iter().any(|step| step.unknown && step.key.op.item() == Some(item.wanted.id));
+    OrderItemView {
+        id: item.wanted.id.to_string(),
+        detail: detail(&item.wanted.request),
+        priority: priority(item.wanted.priority),
+        state: if unknown { ItemStateView::Unknown } else { item_state(item.state) },
+        failure: item.failure.map(|code| reason_word(code).to_owned()),
+        offer: item.offer.as_ref().map(|offer| offer_view(offer, &item.wanted.request, now)),
+        price: item.price().map(money),
+        held_firmly: item.hold.as_ref().is_some_and(|hold| hold.firm),
+        expires_at_us: item.lapses_at().filter(|_| order.state == OrderState::Draft).map(|at| at.0),
+        seats: item
+            .chosen_seats()
+            .iter()
+            .map(|seat| SeatChoiceView {
+                segment_id: seat.service.segment_id.clone(),
+                traveller_id: seat.traveller.to_string(),
+                designator: seat.service.designator.clone(),
+                price: money(seat.service.price),
+            })
+            .collect(),
+        reference: item.reference.clone(),
+        documents: item.documents.clone(),
+        loyalty: item.loyalty.clone(),
+    }
+}
+
+const fn item_state(state: ItemState) -> ItemStateView {
+    match state {
+        ItemState::Planned => ItemStateView::Planned,
+        ItemState::Held => ItemStateView::Held,
+        ItemState::Booking => ItemStateView::Booking,
+        ItemState::Booked => ItemStateView::Booked,
+        ItemState::ChangeProposed => ItemStateView::ChangeProposed,
+        ItemState::Changed => ItemStateView::Changed,
+        ItemState::CancelQuoted => ItemStateView::CancelQuoted,
+        ItemState::Cancelling => ItemStateView::Cancelling,
+        ItemState::Cancelled => ItemStateView::Cancelled,
+        ItemState::Failed => ItemStateView::Failed,
+        ItemState::Expired => ItemStateView::Expired,
+    }
+}
+
+/// The word of a reason, as the interface's texts know it.
+const fn reason_word(code: ReasonCode) -> &'static str {
+    match code {
+        ReasonCode::PriceChanged => "price_changed",
+        ReasonCode::OfferExpired => "offer_expired",
+        ReasonCode::SoldOut => "sold_out",
+        ReasonCode::SeatTaken => "seat_taken",
+        ReasonCode::ServicesNotHoldable => "services_not_holdable",
+        ReasonCode::NotHoldable => "not_holdable",
+        ReasonCode::PaymentDeclined => "payment_declined",
+        ReasonCode::AlreadyPaid => "already_paid",
+        ReasonCode::AlreadyClosed => "already_closed",
+        ReasonCode::InsufficientBalance => "insufficient_balance",
+        ReasonCode::InvalidRequest => "invalid_request",
+        ReasonCode::NotFound => "not_found",
+        ReasonCode::Unauthorized => "unauthorized",
+        ReasonCode::RateLimited => "rate_limited",
+        ReasonCode::NotAllowed => "not_allowed",
+        ReasonCode::Network => "network",
+        ReasonCode::ProviderFault => "provider_fault",
+        ReasonCode::IntegrityFault => "integrity_fault",
+    }
+}
+
+fn offer_view(offer: &Offer, request: &ItemRequest, now: UtcMicros) -> OfferView {
+    match offer {
+        Offer::Flight(flight) => {
+            let (refund, fee) = match &flight.refund {
+                FlightTerms::Allowed { fee } => ("allowed", *fee),
+                FlightTerms::NotAllowed => ("not_allowed", None),
+                FlightTerms::NotStated => ("not_stated", None),
+            };
+            OfferView::Flight {
+                airline: flight.owner_name.clone(),
+                airline_code: flight.owner_code.clone(),
+                segments: flight.segments.iter().map(segment).collect(),
+                refund: refund.to_owned(),
+                refund_fee: fee.map(money),
+            }
+        }
+        Offer::Hotel(rate) => OfferView::Hotel {
+            name: rate.hotel_name.clone(),
+            address: rate.address.clone(),
+            room: rate.room_name.clone(),
+            board: board_word(rate).to_owned(),
+            free_cancel_until: free_cancel_until(rate, request, now),
+        },
+    }
+}
+
+const fn board_word(rate: &HotelRate) -> &'static str {
+    use zhiyou_domain::port::hotels::Board;
+    match rate.board {
+        Board::RoomOnly => "room_only",
+        Board::Breakfast => "breakfast",
+        Board::HalfBoard => "half_board",
+        Board::FullBoard => "full_board",
+        Board::AllInclusive => "all_inclusive",
+        Board::Other => "other",
+    }
+}
+
+fn free_cancel_until(rate: &HotelRate, request: &ItemRequest, now: UtcMicros) -> Option<CivilView> {
+    let tier = rate.cancellation.iter().find(|tier| tier.refund == rate.total && tier.before_us > now)?;
+    let ItemRequest::Hotel { city, .. } = request else { return None };
+    tier.before_us.in_zone(&places::city(city)?.zone).ok().as_ref().map(civil)
+}
+
+fn payment(order: &Order) -> Option<PaymentView> {
+    let attempt = order.attempts.last()?;
+    let unknown = order
+        .open_steps
+        .iter()
+        .any(|step| step.unknown && matches!(step.key.op, Op::OpenPayment { attempt: id } | Op::ClosePayment { attempt: id } if id == attempt.id));
+    let state = match attempt.state {
+        _ if unknown => PaymentStateView::Unknown,
+        AttemptState::Created => PaymentStateView::Created,
+        AttemptState::RequiresAction => PaymentStateView::RequiresAction,
+        AttemptState::Processing => PaymentStateView::Processing,
+        AttemptState::Authorised => PaymentStateView::Authorised,
+        AttemptState::Captured => PaymentStateView::Captured,
+        AttemptState::Voided => PaymentStateView::Voided,
+        AttemptState::Failed => PaymentStateView::Failed,
+        AttemptState::Expired => PaymentStateView::Expired,
+    };
+    let payable = state == PaymentStateView::RequiresAction && order.ending.is_none();
+    Some(PaymentView {
+        attempt_id: attempt.id.to_string(),
+        channel: match attempt.channel {
+            zhiyou_domain::port::payments::Channel::Wechatpay => "wechatpay".to_owned(),
+        },
+        amount: money(attempt.amount),
+        state,
+        qr: attempt.action.as_ref().filter(|_| payable).and_then(|PaymentAction::Qr { content }| qr(content)),
+        expires_at_us: attempt.pay_by.0,
+        transaction_id: attempt.transaction_id.clone(),
+    })
+}
+
+fn qr(content: &str) -> Option<QrView> {
+    let code = qrcode::QrCode::new(content).ok()?;
+    let width = code.width();
+    let mut path = String::new();
+    for (index, color) in code.to_colors().iter().enumerate() {
+        if *color == qrcode::Color::Dark {
+            path.push_str(&format!("M{} {}h1v1h-1z", index % width, index / width));
+        }
+    }
+    Some(QrView { content: content.to_owned(), size: u32::try_from(width).ok()?, path })
+}
+
+fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, MoneyError> {
+    let currency = order.budget.currency();
+    let quoted = || order.items.iter().filter(|item| item.cancel_quote.is_some());
+    let refund = zhiyou_domain::money::Money::sum(
+        currency,
+        quoted().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund),
+    )?;
+    let price = zhiyou_domain::money::Money::sum(currency, quoted().filter_map(OrderItem::price))?;
+    Ok(CancellationView {
+        quote_id: open.quote.to_string(),
+        state: match open.state {
+            CancellationState::Quoting => CancellationStateView::Quoting,
+            CancellationState::Quoted => CancellationStateView::Quoted,
+            CancellationState::Accepted => CancellationStateView::Accepted,
+            CancellationState::Done => CancellationStateView::Done,
+            CancellationState::Failed => CancellationStateView::Failed,
+        },
+        fee: money(price.minus(refund)?),
+        refund: money(refund),
+        items: order
+            .items
+            .iter()
+            .filter(|item| item.reference.is_some())
+            .map(|item| CancellationItemView {
+                item_id: item.wanted.id.to_string(),
+                refund: item.cancel_quote.as_ref().map(|quote| money(quote.refund)),
+            })
+            .collect(),
+        expires_at_us: quote_expires_at(order).map(|at| at.0),
+    })
+}
+
+fn attention(attention: &Attention) -> AttentionView {
+    let kind = match attention.kind {
+        AttentionKind::RefundManual => "refund_manual",
+        AttentionKind::ReleaseFailed => "release_failed",
+        AttentionKind::CancelFailed => "cancel_failed",
+        AttentionKind::AmountMismatch => "amount_mismatch",
+    };
+    AttentionView {
+        kind: kind.to_owned(),
+        item_id: attention.item.map(|item| item.to_string()),
+        amount: attention.amount.map(money),
+    }
+}
+
+fn entry(entry: &TimelineEntry) -> TimelineEntryView {
+    TimelineEntryView {
+        seq: i64::try_from(entry.seq).unwrap_or(i64::MAX),
+        at_us: entry.at.0,
+        kind: timeline_kind(entry.kind),
+        item_id: entry.item.map(|item| item.to_string()),
+        amount: entry.amount.map(money),
+        reference: entry.reference.clone(),
+    }
+}
+
+const fn timeline_kind(kind: TimelineKind) -> TimelineKindView {
+    match kind {
+        TimelineKind::Created => TimelineKindView::Created,
+        TimelineKind::OfferFound => TimelineKindView::OfferFound,
+        TimelineKind::SeatsChosen => TimelineKindView::SeatsChosen,
+        TimelineKind::SeatsSkipped => TimelineKindView::SeatsSkipped,
+        TimelineKind::Held => TimelineKindView::Held,
+        TimelineKind::Priced => TimelineKindView::Priced,
+        TimelineKind::Confirmed => TimelineKindView::Confirmed,
+        TimelineKind::PaymentOpened => TimelineKindView::PaymentOpened,
+        TimelineKind::Paid => TimelineKindView::Paid,
+        TimelineKind::PaymentFailed => TimelineKindView::PaymentFailed,
+        TimelineKind::PaymentClosed => TimelineKindView::PaymentClosed,
+        TimelineKind::PaidLate => TimelineKindView::PaidLate,
+        TimelineKind::Booked => TimelineKindView::Booked,
+        TimelineKind::ItemFailed => TimelineKindView::ItemFailed,
+        TimelineKind::OutcomeUnknown => TimelineKindView::OutcomeUnknown,
+        TimelineKind::CancelledByTraveller => TimelineKindView::CancelledByTraveller,
+        TimelineKind::Expired => TimelineKindView::Expired,
+        TimelineKind::Released => TimelineKindView::Released,
+        TimelineKind::CancelQuoted => TimelineKindView::CancelQuoted,
+        TimelineKind::CancelAccepted => TimelineKindView::CancelAccepted,
+        TimelineKind::ItemCancelled => TimelineKindView::ItemCancelled,
+        TimelineKind::RefundRequested => TimelineKindView::RefundRequested,
+        TimelineKind::Refunded => TimelineKindView::Refunded,
+        TimelineKind::RefundNeedsAttention => TimelineKindView::RefundNeedsAttention,
+        TimelineKind::OrderConfirmed => TimelineKindView::OrderConfirmed,
+        TimelineKind::OrderFailed => TimelineKindView::OrderFailed,
+    }
+}

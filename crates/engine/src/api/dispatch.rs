@@ -1,0 +1,42 @@
+//! From a command's name and payload to its handler and back.
+
+use super::{
+    command::*,
+    handlers::{orders::*, plans::*, session::*, sign_ins::*},
+    view::*,
+};
+use crate::engine::Engine;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use zhiyou_domain::fault::{Fault, FaultCode};
+
+fn read<T: DeserializeOwned>(payload: Value) -> Result<T, Fault> {
+    serde_path_to_error::deserialize(payload).map_err(|error| {
+        let path = error.path().to_string();
+        Fault::new(FaultCode::MalformedInput, error.to_string()).with("path", path).with("problem", "malformed")
+    })
+}
+
+fn written<T: Serialize>(result: T) -> Result<Value, Fault> {
+    serde_json::to_value(result).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
+}
+
+macro_rules! dispatch {
+    ($($name:ident: $command:ty => $result:ty;)*) => {
+        /// Names of all commands.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        /// Carries out one command.
+        pub(crate) async fn dispatch(engine: &Engine, name: &str, payload: Value) -> Result<Value, Fault> {
+            match name {
+                $(stringify!($name) => {
+                    let command: $command = read(payload)?;
+                    let result: $result = $name(engine, command).await?;
+                    written(result)
+                })*
+                other => Err(Fault::new(FaultCode::NotFound, format!("no command {other:?}"))),
+            }
+        }
+    };
+}
+super::commands!(dispatch);

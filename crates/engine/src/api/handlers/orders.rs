@@ -1,0 +1,286 @@
+//! Orders: prepare, choose, confirm, pay, cancel.
+
+use super::super::{command::*, convert, view::*};
+use crate::{booking::book::Asked, engine::Engine, store::plans};
+use std::collections::BTreeMap;
+use zhiyou_domain::{
+    booking::pay_by,
+    fault::{Fault, FaultCode},
+    id::{AttemptId, ItemId, OrderId, QuoteId, RefundId, RequestId},
+    order::{
+        CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem, OrderState, SeatChosen, Source, cart,
+    },
+    plan::PlanBooking,
+    port::{
+        Outcome, Reason, ReasonCode,
+        flights::{ChosenService, FlightOffer, OfferRef, SeatMaps},
+        payments::{PaymentRef, PaymentStatus},
+    },
+    time::UtcMicros,
+};
+
+/// Orders listed at most.
+const LIST_MAX: i64 = 1_000;
+
+pub(crate) async fn view(engine: &Engine, order: &Order) -> Result<OrderView, Fault> {
+    let plan = plans::get(engine.db.reader(), order.plan).await?;
+    convert::order_view(order, plan.as_ref().map_or("", |plan| &plan.title), engine.clock.now())
+}
+
+pub(crate) async fn list_orders(engine: &Engine, _: ListOrders) -> Result<Vec<OrderView>, Fault> {
+    let mut views = Vec::new();
+    for order in crate::store::orders::newest(engine.db.reader(), LIST_MAX).await? {
+        views.push(view(engine, &order).await?);
+    }
+    Ok(views)
+}
+
+pub(crate) async fn get_order(engine: &Engine, wish: GetOrder) -> Result<OrderView, Fault> {
+    view(engine, &engine.book.get(wish.order_id).await?).await
+}
+
+pub(crate) async fn prepare_order(engine: &Engine, wish: PrepareOrder) -> Result<OrderView, Fault> {
+    let plan = super::plans::get(engine, wish.plan_id).await?;
+    let today = engine.clock.now().plus_minutes(-24 * 60);
+    let past = |date: jiff::civil::Date| {
+        zhiyou_domain::time::ZonedCivil::new(date.at(0, 0, 0, 0), "UTC")
+            .and_then(|day| day.to_utc())
+            .is_ok_and(|day| day < today)
+    };
+    if plan.items.iter().any(|item| past(item.request.first_day())) {
+        return Err(Fault::new(FaultCode::MalformedInput, "an item is in the past")
+            .with("path", "items")
+            .with("problem", "past_date"));
+    }
+    let new = NewOrder::from_plan(OrderId::from_ulid(engine.ids.ulid()), &plan);
+    let mut first = Vec::new();
+    for platform in &new.required_platforms {
+        if engine.auth.is_connected(platform).await {
+            first.push(Fact::SignedIn { platform: platform.clone() });
+        }
+    }
+    let payload = wish.plan_id.to_string();
+    let asked = Asked { id: wish.request_id, command: "prepare_order", payload: &payload };
+    let order = engine.book.create(new, &first, &asked).await?;
+    engine.runner.look(order.id);
+    view(engine, &order).await
+}
+
+fn flight(order: &Order, item: ItemId) -> Result<(&OrderItem, &FlightOffer), Fault> {
+    let place = order.item(item).ok_or_else(|| Fault::new(FaultCode::NotFound, "no such item"))?;
+    match &place.offer {
+        Some(Offer::Flight(offer)) => Ok((place, offer)),
+        Some(Offer::Hotel(_)) | None => Err(Fault::new(FaultCode::WrongState, "the item has no flight offer")),
+    }
+}
+
+async fn read_seat_maps(engine: &Engine, offer: &FlightOffer) -> Result<SeatMaps, Fault> {
+    let request = OfferRef { offer_id: offer.offer_id.clone() };
+    match engine.ports.flights.call("getSeatMaps", &request).await {
+        Outcome::Done(maps) => Ok(maps),
+        Outcome::Declined(reason) if reason.code == ReasonCode::OfferExpired => {
+            Err(Fault::new(FaultCode::HoldExpired, reason.detail))
+        }
+        Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
+    }
+}
+
+fn unavailable(reason: Reason) -> Fault {
+    Fault::new(FaultCode::ProviderUnavailable, reason.detail)
+}
+
+pub(crate) async fn get_seat_maps(engine: &Engine, wish: GetSeatMaps) -> Result<SeatMapsView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let (place, offer) = flight(&order, wish.item_id)?;
+    let maps = read_seat_maps(engine, offer).await?;
+    Ok(convert::seat_maps(offer, &place.wanted.travellers, &maps))
+}
+
+pub(crate) async fn choose_seats(engine: &Engine, wish: ChooseSeats) -> Result<OrderView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let (place, offer) = flight(&order, wish.item_id)?;
+    // Service ids are new at every reading of the map, so the wish names the seat and the newest map gives the id.
+    let seats = if wish.seats.is_empty() {
+        Vec::new()
+    } else {
+        let maps = read_seat_maps(engine, offer).await?;
+        resolve(place, offer, &maps, &wish.seats)?
+    };
+    let payload = serde_json::to_string(&wish).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+    let asked = Asked { id: wish.request_id, command: "choose_seats", payload: &payload };
+    let item = wish.item_id;
+    let fact = move |order: &Order, _: UtcMicros| {
+        let place = order.item(item).filter(|place| place.state == ItemState::Planned && !order.is_busy(item));
+        place.ok_or_else(|| Fault::new(FaultCode::WrongState, "the seats are already on their way"))?;
+        Ok(vec![Fact::SeatsChosen { item, seats }])
+    };
+    changed(engine, engine.book.record_asked(wish.order_id, Some(&asked), fact).await?).await
+}
+
+fn resolve(
+    place: &OrderItem,
+    offer: &FlightOffer,
+    maps: &SeatMaps,
+    wishes: &[SeatWish],
+) -> Result<Vec<SeatChosen>, Fault> {
+    let mut chosen = BTreeMap::new();
+    for wish in wishes {
+        let taken = || Fault::new(FaultCode::SeatTaken, "not free for this traveller").with("seat", &wish.designator);
+        let index = place.wanted.travellers.iter().position(|id| *id == wish.traveller_id);
+        let passenger = index.and_then(|index| offer.passenger_ids.get(index)).ok_or_else(taken)?;
+        let map = maps.maps.iter().find(|map| map.segment_id == wish.segment_id).ok_or_else(taken)?;
+        let mut elements =
+            map.cabins.iter().flat_map(|cabin| &cabin.rows).flat_map(|row| row.sections.iter().flatten());
+        let seat = elements.find(|seat| seat.designator.as_deref() == Some(&wish.designator)).ok_or_else(taken)?;
+        let service = seat.services.iter().find(|service| service.passenger_id == *passenger).ok_or_else(taken)?;
+        let service = ChosenService {
+            service_id: service.service_id.clone(),
+            segment_id: wish.segment_id.clone(),
+            passenger_id: passenger.clone(),
+            designator: wish.designator.clone(),
+            price: service.price,
+        };
+        let seat = SeatChosen { traveller: wish.traveller_id, service };
+        if chosen.insert((wish.segment_id.clone(), wish.traveller_id), seat).is_some() {
+            return Err(Fault::new(FaultCode::MalformedInput, "two seats for one traveller")
+                .with("path", "seats")
+                .with("problem", "duplicate_key"));
+        }
+    }
+    Ok(chosen.into_values().collect())
+}
+
+async fn changed(engine: &Engine, order: Order) -> Result<OrderView, Fault> {
+    engine.runner.look(order.id);
+    view(engine, &order).await
+}
+
+pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result<OrderView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    if order.confirmed.is_none() {
+        check_sign_ins(engine, &order).await?;
+    }
+    let payload = format!("{} {}", wish.order_id, wish.cart_hash);
+    let asked = Asked { id: wish.request_id, command: "confirm_order", payload: &payload };
+    let attempt = AttemptId::from_ulid(engine.ids.ulid());
+    let facts = |order: &Order, now: UtcMicros| {
+        check_cart(order, &wish.cart_hash, now)?;
+        let lapsed = || Fault::new(FaultCode::HoldExpired, "too little time is left to pay and book");
+        let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+        let pay_by = pay_by(order, now).ok_or_else(lapsed)?;
+        Ok(vec![Fact::Confirmed { cart_hash: wish.cart_hash.clone(), total, attempt, channel: wish.channel, pay_by }])
+    };
+    let order = engine.book.record_asked(wish.order_id, Some(&asked), facts).await?;
+    super::plans::mark(engine, order.plan, PlanBooking::Confirmed).await?;
+    changed(engine, order).await
+}
+
+/// The member platform is asked with the traveller's own token: a revoked sign-in cannot confirm.
+async fn check_sign_ins(engine: &Engine, order: &Order) -> Result<(), Fault> {
+    let required = |platforms: &[String]| {
+        Fault::new(FaultCode::AuthRequired, "a sign-in is missing").with("platforms", platforms.join(","))
+    };
+    let missing = order.missing_platforms();
+    if !missing.is_empty() {
+        return Err(required(&missing));
+    }
+    for platform in &order.required_platforms {
+        match engine.ports.member_profile(&engine.travellers, platform).await {
+            Outcome::Done(_) => {}
+            Outcome::Declined(reason) if reason.code == ReasonCode::Unauthorized => {
+                let fact = Fact::SignInLost { platform: platform.clone() };
+                engine.book.record(order.id, |_, _| Ok(vec![fact])).await?;
+                return Err(required(std::slice::from_ref(platform)));
+            }
+            Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => {
+                return Err(unavailable(reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_cart(order: &Order, cart_hash: &str, now: UtcMicros) -> Result<(), Fault> {
+    if order.state != OrderState::Draft {
+        return Err(Fault::new(FaultCode::WrongState, format!("the order is {}", order.state.word())));
+    }
+    if cart::lapses_at(order).is_none_or(|lapse| lapse <= now) {
+        return Err(Fault::new(FaultCode::HoldExpired, "a hold is past its time"));
+    }
+    if cart::hash(order).as_deref() != Some(cart_hash) {
+        return Err(Fault::new(FaultCode::CartChanged, "the cart is another one now"));
+    }
+    let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+    if total.exceeds(order.budget).unwrap_or(true) {
+        return Err(Fault::new(FaultCode::OverBudget, "over budget")
+            .with("total", total.minor())
+            .with("budget", order.budget.minor())
+            .with("currency", total.currency()));
+    }
+    Ok(())
+}
+
+pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result<OrderView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let Some(attempt) = order.attempts.last() else {
+        return Err(Fault::new(FaultCode::WrongState, "nothing is to be paid"));
+    };
+    let query = PaymentRef { attempt_id: attempt.id };
+    match engine.ports.payments.call::<_, PaymentStatus>("getPaymentStatus", &query).await {
+        Outcome::Done(status) => {
+            let fact = Fact::PaymentReported { status, source: Source::Poll };
+            changed(engine, engine.book.record(order.id, |_, _| Ok(vec![fact])).await?).await
+        }
+        Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
+    }
+}
+
+pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result<OrderView, Fault> {
+    let attempt = AttemptId::from_ulid(engine.ids.ulid());
+    let facts = |order: &Order, now: UtcMicros| {
+        let wrong = || Fault::new(FaultCode::WrongState, "no earlier payment, or no time left");
+        let channel = order.attempts.last().map(|attempt| attempt.channel).ok_or_else(wrong)?;
+        let pay_by = pay_by(order, now).ok_or_else(wrong)?;
+        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by }])
+    };
+    asked(engine, wish.order_id, wish.request_id, "retry_payment", "", facts).await
+}
+
+pub(crate) async fn cancel_order(engine: &Engine, wish: CancelOrder) -> Result<OrderView, Fault> {
+    let facts = |_: &Order, _: UtcMicros| Ok(vec![Fact::CancelRequested]);
+    asked(engine, wish.order_id, wish.request_id, "cancel_order", "", facts).await
+}
+
+pub(crate) async fn quote_cancellation(engine: &Engine, wish: QuoteCancellation) -> Result<OrderView, Fault> {
+    let quote = QuoteId::from_ulid(engine.ids.ulid());
+    let facts = |_: &Order, _: UtcMicros| Ok(vec![Fact::CancelQuoteRequested { quote }]);
+    asked(engine, wish.order_id, wish.request_id, "quote_cancellation", "", facts).await
+}
+
+pub(crate) async fn accept_cancellation(engine: &Engine, wish: AcceptCancellation) -> Result<OrderView, Fault> {
+    let refund = RefundId::from_ulid(engine.ids.ulid());
+    let quote = wish.quote_id;
+    let facts = move |order: &Order, now: UtcMicros| {
+        let open =
+            order.cancellation.as_ref().filter(|open| open.quote == quote && open.state == CancellationState::Quoted);
+        open.ok_or_else(|| Fault::new(FaultCode::CartChanged, "this quote is not open"))?;
+        if order.items.iter().any(|item| item.cancel_quote.as_ref().is_some_and(|quote| quote.expires_at <= now)) {
+            return Err(Fault::new(FaultCode::HoldExpired, "the quote is past its time"));
+        }
+        Ok(vec![Fact::CancelAccepted { quote, refund }])
+    };
+    asked(engine, wish.order_id, wish.request_id, "accept_cancellation", &wish.quote_id.to_string(), facts).await
+}
+
+async fn asked(
+    engine: &Engine,
+    order: OrderId,
+    id: RequestId,
+    command: &'static str,
+    detail: &str,
+    facts: impl FnOnce(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
+) -> Result<OrderView, Fault> {
+    let payload = format!("{order} {detail}");
+    let asked = Asked { id, command, payload: &payload };
+    changed(engine, engine.book.record_asked(order, Some(&asked), facts).await?).await
+}

@@ -1,0 +1,105 @@
+//! Session, settings, vault, the demo's phone, and the change feed.
+
+use super::super::{command::*, view::*};
+use crate::{
+    engine::Engine,
+    store::{changes, changes::Entity, orders, plans, settings},
+};
+use std::collections::BTreeSet;
+use zhiyou_domain::fault::{Fault, FaultCode};
+
+/// Changes read in one batch.
+const BATCH: i64 = 256;
+
+pub(crate) async fn get_session(engine: &Engine, _: GetSession) -> Result<SessionView, Fault> {
+    let cursor = changes::newest(engine.db.reader()).await?;
+    Ok(SessionView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        demo: engine.demo.is_some(),
+        data_dir: engine.data_dir.display().to_string(),
+        settings: read_settings(engine).await?,
+        vault: engine.vault.state().into(),
+        cursor,
+        now_us: engine.clock.now().0,
+    })
+}
+
+async fn read_settings(engine: &Engine) -> Result<SettingsView, Fault> {
+    let reader = engine.db.reader();
+    let word = |value: Option<String>| serde_json::Value::String(value.unwrap_or_else(|| "system".to_owned()));
+    let locale = word(settings::get(reader, "locale").await?);
+    let theme = word(settings::get(reader, "theme").await?);
+    Ok(SettingsView {
+        locale: serde_json::from_value(locale).unwrap_or(LocaleSetting::System),
+        theme: serde_json::from_value(theme).unwrap_or(ThemeSetting::System),
+    })
+}
+
+pub(crate) async fn set_settings(engine: &Engine, wish: SetSettings) -> Result<SessionView, Fault> {
+    let word = |value: serde_json::Result<serde_json::Value>| {
+        value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let mut tx = engine.db.begin().await?;
+    settings::put(&mut tx, "locale", &word(serde_json::to_value(wish.locale))).await?;
+    settings::put(&mut tx, "theme", &word(serde_json::to_value(wish.theme))).await?;
+    changes::append(&mut tx, Entity::Session, "", engine.clock.now()).await?;
+    engine.db.commit(tx).await?;
+    get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<SessionView, Fault> {
+    engine.vault.unlock(wish.passphrase.expose()).await?;
+    engine.session_changed().await?;
+    get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn retry_keyring(engine: &Engine, _: RetryKeyring) -> Result<SessionView, Fault> {
+    engine.vault.retry_keyring().await?;
+    engine.session_changed().await?;
+    get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn open_phone(engine: &Engine, _: OpenPhone) -> Result<(), Fault> {
+    let demo = engine.demo.as_ref().ok_or_else(|| Fault::new(FaultCode::NotFound, "only the demo has a phone"))?;
+    engine.browser.open(&demo.phone).map_err(|error| Fault::new(FaultCode::BrowserUnavailable, error.to_string()))
+}
+
+pub(crate) async fn changes(engine: &Engine, wish: Changes) -> Result<ChangesView, Fault> {
+    let reader = engine.db.reader();
+    let batch = changes::after(reader, wish.after, BATCH).await?;
+    let more = i64::try_from(batch.len()) == Ok(BATCH);
+    let mut view = ChangesView {
+        cursor: batch.last().map_or(wish.after, |change| change.cursor),
+        now_us: engine.clock.now().0,
+        more,
+        orders: Vec::new(),
+        plans: Vec::new(),
+        sign_ins: Vec::new(),
+        session: false,
+        open_screen: engine.take_open_screen(),
+    };
+    let mut seen = BTreeSet::new();
+    for change in batch.iter().filter(|change| seen.insert((change.entity.word(), change.id.clone()))) {
+        match change.entity {
+            Entity::Order => {
+                let id = parse(&change.id)?;
+                if let Some(order) = orders::get(reader, id).await? {
+                    view.orders.push(super::orders::view(engine, &order).await?);
+                }
+            }
+            Entity::Plan => {
+                let id = parse(&change.id)?;
+                if let Some(plan) = plans::get(reader, id).await? {
+                    view.plans.push(super::plans::view(engine, &plan).await?);
+                }
+            }
+            Entity::SignIn => view.sign_ins.extend(super::sign_ins::one(engine, &change.id).await),
+            Entity::Session => view.session = true,
+        }
+    }
+    Ok(view)
+}
+
+fn parse<T: std::str::FromStr>(id: &str) -> Result<T, Fault> {
+    id.parse().map_err(|_| Fault::new(FaultCode::HistoryDamaged, format!("a change names {id:?}")))
+}

@@ -1,0 +1,83 @@
+//! The HTTP client of sign-in: no redirects, 30 seconds, small answers.
+//!
+//! A redirect would send a code or a token to somebody else (RFC 9700 §4.12) and is an answer like any other here.
+//! Deliberately not here: which addresses may be asked (see [`super::metadata`]).
+
+use oauth2::{HttpRequest, HttpResponse, http};
+use std::time::Duration;
+use url::Url;
+
+/// Largest answer read, bytes.
+const BODY_MAX: usize = 64 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The client.
+#[derive(Debug, Clone)]
+pub(super) struct Http(reqwest::Client);
+
+/// No usable answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpError {
+    /// Not sent, lost or not in time. The address stays out of the text: it may hold a code.
+    #[error("no answer")]
+    Network(#[source] reqwest::Error),
+    /// The answer is larger than anything we expect.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// The request or answer is not HTTP.
+    #[error("not HTTP")]
+    Malformed(#[from] http::Error),
+}
+
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Network(error.without_url())
+    }
+}
+
+impl Http {
+    /// `demo` also speaks to loopback without TLS; then no proxy may come between.
+    pub(super) fn new(demo: bool) -> Result<Self, HttpError> {
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .timeout(TIMEOUT)
+            .https_only(!demo);
+        let builder = if demo { builder.no_proxy() } else { builder };
+        Ok(Self(builder.build()?))
+    }
+
+    /// Asks for a document; answers status and body.
+    pub(super) async fn get(&self, url: Url) -> Result<(u16, Vec<u8>), HttpError> {
+        let request = self.0.get(url).header("accept", "application/json").build()?;
+        let answer = self.carry(request).await?;
+        Ok((answer.status().as_u16(), answer.into_body()))
+    }
+
+    /// Posts a form; answers the status.
+    pub(super) async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<u16, HttpError> {
+        let request = self.0.post(url).form(form).build()?;
+        Ok(self.carry(request).await?.status().as_u16())
+    }
+
+    /// Carries a request of the OAuth library.
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.carry(request.try_into()?).await
+    }
+
+    async fn carry(&self, request: reqwest::Request) -> Result<HttpResponse, HttpError> {
+        let mut answer = self.0.execute(request).await?;
+        let mut parts = http::Response::builder().status(answer.status());
+        for (name, value) in answer.headers() {
+            parts = parts.header(name, value);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            if body.len() + chunk.len() > BODY_MAX {
+                return Err(HttpError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(parts.body(body)?)
+    }
+}

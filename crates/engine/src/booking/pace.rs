@@ -1,0 +1,107 @@
+//! How soon the same thing may be asked for again.
+//!
+//! Kept in memory only: after a restart everything may be asked for once at once. Deliberately not here: whether it is
+//! asked for at all.
+
+use std::{collections::HashMap, hash::Hash};
+use zhiyou_domain::{
+    booking::Read,
+    order::{Op, StepKey},
+    time::UtcMicros,
+};
+
+/// Something that is paced.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Asked {
+    Read(zhiyou_domain::id::OrderId, Read),
+    Step(StepKey),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    tries: u32,
+    next_at: UtcMicros,
+}
+
+/// Next times by what is asked.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    turns: HashMap<Asked, Turn>,
+}
+
+impl Pace {
+    /// When it may be asked next; `None` when it may be asked now.
+    pub(super) fn waits_until(&self, asked: &Asked, now: UtcMicros) -> Option<UtcMicros> {
+        self.turns.get(asked).map(|turn| turn.next_at).filter(|next_at| *next_at > now)
+    }
+
+    /// How often it was asked without an end.
+    pub(super) fn tries(&self, asked: &Asked) -> u32 {
+        self.turns.get(asked).map_or(0, |turn| turn.tries)
+    }
+
+    /// It was asked and has to be asked again.
+    pub(super) fn again(&mut self, asked: Asked, now: UtcMicros) {
+        let tries = self.tries(&asked) + 1;
+        let next_at = now.plus_seconds(pause_s(&asked, tries));
+        self.turns.insert(asked, Turn { tries, next_at });
+    }
+
+    /// It has ended.
+    pub(super) fn done(&mut self, asked: &Asked) {
+        self.turns.remove(asked);
+    }
+}
+
+fn pause_s(asked: &Asked, tries: u32) -> i64 {
+    match asked {
+        // The screen says how often we ask; keep the two in step.
+        Asked::Read(_, Read::QueryPayment { .. }) => 5,
+        Asked::Read(_, Read::QueryRefund { .. }) if tries <= 12 => 5,
+        Asked::Read(_, Read::QueryRefund { .. }) => 60,
+        // An undo or a refund goes on for ever, ever more slowly.
+        Asked::Step(StepKey { op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. }, .. }) => {
+            doubling(tries, 300)
+        }
+        Asked::Read(_, Read::LookUp { .. }) => doubling(tries, 60),
+        Asked::Read(
+            _,
+            Read::FindOffer { .. } | Read::PriceFlight { .. } | Read::QuoteHotel { .. } | Read::QuoteCancel { .. },
+        )
+        | Asked::Step(_) => doubling(tries, 30),
+    }
+}
+
+fn doubling(tries: u32, max_s: i64) -> i64 {
+    1_i64.checked_shl(tries.saturating_sub(1)).unwrap_or(max_s).clamp(1, max_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ulid::Ulid;
+    use zhiyou_domain::id::{AttemptId, ItemId, OrderId};
+
+    #[test]
+    fn questions_slow_down_and_payments_are_asked_about_every_five_seconds() {
+        let order = OrderId::from_ulid(Ulid::nil());
+        let payment = Asked::Read(order, Read::QueryPayment { attempt: AttemptId::from_ulid(Ulid::nil()) });
+        let offer = Asked::Read(order, Read::FindOffer { item: ItemId::from_ulid(Ulid::nil()) });
+        assert_eq!((1..=3).map(|n| pause_s(&payment, n)).collect::<Vec<_>>(), [5, 5, 5]);
+        assert_eq!((1..=8).map(|n| pause_s(&offer, n)).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(pause_s(&offer, 200), 30);
+    }
+
+    #[test]
+    fn what_was_asked_waits_and_what_ended_does_not() {
+        let (mut pace, t0) = (Pace::default(), UtcMicros(0));
+        let asked =
+            Asked::Read(OrderId::from_ulid(Ulid::nil()), Read::FindOffer { item: ItemId::from_ulid(Ulid::nil()) });
+        assert_eq!(pace.waits_until(&asked, t0), None);
+        pace.again(asked.clone(), t0);
+        assert_eq!(pace.waits_until(&asked, t0), Some(t0.plus_seconds(1)));
+        assert_eq!(pace.waits_until(&asked, t0.plus_seconds(1)), None);
+        pace.done(&asked);
+        assert_eq!(pace.tries(&asked), 0);
+    }
+}

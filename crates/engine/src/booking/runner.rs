@@ -1,0 +1,387 @@
+//! Runs open orders: asks the domain what to do, does it, writes down how it ended, and asks again.
+//!
+//! Calls run beside each other; facts are written one at a time by the book. A call's intent is on disk before the call
+//! begins; after a restart every open step is unknown and is looked up. Deliberately not here: what to do.
+
+use super::{
+    book::Book,
+    calls::{Heard, Ports, Travellers},
+    pace::{Asked, Pace},
+};
+use crate::store::orders;
+use futures::FutureExt;
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zhiyou_domain::{
+    booking::{Action, Read, decide},
+    fault::{Fault, FaultCode},
+    id::{OrderId, RefundId},
+    order::{Fact, Order, Source, StepEnd, StepKey},
+    port::{
+        Reason, ReasonCode,
+        payments::{ListUpdates, UpdateContent, Updates},
+    },
+    time::UtcMicros,
+};
+
+/// What the runner shares with the calls it starts.
+struct Shared {
+    book: Arc<Book>,
+    ports: Arc<Ports>,
+    travellers: Arc<Travellers>,
+}
+
+/// Hands orders to the runner.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    orders: mpsc::UnboundedSender<OrderId>,
+    clock_moved: Arc<Notify>,
+}
+
+impl Handle {
+    /// Looks at an order soon.
+    pub(crate) fn look(&self, order: OrderId) {
+        // A closed channel means the engine is stopping; the order is found again at the next start.
+        let _ = self.orders.send(order);
+    }
+
+    /// Looks at everything whose time has come, because the clock was moved.
+    pub(crate) fn clock_moved(&self) {
+        self.clock_moved.notify_one();
+    }
+}
+
+enum Ended {
+    Read { order: OrderId, read: Read, heard: bool },
+    Step { key: StepKey, retry: bool },
+}
+
+/// The runner's own state; lives in one task.
+struct Runner {
+    shared: Arc<Shared>,
+    pace: Pace,
+    running: HashSet<Asked>,
+    due: HashMap<OrderId, UtcMicros>,
+    ended: mpsc::UnboundedSender<Ended>,
+    tracker: TaskTracker,
+}
+
+/// Starts the runner; it stops when `stop` is cancelled, after its running calls have been written down.
+pub(crate) async fn start(
+    book: Arc<Book>,
+    ports: Arc<Ports>,
+    travellers: Arc<Travellers>,
+    wake: watch::Receiver<i64>,
+    stop: CancellationToken,
+    tracker: &TaskTracker,
+) -> Result<Handle, Fault> {
+    recover(&book).await?;
+    let (orders_in, orders_out) = mpsc::unbounded_channel();
+    for order in orders::open(book.db().reader()).await? {
+        let _ = orders_in.send(order);
+    }
+    let handle = Handle { orders: orders_in, clock_moved: Arc::new(Notify::new()) };
+    let (ended, ended_out) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared { book, ports, travellers });
+    let runner = Runner {
+        shared: Arc::clone(&shared),
+        pace: Pace::default(),
+        running: HashSet::new(),
+        due: HashMap::new(),
+        ended,
+        tracker: tracker.clone(),
+    };
+    tracker.spawn(runner.run(orders_out, ended_out, Arc::clone(&handle.clock_moved), stop.clone()));
+    tracker.spawn(follow_gateway(shared, wake, handle.clone(), stop));
+    Ok(handle)
+}
+
+/// After a restart nobody knows how the steps that were open ended.
+async fn recover(book: &Book) -> Result<(), Fault> {
+    for id in orders::open(book.db().reader()).await? {
+        let outcome = book
+            .record(id, |order, _| {
+                let unknown = |step: &zhiyou_domain::order::OpenStep| Fact::StepEnded {
+                    key: step.key.clone(),
+                    end: StepEnd::Unknown {
+                        reason: Reason::new(ReasonCode::Network, "the program ended during the call"),
+                    },
+                };
+                Ok(order.open_steps.iter().filter(|step| !step.unknown).map(unknown).collect())
+            })
+            .await;
+        match outcome {
+            Ok(_) => {}
+            // One damaged order must not keep the others from going on.
+            Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
+                tracing::error!(order = %id, %fault, "this order is frozen");
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
+}
+
+impl Runner {
+    async fn run(
+        mut self,
+        mut orders: mpsc::UnboundedReceiver<OrderId>,
+        mut ended: mpsc::UnboundedReceiver<Ended>,
+        clock_moved: Arc<Notify>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let sleep = self.until_due();
+            let next = tokio::select! {
+                () = stop.cancelled() => return,
+                order = orders.recv() => order.map(|order| vec![order]),
+                end = ended.recv() => end.map(|end| vec![self.note_end(end)]),
+                () = clock_moved.notified() => Some(self.all_due()),
+                () = tokio::time::sleep(sleep) => Some(self.all_due()),
+            };
+            let Some(next) = next else { return };
+            for order in next {
+                self.look(order).await;
+            }
+        }
+    }
+
+    fn until_due(&self) -> Duration {
+        let now = self.shared.book.now();
+        let micros = self.due.values().map(|at| at.0.saturating_sub(now.0).max(0)).min();
+        // With nothing due the clock is still looked at once a minute, in case it was set.
+        micros.map_or(Duration::from_secs(60), |micros| {
+            Duration::from_micros(u64::try_from(micros).unwrap_or(0)).min(Duration::from_secs(60))
+        })
+    }
+
+    fn all_due(&mut self) -> Vec<OrderId> {
+        let now = self.shared.book.now();
+        let due: Vec<OrderId> = self.due.iter().filter(|(_, at)| **at <= now).map(|(order, _)| *order).collect();
+        due.iter().for_each(|order| {
+            self.due.remove(order);
+        });
+        due
+    }
+
+    fn note_end(&mut self, end: Ended) -> OrderId {
+        let now = self.shared.book.now();
+        let (order, asked, again) = match end {
+            Ended::Read { order, read, heard } => (order, Asked::Read(order, read), !heard),
+            Ended::Step { key, retry } => (key.order, Asked::Step(key), retry),
+        };
+        self.running.remove(&asked);
+        if again {
+            self.pace.again(asked, now)
+        } else {
+            self.pace.done(&asked)
+        }
+        order
+    }
+
+    /// Does what the domain wants for one order, until it wants nothing that could be done at once.
+    async fn look(&mut self, id: OrderId) {
+        // Every recorded fact may change what is wanted; a domain that never settles must not spin for ever.
+        for _ in 0..64 {
+            let order = match self.shared.book.get(id).await {
+                Ok(order) => order,
+                Err(fault) => {
+                    tracing::error!(order = %id, %fault, "an order cannot be read");
+                    return;
+                }
+            };
+            if !self.take_actions(&order).await {
+                return;
+            }
+        }
+        tracing::error!(order = %id, "an order does not settle");
+    }
+
+    /// Returns whether a fact was recorded, so that the order has to be looked at again.
+    async fn take_actions(&mut self, order: &Order) -> bool {
+        let now = self.shared.book.now();
+        let decision = decide(order, now);
+        let mut due = decision.wake_at;
+        for action in decision.actions {
+            let asked = match &action {
+                Action::Read(read) => Asked::Read(order.id, read.clone()),
+                Action::Start(key) => Asked::Step(key.clone()),
+                Action::Record(_) | Action::DecideRefund { .. } => {
+                    return self.record(order.id, action).await;
+                }
+            };
+            if self.running.contains(&asked) {
+                continue;
+            }
+            if let Some(at) = self.pace.waits_until(&asked, now) {
+                due = Some(due.map_or(at, |earlier| earlier.min(at)));
+                continue;
+            }
+            match action {
+                Action::Read(read) => self.start_read(order, read, asked),
+                Action::Start(key) => return self.start_step(order, key, asked).await,
+                Action::Record(_) | Action::DecideRefund { .. } => {}
+            }
+        }
+        match due {
+            Some(at) => self.due.insert(order.id, at),
+            None => self.due.remove(&order.id),
+        };
+        false
+    }
+
+    async fn record(&self, id: OrderId, action: Action) -> bool {
+        let refund_id = RefundId::from_ulid(self.shared.book.ids().ulid());
+        let fact = match action {
+            Action::Record(fact) => fact,
+            Action::DecideRefund { refund, attempt, amount } => {
+                Fact::RefundDecided { refund: refund.unwrap_or(refund_id), attempt, amount }
+            }
+            Action::Read(_) | Action::Start(_) => return false,
+        };
+        self.write(id, fact).await
+    }
+
+    async fn write(&self, id: OrderId, fact: Fact) -> bool {
+        write(&self.shared, id, fact).await
+    }
+
+    fn start_read(&mut self, order: &Order, read: Read, asked: Asked) {
+        let tries = self.pace.tries(&asked);
+        self.running.insert(asked);
+        let (shared, ended, order) = (Arc::clone(&self.shared), self.ended.clone(), order.clone());
+        self.tracker.spawn(async move {
+            let id = order.id;
+            let heard = contained(carry_out_read(&shared, &order, &read, tries)).await.unwrap_or(false);
+            let _ = ended.send(Ended::Read { order: id, read, heard });
+        });
+    }
+
+    /// Writes the intent, then calls. The intent is in the database before anything leaves this program.
+    async fn start_step(&mut self, order: &Order, key: StepKey, asked: Asked) -> bool {
+        if !self.write(order.id, Fact::StepStarted { key: key.clone() }).await {
+            self.pace.again(asked, self.shared.book.now());
+            return false;
+        }
+        let Ok(order) = self.shared.book.get(order.id).await else { return false };
+        self.running.insert(asked);
+        let (shared, ended) = (Arc::clone(&self.shared), self.ended.clone());
+        self.tracker.spawn(async move {
+            let retry = carry_out_step(&shared, &order, &key).await;
+            let _ = ended.send(Ended::Step { key, retry });
+        });
+        true
+    }
+}
+
+/// A panic in an adapter is contained here: the call's outcome is then unknown, like any other lost answer.
+async fn contained<T>(call: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(call).catch_unwind().await.ok()
+}
+
+/// Returns whether the question was answered.
+async fn carry_out_read(shared: &Shared, order: &Order, read: &Read, tries: u32) -> bool {
+    let now = shared.book.now();
+    if let Read::LookUp { key } = read {
+        return match shared.ports.look_up(order, key, tries, now).await {
+            Some(end) => write(shared, order.id, Fact::StepEnded { key: key.clone(), end }).await,
+            None => false,
+        };
+    }
+    match shared.ports.read(order, read, now).await {
+        Heard::Fact(fact) => write(shared, order.id, fact).await,
+        Heard::Later => false,
+    }
+}
+
+/// Returns whether the same step should wait before it is done again.
+async fn carry_out_step(shared: &Shared, order: &Order, key: &StepKey) -> bool {
+    let panicked = || StepEnd::Unknown { reason: Reason::new(ReasonCode::ProviderFault, "the call panicked") };
+    let end = contained(shared.ports.act(&shared.travellers, order, key)).await.unwrap_or_else(panicked);
+    tracing::info!(order = %order.id, op = ?key.op, end = word(&end), "step");
+    let retry = !matches!(end, StepEnd::Done { .. });
+    write(shared, order.id, Fact::StepEnded { key: key.clone(), end }).await;
+    retry
+}
+
+const fn word(end: &StepEnd) -> &'static str {
+    match end {
+        StepEnd::Done { .. } => "done",
+        StepEnd::NotSent { .. } => "not sent",
+        StepEnd::Declined { .. } => "declined",
+        StepEnd::Unknown { .. } => "unknown",
+    }
+}
+
+async fn write(shared: &Shared, id: OrderId, fact: Fact) -> bool {
+    match shared.book.record(id, |_, _| Ok(vec![fact])).await {
+        Ok(_) => true,
+        // Somebody else changed the order meanwhile; what is wanted is decided anew.
+        Err(fault) if fault.code == FaultCode::WrongState => {
+            tracing::warn!(order = %id, %fault, "a fact no longer fits");
+            false
+        }
+        Err(fault) => {
+            tracing::error!(order = %id, %fault, "a fact could not be written");
+            false
+        }
+    }
+}
+
+/// Applies what the gateway's notifications brought, from the stored cursor on: at the start and whenever it says so.
+async fn follow_gateway(shared: Arc<Shared>, mut wake: watch::Receiver<i64>, handle: Handle, stop: CancellationToken) {
+    loop {
+        if let Err(fault) = apply_updates(&shared, &handle).await {
+            tracing::error!(%fault, "updates could not be applied");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = wake.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn apply_updates(shared: &Shared, handle: &Handle) -> Result<(), Fault> {
+    let db = shared.book.db();
+    loop {
+        let after = crate::store::settings::gateway_cursor(db.reader()).await?;
+        let batch: Result<Updates, Reason> = shared.ports.payments.read("listUpdates", &ListUpdates { after }).await;
+        let updates = batch.map_err(|reason| Fault::new(FaultCode::ProviderUnavailable, reason.detail))?.updates;
+        let Some(last) = updates.last().map(|update| update.cursor) else { return Ok(()) };
+        for update in updates {
+            apply_update(shared, handle, update.content).await?;
+        }
+        let mut tx = db.begin().await?;
+        crate::store::settings::set_gateway_cursor(&mut tx, last).await?;
+        db.commit(tx).await?;
+    }
+}
+
+async fn apply_update(shared: &Shared, handle: &Handle, content: UpdateContent) -> Result<(), Fault> {
+    let reader = shared.book.db().reader();
+    let (order, fact) = match content {
+        UpdateContent::Payment { status } => (
+            orders::of_attempt(reader, status.attempt_id).await?,
+            Fact::PaymentReported { status, source: Source::Notification },
+        ),
+        UpdateContent::Refund { status } => (
+            orders::of_refund(reader, status.refund_id).await?,
+            Fact::RefundReported { status, source: Source::Notification },
+        ),
+        // A supplier's hint: what we asked for is looked up anyway; changes of booked items come with their own flow.
+        UpdateContent::FlightOrder { .. } | UpdateContent::HotelBooking { .. } => return Ok(()),
+    };
+    let Some(order) = order else {
+        tracing::warn!("an update about nothing we know");
+        return Ok(());
+    };
+    write(shared, order, fact).await;
+    handle.look(order);
+    Ok(())
+}

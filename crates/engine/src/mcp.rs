@@ -1,0 +1,128 @@
+//! The engine's side of MCP: calls the tools of the gateway's three servers.
+//!
+//! What a tool's description says is never read; tools are called by the names the domain's contracts give, and results
+//! are parsed into those contracts. A call that does not come back, or comes back unreadable, is [`Outcome::Unknown`].
+//! Deliberately not here: retries, and any idea of what the calls mean.
+
+use rmcp::{
+    RoleClient, ServiceExt,
+    model::{CallToolRequestParams, CallToolResult, RequestParamsMeta},
+    service::RunningService,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use zhiyou_domain::port::{Answer, Outcome, Reason, ReasonCode, TRAVELLER_TOKEN_META};
+
+use crate::secret::Sensitive;
+
+/// How long a tool may take. Gateways answer within their own provider time-outs, which are shorter.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to one MCP server.
+pub(crate) struct Server {
+    name: &'static str,
+    service: RunningService<RoleClient, ()>,
+}
+
+/// Why a connection could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("MCP server {server}: {detail}")]
+pub(crate) struct ConnectError {
+    server: &'static str,
+    detail: String,
+}
+
+impl Server {
+    /// Opens a session over `io`.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the server does not speak MCP.
+    pub(crate) async fn connect(name: &'static str, io: DuplexStream) -> Result<Self, ConnectError> {
+        match ().serve(io).await {
+            Ok(service) => Ok(Self { name, service }),
+            Err(error) => Err(ConnectError { server: name, detail: error.to_string() }),
+        }
+    }
+
+    /// Calls a tool that answers an [`Answer`].
+    pub(crate) async fn call<Q: Serialize, R: DeserializeOwned>(&self, tool: &'static str, request: &Q) -> Outcome<R> {
+        self.call_with(tool, request, None).await
+    }
+
+    /// The same, with the traveller's own token in `_meta`.
+    pub(crate) async fn call_as<Q: Serialize, R: DeserializeOwned>(
+        &self,
+        tool: &'static str,
+        request: &Q,
+        token: &Sensitive<String>,
+    ) -> Outcome<R> {
+        self.call_with(tool, request, Some(token)).await
+    }
+
+    async fn call_with<Q: Serialize, R: DeserializeOwned>(
+        &self,
+        tool: &'static str,
+        request: &Q,
+        token: Option<&Sensitive<String>>,
+    ) -> Outcome<R> {
+        match self.raw(tool, request, token).await {
+            Ok(value) => match serde_json::from_value::<Answer<R>>(value) {
+                Ok(answer) => answer.into(),
+                Err(error) => unknown(ReasonCode::ProviderFault, format!("{}.{tool}: unreadable: {error}", self.name)),
+            },
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Calls a tool that answers a plain object; for reads of the gateway's own tables.
+    ///
+    /// # Errors
+    /// The reason; nothing was changed by asking.
+    pub(crate) async fn read<Q: Serialize, R: DeserializeOwned>(
+        &self,
+        tool: &'static str,
+        request: &Q,
+    ) -> Result<R, Reason> {
+        let value = self.raw::<Q, ()>(tool, request, None).await.map_err(|outcome| match outcome {
+            Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => reason,
+            Outcome::Done(()) => Reason::new(ReasonCode::ProviderFault, "no content"),
+        })?;
+        serde_json::from_value(value).map_err(|error| Reason::new(ReasonCode::ProviderFault, error.to_string()))
+    }
+
+    async fn raw<Q: Serialize, R>(
+        &self,
+        tool: &'static str,
+        request: &Q,
+        token: Option<&Sensitive<String>>,
+    ) -> Result<Value, Outcome<R>> {
+        let Ok(Value::Object(arguments)) = serde_json::to_value(request) else {
+            return Err(Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "arguments are not an object")));
+        };
+        let mut params = CallToolRequestParams::new(tool).with_arguments(arguments);
+        if let Some(token) = token {
+            let meta = params.meta_mut().get_or_insert_with(Default::default);
+            meta.0.insert(TRAVELLER_TOKEN_META.to_owned(), Value::String(token.expose().clone()));
+        }
+        match tokio::time::timeout(CALL_TIMEOUT, self.service.peer().call_tool(params)).await {
+            Ok(Ok(result)) => content(result)
+                .ok_or_else(|| unknown(ReasonCode::ProviderFault, format!("{}.{tool} answered an error", self.name))),
+            Ok(Err(error)) => Err(unknown(ReasonCode::Network, format!("{}.{tool}: {error}", self.name))),
+            Err(_) => Err(unknown(ReasonCode::Network, format!("{}.{tool} did not answer in time", self.name))),
+        }
+    }
+}
+
+fn content(result: CallToolResult) -> Option<Value> {
+    if result.is_error == Some(true) {
+        tracing::warn!(content = ?result.content, "a tool answered an error");
+        return None;
+    }
+    result.structured_content
+}
+
+fn unknown<R>(code: ReasonCode, detail: impl AsRef<str>) -> Outcome<R> {
+    Outcome::Unknown(Reason::new(code, detail))
+}

@@ -1,0 +1,45 @@
+//! Table `sealed`: documents that may only be stored sealed, by kind and id.
+//!
+//! Deliberately not here: sealing. The vault is the only caller; a caller elsewhere would store plain text.
+
+use super::{StoreError, Tx};
+use sqlx::AnyPool;
+
+/// Writes a sealed document, replacing an older one.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn put(tx: &mut Tx, kind: &str, id: &str, body: Vec<u8>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO sealed (kind, id, body) VALUES ($1, $2, $3)
+         ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+    )
+    .bind(kind)
+    .bind(id)
+    .bind(body)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Reads a sealed document.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn get(pool: &AnyPool, kind: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT body FROM sealed WHERE kind = $1 AND id = $2")
+        .bind(kind)
+        .bind(id)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.map(|(body,)| body))
+}
+
+/// Deletes a sealed document; nothing happens when there is none.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn delete(tx: &mut Tx, kind: &str, id: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sealed WHERE kind = $1 AND id = $2").bind(kind).bind(id).execute(&mut **tx).await?;
+    Ok(())
+}
