@@ -1,1 +1,47 @@
-fn main() {}
+//! `cargo xtask <command>`: set-up of a fresh machine and orchestration of checks.
+//!
+//! Deliberately not here: product logic, and any check that could be an ordinary test.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its standard streams")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod count;
+mod run;
+mod session;
+mod setup;
+mod shell;
+mod suites;
+#[cfg(test)]
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask run [--browser]  open the app in demo mode (installs what is missing)
+cargo xtask test             every check that CI runs; ends with `N passed, N failed`
+cargo xtask lint             format, clippy, licences, advisories
+cargo xtask e2e              drive the real window through the main job
+cargo xtask bindings         write the TypeScript types of the API";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["run"] => run::window(),
+        ["run", "--browser"] => run::browser(),
+        ["test"] => return suites::test(),
+        ["lint"] => return suites::lint(),
+        ["e2e"] => return suites::e2e(),
+        ["bindings"] => suites::bindings(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The suites of `cargo xtask test`, each counted; one that is missing, ran nothing or ran too little has failed.
+
+use crate::{
+    count::{self, Count},
+    session, setup,
+    shell::{Failed, cargo, command, has, observe, root, succeed, target},
+};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Instant};
+
+/// Runs suites, counts them, and remembers how long each took.
+struct Tally {
+    minimums: BTreeMap<String, u32>,
+    total: Count,
+    lines: Vec<String>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        let text = std::fs::read_to_string(root().join("xtask/minimums.json")).unwrap_or_default();
+        Self { minimums: serde_json::from_str(&text).unwrap_or_default(), total: Count::default(), lines: Vec::new() }
+    }
+
+    fn suite(&mut self, name: &str, run: impl FnOnce() -> Count) {
+        println!("\n== {name}");
+        let started = Instant::now();
+        let mut count = run();
+        let minimum = self.minimums.get(name).copied().unwrap_or(1);
+        if count.passed + count.failed < minimum {
+            println!("{name}: {} tests ran, at least {minimum} have to", count.passed + count.failed);
+            count.failed += 1;
+        }
+        let seconds = started.elapsed().as_secs();
+        self.lines.push(format!("{name:<12} {:>5} passed {:>3} failed {seconds:>5} s", count.passed, count.failed));
+        self.total = self.total.plus(count);
+    }
+
+    /// The last line is the one that is read by machines.
+    fn finish(self) -> ExitCode {
+        println!("\n{}", self.lines.join("\n"));
+        println!("{} passed, {} failed", self.total.passed, self.total.failed);
+        if self.total.failed == 0 && self.total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn check(outcome: Result<(), Failed>) -> Count {
+    match outcome {
+        Ok(()) => Count::PASSED,
+        Err(error) => {
+            println!("{error}");
+            Count::FAILED
+        }
+    }
+}
+
+/// A runner's own count; a runner that failed without a failed test has failed once.
+fn counted((success, text): (bool, String), count: impl Fn(&str) -> Count) -> Count {
+    let count = count(&text);
+    if !success && count.failed == 0 { count.plus(Count::FAILED) } else { count }
+}
+
+/// Every check that CI runs.
+pub(crate) fn test() -> ExitCode {
+    let mut tally = Tally::new();
+    tally.suite("setup", || check(setup::window_packages().and_then(|()| setup::interface())));
+    lint_suites(&mut tally);
+    tally.suite("rust", || counted(observe(cargo(["test", "--workspace", "--no-fail-fast"])), count::libtest));
+    tally.suite("ui", || {
+        let npm = |arguments: &[&str]| {
+            let mut npm = command("npm", arguments);
+            npm.current_dir(root().join("ui"));
+            npm
+        };
+        check(succeed(npm(&["run", "check"]))).plus(counted(observe(npm(&["test"])), count::vitest))
+    });
+    tally.suite("interop", interop);
+    tally.suite("window", window);
+    tally.finish()
+}
+
+/// Format, clippy, licences and advisories alone.
+pub(crate) fn lint() -> ExitCode {
+    let mut tally = Tally::new();
+    tally.suite("setup", || check(setup::build_packages().and_then(|()| setup::interface())));
+    lint_suites(&mut tally);
+    tally.finish()
+}
+
+fn lint_suites(tally: &mut Tally) {
+    tally.suite("format", || check(succeed(cargo(["fmt", "--all", "--check"]))));
+    tally.suite("clippy", || {
+        check(succeed(cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])))
+    });
+    tally.suite("deny", || {
+        check(tool("cargo-deny").and_then(|deny| {
+            let deny = deny.display().to_string();
+            succeed(command(&deny, ["--offline", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
+        }))
+    });
+    let database = root().join("../shared/advisory-db");
+    if database.is_dir() {
+        tally.suite("audit", || {
+            check(tool("cargo-audit").and_then(|audit| {
+                let (audit, database) = (audit.display().to_string(), database.display().to_string());
+                succeed(command(&audit, ["audit", "--no-fetch", "--stale", "--db", &database]))
+            }))
+        });
+    } else if std::env::var_os("CI").is_some() {
+        tally.suite("audit", || check(Err(Failed("the advisory database is missing".to_owned()))));
+    } else {
+        println!("audit: not run, there is no advisory database beside the project");
+    }
+}
+
+/// A cargo tool from the path, or built once for this project.
+fn tool(name: &str) -> Result<PathBuf, Failed> {
+    if has(name) {
+        return Ok(PathBuf::from(name));
+    }
+    let home = target().join("tools");
+    let binary = home.join("bin").join(name);
+    if !binary.is_file() {
+        let home = home.display().to_string();
+        succeed(cargo(["install", "--locked", "--debug", "--quiet", "--root", &home, name]))?;
+    }
+    Ok(binary)
+}
+
+/// The providers' official clients against the sandbox.
+fn interop() -> Count {
+    let prepared = setup::npm_packages("tests/interop")
+        .and_then(|()| succeed(cargo(["build", "--package", "zhiyouctl", "--quiet"])));
+    if let Err(error) = prepared {
+        return check(Err(error));
+    }
+    let mut npm = command("npm", ["test"]);
+    npm.current_dir(root().join("tests/interop")).env("ZHIYOUCTL", target().join("debug/zhiyouctl"));
+    counted(observe(npm), count::node_test)
+}
+
+/// The real window, driven through the main job in a session of its own.
+fn window() -> Count {
+    let built = succeed(cargo(["build", "--package", "zhiyou", "--package", "zhiyouctl", "--quiet"]));
+    if let Err(error) = built {
+        return check(Err(error));
+    }
+    let arguments = ["test", "--package", "zhiyou-tests", "--test", "desktop", "--", "--test-threads=1"];
+    counted(observe(session::inside(cargo(arguments))), count::libtest)
+}
+
+/// The window suite alone.
+pub(crate) fn e2e() -> ExitCode {
+    let mut tally = Tally::new();
+    tally.suite("setup", || check(setup::window_packages().and_then(|()| setup::interface())));
+    tally.suite("window", window);
+    tally.finish()
+}
+
+/// Writes `ui/src/api/bindings.ts`.
+pub(crate) fn bindings() -> Result<(), Failed> {
+    let mut write = cargo(["test", "--quiet", "--package", "zhiyou-engine", "--lib", "bindings"]);
+    write.env("ZHIYOU_WRITE_BINDINGS", "1");
+    succeed(write)
+}
