@@ -1,1 +1,27 @@
-//! .
+//! The merchant side: provider adapters with their secrets, MCP servers over them, and the webhook inbox.
+//!
+//! The engine reaches everything through three MCP servers (`flights`, `hotels`, `payments`); providers reach the loopback
+//! listener. Each effect is sent once per call and ends as done, not sent, declined or unknown; whether to ask again is the
+//! engine's decision. Deliberately not here: orders, travellers' stored tokens, the interface.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod config;
+mod http;
+mod inbox;
+mod mcp;
+mod pay;
+mod secret;
+mod start;
+mod store;
+mod travel;
+
+pub use config::{Config, ConfigError, DuffelConfig, MemberPlatformConfig, PlatformKeyConfig, Profile, WechatConfig};
+pub use secret::Sensitive;
+pub use start::{Gateway, StartError, sandbox_config, start};
+pub use store::StoreError;
+
+/// Tells the time. In demo mode it is the sandbox's, so that signatures' windows move with it.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, UTC microseconds.
+    fn now(&self) -> zhiyou_domain::time::UtcMicros;
+}

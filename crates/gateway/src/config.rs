@@ -1,0 +1,347 @@
+//! What the gateway is started with: base addresses, merchant identities and their secrets.
+//!
+//! [`Config::check`] refuses everything a start must refuse. Deliberately not here: reading files or the environment, which
+//! the caller does.
+
+use crate::secret::{Sensitive, weakness};
+use serde_json::Value;
+use std::path::PathBuf;
+use url::{Host, Url};
+
+/// Which world the credentials belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// The sandbox on this machine: loopback http, and nothing else.
+    Sandbox,
+    /// Real providers and real money: https only, live keys only.
+    Live,
+}
+
+/// Everything the gateway needs to start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of `gateway.db` and of the remembered port; created when missing.
+    pub data_dir: PathBuf,
+    /// Which world.
+    pub profile: Profile,
+    /// Duffel account.
+    pub duffel: DuffelConfig,
+    /// WeChat Pay merchant.
+    pub wechatpay: WechatConfig,
+    /// Member platforms whose profile resource may be read with a traveller's token.
+    pub member_platforms: Vec<MemberPlatformConfig>,
+    /// Address under which providers reach the inbox; the loopback listener when absent, which only the sandbox can use.
+    pub public_url: Option<Url>,
+    /// Bearer token of the streamable HTTP MCP endpoints; they are not served without one.
+    pub mcp_http_token: Option<Sensitive<String>>,
+}
+
+/// A Duffel account.
+#[derive(Debug, Clone)]
+pub struct DuffelConfig {
+    /// `https://api.duffel.com`, or the sandbox's port.
+    pub base_url: Url,
+    /// `duffel_test_…` or `duffel_live_…`.
+    pub token: Sensitive<String>,
+}
+
+/// A WeChat Pay direct merchant.
+#[derive(Debug, Clone)]
+pub struct WechatConfig {
+    /// `https://api.mch.weixin.qq.com`, or the sandbox's port.
+    pub base_url: Url,
+    /// Application the payer sees.
+    pub appid: String,
+    /// Merchant number.
+    pub mchid: String,
+    /// Hex serial of the merchant certificate.
+    pub merchant_serial: String,
+    /// The merchant's private key, PKCS#8 PEM.
+    pub merchant_private_key_pem: Sensitive<String>,
+    /// The APIv3 key: exactly 32 bytes.
+    pub apiv3_key: Sensitive<String>,
+    /// Keys that sign the channel's answers and notifications; the first one is asked for in requests.
+    pub platform_keys: Vec<PlatformKeyConfig>,
+}
+
+/// A key of the payment platform.
+#[derive(Debug, Clone)]
+pub struct PlatformKeyConfig {
+    /// `PUB_KEY_ID_…`, or the hex serial of a platform certificate.
+    pub serial: String,
+    /// PEM of a public key or of a certificate.
+    pub pem: String,
+}
+
+/// A platform with member profiles.
+#[derive(Debug, Clone)]
+pub struct MemberPlatformConfig {
+    /// Platform id, e.g. `zz-club`.
+    pub id: String,
+    /// Where its protected resources are; the traveller's token goes to this host and to no other.
+    pub resource_base: Url,
+}
+
+/// Why a configuration was refused. The text names the field and never the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {problem}")]
+pub struct ConfigError {
+    field: String,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+
+    /// Name of the refused field, e.g. `wechatpay.apiv3_key`.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+}
+
+impl Config {
+    /// Builds the sandbox profile from the JSON the sandbox announces and the JSON of its `GET /credentials`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that is missing or refused.
+    pub fn from_sandbox(data_dir: PathBuf, announcement: &Value, credentials: &Value) -> Result<Self, ConfigError> {
+        let address = |name: &str| url(announcement, name);
+        let secret = |path: &str| text(credentials, path).map(Sensitive::new);
+        let config = Self {
+            data_dir,
+            profile: Profile::Sandbox,
+            duffel: DuffelConfig { base_url: address("duffel")?, token: secret("duffel.token")? },
+            wechatpay: WechatConfig {
+                base_url: address("wechatpay")?,
+                appid: text(credentials, "wechatpay.appid")?,
+                mchid: text(credentials, "wechatpay.mchid")?,
+                merchant_serial: text(credentials, "wechatpay.merchant_serial")?,
+                merchant_private_key_pem: secret("wechatpay.merchant_private_key_pem")?,
+                apiv3_key: secret("wechatpay.apiv3_key")?,
+                platform_keys: vec![
+                    platform_key(credentials, "wechatpay.platform_public_key_id", "wechatpay.platform_public_key_pem")?,
+                    platform_key(
+                        credentials,
+                        "wechatpay.platform_certificate_serial",
+                        "wechatpay.platform_certificate_pem",
+                    )?,
+                ],
+            },
+            member_platforms: vec![MemberPlatformConfig {
+                id: text(credentials, "oauth.platform")?,
+                resource_base: address("oauth")?,
+            }],
+            public_url: None,
+            mcp_http_token: None,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses what no start may use: weak secrets, a sandbox key in the live profile or the reverse, and every address
+    /// the profile does not allow.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_addresses()?;
+        let kind = match self.profile {
+            Profile::Sandbox => "duffel_test_",
+            Profile::Live => "duffel_live_",
+        };
+        let token = self.duffel.token.expose().strip_prefix(kind);
+        strong("duffel.token", token.ok_or_else(|| ConfigError::new("duffel.token", "is not a key of this profile"))?)?;
+        strong("wechatpay.apiv3_key", self.wechatpay.apiv3_key.expose())?;
+        if self.wechatpay.apiv3_key.expose().len() != 32 {
+            return Err(ConfigError::new("wechatpay.apiv3_key", "is not 32 bytes long"));
+        }
+        if let Some(token) = &self.mcp_http_token {
+            strong("mcp_http_token", token.expose())?;
+        }
+        for (field, value) in [
+            ("wechatpay.appid", &self.wechatpay.appid),
+            ("wechatpay.mchid", &self.wechatpay.mchid),
+            ("wechatpay.merchant_serial", &self.wechatpay.merchant_serial),
+        ] {
+            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(ConfigError::new(field, "is empty or not plain letters and digits"));
+            }
+        }
+        if self.wechatpay.platform_keys.is_empty() {
+            return Err(ConfigError::new("wechatpay.platform_keys", "is empty"));
+        }
+        Ok(())
+    }
+
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let mut addresses =
+            vec![("duffel.base_url", &self.duffel.base_url), ("wechatpay.base_url", &self.wechatpay.base_url)];
+        addresses.extend(
+            self.member_platforms.iter().map(|platform| ("member_platforms.resource_base", &platform.resource_base)),
+        );
+        addresses.extend(self.public_url.iter().map(|url| ("public_url", url)));
+        for (field, url) in addresses {
+            if !allowed(self.profile, url) {
+                return Err(ConfigError::new(field, "is not an address this profile may use"));
+            }
+        }
+        if self.profile == Profile::Live && self.public_url.is_none() {
+            return Err(ConfigError::new("public_url", "is missing: providers could not reach the inbox"));
+        }
+        Ok(())
+    }
+}
+
+fn strong(field: &str, value: &str) -> Result<(), ConfigError> {
+    weakness(value).map_or(Ok(()), |problem| Err(ConfigError::new(field, problem)))
+}
+
+/// Sandbox: http on a loopback address. Live: https on a named host. Never user info, query or fragment.
+fn allowed(profile: Profile, url: &Url) -> bool {
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    plain
+        && match profile {
+            Profile::Sandbox => url.scheme() == "http" && loopback,
+            Profile::Live => {
+                url.scheme() == "https" && matches!(url.host(), Some(Host::Domain(name)) if name != "localhost")
+            }
+        }
+}
+
+fn text(json: &Value, path: &str) -> Result<String, ConfigError> {
+    let found = path.split('.').try_fold(json, |at, name| at.get(name)).and_then(Value::as_str);
+    found.map(str::to_owned).ok_or_else(|| ConfigError::new(path, "is missing"))
+}
+
+fn url(json: &Value, path: &str) -> Result<Url, ConfigError> {
+    text(json, path)?.parse().map_err(|_| ConfigError::new(path, "is not an address"))
+}
+
+fn platform_key(json: &Value, serial: &str, pem: &str) -> Result<PlatformKeyConfig, ConfigError> {
+    Ok(PlatformKeyConfig { serial: text(json, serial)?, pem: text(json, pem)? })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    pub(crate) const APIV3_KEY: &str = "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb";
+
+    pub(crate) fn vector(path: &str) -> String {
+        std::fs::read_to_string(format!("{}/../../vectors/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    /// A sandbox configuration whose platform keys are the published test keys.
+    pub(crate) fn sample(data_dir: PathBuf, duffel: &str, wechatpay: &str) -> Config {
+        let announcement = json!({"duffel": duffel, "wechatpay": wechatpay, "oauth": "http://127.0.0.1:9"});
+        Config::from_sandbox(data_dir, &announcement, &credentials()).unwrap()
+    }
+
+    fn credentials() -> Value {
+        json!({
+            "duffel": {"token": "duffel_test_c0ffee5Qr8Zt1WmXy7Kb2Nd"},
+            "wechatpay": {
+                "appid": "wxd678efh567hg6787", "mchid": "1900000109",
+                "merchant_serial": "5F1C72E2A8931B72A2E13AF8DEE92471EB397115",
+                "merchant_private_key_pem": vector("wechat/java_merchant_private_key.pem"),
+                "apiv3_key": APIV3_KEY,
+                "platform_public_key_id": "PUB_KEY_ID_0119000001092026112000382000000001",
+                "platform_public_key_pem": vector("wechat/java_wechat_pay_public_key.pem"),
+                "platform_certificate_serial": "D7CE59D1F522D701",
+                "platform_certificate_pem": vector("wechat/platform_cert_D7CE59D1F522D701.pem"),
+            },
+            "oauth": {"platform": "zz-club"},
+        })
+    }
+
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = sample("unused".into(), "http://127.0.0.1:1", "http://127.0.0.1:2");
+        change(&mut config);
+        config.check().unwrap_err().field().to_owned()
+    }
+
+    fn live(config: &mut Config) {
+        config.profile = Profile::Live;
+        config.duffel.base_url = "https://api.duffel.com".parse().unwrap();
+        config.duffel.token = Sensitive::new("duffel_live_c0ffee5Qr8Zt1WmXy7Kb2Nd".to_owned());
+        config.wechatpay.base_url = "https://api.mch.weixin.qq.com".parse().unwrap();
+        config.member_platforms.clear();
+        config.public_url = Some("https://gw.zhiyou.cn".parse().unwrap());
+    }
+
+    #[test]
+    fn weak_secrets_are_refused_by_name() {
+        for weak in ["", "changeme", "duffel_test_", "duffel_test_test", "duffel_test_placeholder_placeholder"] {
+            assert_eq!(refused(|config| config.duffel.token = weak.to_owned().into()), "duffel.token", "{weak:?}");
+        }
+        for weak in [
+            "",
+            "a7cde1ZJB1kG2e7VfTs3jQzaWizur8G",
+            "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gbb",
+            "changemechangemechangemechangeme",
+        ] {
+            assert_eq!(refused(|config| config.wechatpay.apiv3_key = weak.to_owned().into()), "wechatpay.apiv3_key");
+        }
+    }
+
+    #[test]
+    fn the_sandbox_profile_talks_to_loopback_only() {
+        for address in [
+            "http://example.com",
+            "https://api.duffel.com",
+            "http://127.0.0.1.evil.cn",
+            "http://10.0.0.1:80",
+            "http://u:p@127.0.0.1",
+        ] {
+            assert_eq!(
+                refused(|config| config.duffel.base_url = address.parse().unwrap()),
+                "duffel.base_url",
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_live_profile_takes_neither_plain_http_nor_a_sandbox_key() {
+        let mut config = sample("unused".into(), "http://127.0.0.1:1", "http://127.0.0.1:2");
+        live(&mut config);
+        config.check().unwrap();
+        let refused_live = |change: fn(&mut Config)| {
+            refused(|config| {
+                live(config);
+                change(config);
+            })
+        };
+        assert_eq!(
+            refused_live(|config| config.wechatpay.base_url = "http://127.0.0.1:2".parse().unwrap()),
+            "wechatpay.base_url"
+        );
+        assert_eq!(
+            refused_live(|config| config.wechatpay.base_url = "http://api.mch.weixin.qq.com".parse().unwrap()),
+            "wechatpay.base_url"
+        );
+        assert_eq!(
+            refused_live(|config| config.duffel.token = "duffel_test_c0ffee5Qr8Zt1WmXy7Kb2Nd".to_owned().into()),
+            "duffel.token"
+        );
+        assert_eq!(refused_live(|config| config.public_url = None), "public_url");
+    }
+
+    #[test]
+    fn a_configuration_shows_no_secret() {
+        let shown = format!("{:?}", sample("unused".into(), "http://127.0.0.1:1", "http://127.0.0.1:2"));
+        for secret in ["c0ffee5Qr8Zt1WmXy7Kb2Nd", APIV3_KEY, "BEGIN PRIVATE KEY"] {
+            assert!(!shown.contains(secret));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The one outgoing HTTP client: no redirects, no retries, time-outs, a cap on what is read, and the line between "never
+//! sent" and "nobody knows".
+//!
+//! Deliberately not here: what a status code means, which is each provider's.
+
+use crate::config::Profile;
+use axum::http::HeaderMap;
+use reqwest::{Client, Request, redirect};
+use std::time::Duration;
+use zhiyou_domain::port::{Outcome, Reason, ReasonCode};
+
+/// Long enough for a slow network, short enough to try again while the traveller looks on.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An airline may take its time; after this the outcome is unknown and is looked up.
+const TIMEOUT: Duration = Duration::from_secs(40);
+/// A search for nine passengers is a few megabytes; more is not an answer.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The client; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    client: Client,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// Status code.
+    pub(crate) status: u16,
+    /// Headers.
+    pub(crate) headers: HeaderMap,
+    /// The very bytes.
+    pub(crate) body: Vec<u8>,
+}
+
+/// No answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection was made: not one byte of the request left.
+    NotSent(String),
+    /// It may have arrived.
+    Unknown(String),
+}
+
+impl<T> From<Failure> for Outcome<T> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent(text) => Self::NotSent(Reason::new(ReasonCode::Network, text)),
+            Failure::Unknown(text) => Self::Unknown(Reason::new(ReasonCode::Network, text)),
+        }
+    }
+}
+
+impl Http {
+    /// A client for the profile: the sandbox is never reached through a proxy and needs no certificates.
+    pub(crate) fn new(profile: Profile) -> Result<Self, reqwest::Error> {
+        Self::with_timeout(profile, TIMEOUT)
+    }
+
+    pub(crate) fn with_timeout(profile: Profile, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            // A request that the client repeats by itself would be a second effect.
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(concat!("zhiyou-gateway/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(timeout);
+        let builder = match profile {
+            Profile::Sandbox => builder.no_proxy().tls_certs_only([]),
+            Profile::Live => builder.https_only(true),
+        };
+        Ok(Self { client: builder.build()? })
+    }
+
+    /// Builds a request to be sent with [`Self::send`].
+    pub(crate) fn request(&self, method: reqwest::Method, url: url::Url) -> reqwest::RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends once and reads the whole answer.
+    pub(crate) async fn send(&self, request: Request) -> Result<Answered, Failure> {
+        let mut response = self.client.execute(request).await.map_err(|error| classify(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Unknown(plain(&error)))? {
+            if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
+                return Err(Failure::Unknown("the answer is too long".to_owned()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answered { status, headers, body })
+    }
+}
+
+/// A failed connection (refused, no such host, TLS) carries no request; everything else may have arrived.
+fn classify(error: &reqwest::Error) -> Failure {
+    if error.is_connect() || error.is_builder() {
+        Failure::NotSent(plain(error))
+    } else {
+        Failure::Unknown(plain(error))
+    }
+}
+
+/// The error chain without the address, which could carry a number or a name.
+fn plain(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "time-out".to_owned() } else { "transport".to_owned() };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpListener};
+
+    async fn ending(address: &str, timeout: Duration) -> Result<Answered, Failure> {
+        let http = Http::with_timeout(Profile::Sandbox, timeout).unwrap();
+        http.send(http.request(reqwest::Method::POST, address.parse().unwrap()).body("x").build().unwrap()).await
+    }
+
+    async fn answering(bytes: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 1024];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream.write_all(bytes).await;
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_and_an_unknown_host_were_never_sent() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        for address in [format!("http://{closed}"), "http://nowhere.invalid".to_owned()] {
+            assert!(matches!(ending(&address, TIMEOUT).await, Err(Failure::NotSent(_))), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_a_cut_answer_and_a_silent_server_leave_the_outcome_unknown() {
+        for bytes in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"] {
+            let address = answering(bytes).await;
+            assert!(matches!(ending(&address, TIMEOUT).await, Err(Failure::Unknown(_))));
+        }
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        assert!(matches!(ending(&address, Duration::from_millis(50)).await, Err(Failure::Unknown(_))));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let address =
+            answering(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(ending(&address, TIMEOUT).await.unwrap().status, 302);
+    }
+}

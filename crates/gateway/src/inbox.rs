@@ -1,0 +1,263 @@
+//! The webhook inbox: raw bytes, proof, one transaction, then the answer.
+//!
+//! A notification is a hint with proof: everything it can change, a query changes the same way. Nothing here calls a
+//! provider. Deliberately not here: signatures, which are each provider's.
+
+use crate::{
+    Clock,
+    config::Profile,
+    pay::{self, Channels, Notice, NoticeContent, Refused, desk},
+    store::{
+        Store, StoreError, Tx, attempts,
+        inbox::{self, Disposition, Kept},
+        refunds::{self, Standing},
+        updates, webhooks,
+    },
+    travel::duffel::webhook as duffel,
+};
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use zhiyou_domain::{
+    id::{AttemptId, RefundId},
+    port::payments::{Channel, UpdateContent},
+    time::UtcMicros,
+};
+
+/// Largest notification, bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Headers worth keeping as evidence start like this.
+const EVIDENCE: [&str; 2] = ["wechatpay-", "x-duffel-"];
+/// The word Duffel is stored under.
+pub(crate) const DUFFEL: &str = "duffel";
+
+/// What the routes need.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    pub(crate) store: Store,
+    pub(crate) channels: Channels,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) profile: Profile,
+}
+
+/// What a notification met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reception {
+    /// Kept, now or before.
+    Kept,
+    /// Kept as evidence and refused.
+    Refused,
+}
+
+/// The routes of the inbox and of `/health`.
+pub(crate) fn router(inbox: Inbox) -> Router {
+    Router::new()
+        .route("/notify/wechatpay", post(wechatpay))
+        .route("/notify/duffel", post(from_duffel))
+        .route("/health", get(health))
+        .with_state(inbox)
+}
+
+async fn health(State(inbox): State<Inbox>) -> Response {
+    match updates::newest(inbox.store.reader()).await {
+        Ok(cursor) => Json(json!({"status": "ok", "cursor": cursor})).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the gateway's database does not answer");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+async fn wechatpay(State(inbox): State<Inbox>, request: Request) -> Response {
+    let (headers, body) = match raw(request).await {
+        Ok(parts) => parts,
+        Err(status) => return fail(status),
+    };
+    let now = inbox.clock.now();
+    let notice = inbox.channels.of(Channel::Wechatpay).verify_notification(&headers, &body, now);
+    let provider = pay::word(Channel::Wechatpay);
+    match inbox.receive(provider, notice, &headers, &body, now).await {
+        Ok(()) => (StatusCode::OK, Json(json!({"code": "SUCCESS"}))).into_response(),
+        Err(status) => fail(status),
+    }
+}
+
+async fn from_duffel(State(inbox): State<Inbox>, request: Request) -> Response {
+    let (headers, body) = match raw(request).await {
+        Ok(parts) => parts,
+        Err(status) => return status.into_response(),
+    };
+    let now = inbox.clock.now();
+    let secret = match webhooks::find(inbox.store.reader(), DUFFEL).await {
+        Ok(Some(webhook)) => webhook.secret,
+        Ok(None) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the webhook's secret cannot be read");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let notice = duffel::read(&secret, inbox.profile, &headers, &body, now);
+    match inbox.receive(DUFFEL, notice, &headers, &body, now).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(status) => status.into_response(),
+    }
+}
+
+/// One generic answer for every failure: a forger learns nothing from it.
+fn fail(status: StatusCode) -> Response {
+    (status, Json(json!({"code": "FAIL", "message": "失败"}))).into_response()
+}
+
+async fn raw(request: Request) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
+    let (parts, body): (_, Body) = request.into_parts();
+    match to_bytes(body, BODY_BYTES_MAX).await {
+        Ok(bytes) => Ok((parts.headers, bytes.to_vec())),
+        Err(_) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+    }
+}
+
+impl Inbox {
+    async fn receive(
+        &self,
+        provider: &str,
+        notice: Result<Notice, Refused>,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: UtcMicros,
+    ) -> Result<(), StatusCode> {
+        let notice = match notice {
+            Ok(notice) => notice,
+            Err(Refused::Probe) => {
+                tracing::debug!(provider, "a signature probe was refused, as it should be");
+                return Err(StatusCode::UNAUTHORIZED);
+            }
+            Err(error @ Refused::NotAuthentic(_)) => {
+                tracing::warn!(provider, %error, "a notification was refused");
+                return Err(StatusCode::UNAUTHORIZED);
+            }
+            Err(error @ Refused::Unreadable(_)) => {
+                tracing::error!(provider, %error, "an authentic notification was refused");
+                return Err(StatusCode::BAD_REQUEST);
+            }
+        };
+        match self.keep(provider, &notice, &evidence(headers), body, now).await {
+            Ok(Reception::Kept) => Ok(()),
+            Ok(Reception::Refused) => Err(StatusCode::BAD_REQUEST),
+            Err(error) => {
+                tracing::error!(provider, %error, "a notification could not be kept; it will come again");
+                Err(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// Inbox row, payment or refund row and update row: all or none.
+    async fn keep(
+        &self,
+        provider: &str,
+        notice: &Notice,
+        headers: &str,
+        body: &[u8],
+        now: UtcMicros,
+    ) -> Result<Reception, StoreError> {
+        let mut kept =
+            Kept { provider, event_id: &notice.event_id, received_at_us: now.0, digest: &notice.digest, headers, body };
+        let mut tx = self.store.begin().await?;
+        if let Some((digest, disposition)) = inbox::earlier(&mut tx, provider, &notice.event_id).await? {
+            if digest == notice.digest {
+                return Ok(reception(disposition));
+            }
+            tracing::error!(provider, event_id = notice.event_id, "one event id was used for two contents");
+            let event_id = format!("{}!{}", notice.event_id, notice.digest);
+            kept.event_id = &event_id;
+            inbox::insert(&mut tx, &kept, Disposition::Conflict).await?;
+            self.store.commit(tx).await?;
+            return Ok(Reception::Refused);
+        }
+        let disposition = apply(&mut tx, provider, notice, now).await?;
+        inbox::insert(&mut tx, &kept, disposition).await?;
+        self.store.commit(tx).await?;
+        Ok(reception(disposition))
+    }
+}
+
+const fn reception(disposition: Disposition) -> Reception {
+    match disposition {
+        Disposition::Applied | Disposition::Orphan | Disposition::Ignored => Reception::Kept,
+        Disposition::Foreign | Disposition::Conflict => Reception::Refused,
+    }
+}
+
+async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> Result<Disposition, StoreError> {
+    match &notice.content {
+        NoticeContent::Payment(number, seen) => payment(tx, number, seen, now).await,
+        NoticeContent::Refund(number, seen) => refund(tx, number, seen, now).await,
+        NoticeContent::FlightOrder(order_id) => {
+            pass_on(tx, &UpdateContent::FlightOrder { order_id: order_id.clone() }, now).await
+        }
+        NoticeContent::HotelBooking(booking_id) => {
+            pass_on(tx, &UpdateContent::HotelBooking { booking_id: booking_id.clone() }, now).await
+        }
+        NoticeContent::Ignored(what) => {
+            tracing::info!(provider, what, "a notification of a kind we have no use for was kept");
+            Ok(Disposition::Ignored)
+        }
+        NoticeContent::Foreign(problem) => Ok(foreign(problem)),
+    }
+}
+
+fn foreign(problem: &str) -> Disposition {
+    tracing::error!(problem, "an authentic notification does not agree with our record");
+    Disposition::Foreign
+}
+
+fn orphan(number: &str) -> Disposition {
+    tracing::error!(number, "a notification is about a number we never used");
+    Disposition::Orphan
+}
+
+async fn pass_on(tx: &mut Tx, content: &UpdateContent, now: UtcMicros) -> Result<Disposition, StoreError> {
+    updates::append(tx, content, now).await?;
+    Ok(Disposition::Applied)
+}
+
+async fn payment(
+    tx: &mut Tx,
+    number: &str,
+    seen: &pay::PaymentSeen,
+    now: UtcMicros,
+) -> Result<Disposition, StoreError> {
+    let Ok(id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
+    let Some(attempt) = attempts::get(tx, id).await? else { return Ok(orphan(number)) };
+    if let Err(problem) = desk::payment_agrees(&attempt, seen) {
+        return Ok(foreign(problem));
+    }
+    let counted = attempts::observe(tx, id, seen, now).await?.unwrap_or(attempt);
+    pass_on(tx, &UpdateContent::Payment { status: counted.status() }, now).await
+}
+
+async fn refund(tx: &mut Tx, number: &str, seen: &pay::RefundSeen, now: UtcMicros) -> Result<Disposition, StoreError> {
+    let Ok(id) = RefundId::parse_bare(number) else { return Ok(orphan(number)) };
+    let Some(refund) = refunds::get(tx, id).await? else { return Ok(orphan(number)) };
+    let Some(attempt) = attempts::get(tx, refund.attempt_id).await? else { return Ok(orphan(number)) };
+    if let Err(problem) = desk::refund_agrees(&refund, &attempt, seen) {
+        return Ok(foreign(problem));
+    }
+    let counted = refunds::observe(tx, id, Standing::At(seen.state), now).await?.unwrap_or(refund);
+    pass_on(tx, &UpdateContent::Refund { status: counted.status() }, now).await
+}
+
+/// The signature headers as JSON text, kept beside the body as proof.
+fn evidence(headers: &HeaderMap) -> String {
+    let wanted = |name: &str| EVIDENCE.iter().any(|start| name.starts_with(start));
+    let pairs = headers.iter().filter(|(name, _)| wanted(name.as_str()));
+    let kept: serde_json::Map<String, Value> =
+        pairs.map(|(name, value)| (name.to_string(), Value::from(value.to_str().unwrap_or_default()))).collect();
+    Value::Object(kept).to_string()
+}

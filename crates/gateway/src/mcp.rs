@@ -1,0 +1,202 @@
+//! MCP servers: a list of tools with schemas, one call each, one kind of answer.
+//!
+//! A business ending, good or bad, is a normal result ([`zhiyou_domain::port::Answer`]); an error result is for a call that
+//! could not be understood, and carries no structured content, because clients check that against the output schema even on
+//! errors. Deliberately not here: what a tool does.
+
+pub(crate) mod flights;
+pub(crate) mod hotels;
+pub(crate) mod http;
+pub(crate) mod payments;
+
+use crate::secret::Sensitive;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    handler::server::common::{schema_for_input, schema_for_output},
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
+        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    },
+    schemars::JsonSchema,
+    service::RequestContext,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::{future::Future, pin::Pin, sync::Arc};
+use tokio_util::task::TaskTracker;
+use zhiyou_domain::port::TRAVELLER_TOKEN_META;
+
+/// What a call does to the world, as hints for a client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Effect {
+    /// Reads.
+    Read,
+    /// Books, holds, pays or asks; asking again with the same fields does it once, or is looked up first.
+    Act { repeatable: bool },
+    /// Gives up or gives back something.
+    Undo { repeatable: bool },
+}
+
+impl Effect {
+    fn annotations(self) -> ToolAnnotations {
+        let (read, destructive, idempotent) = match self {
+            Self::Read => (true, false, true),
+            Self::Act { repeatable } => (false, false, repeatable),
+            Self::Undo { repeatable } => (false, true, repeatable),
+        };
+        ToolAnnotations::new().read_only(read).destructive(destructive).idempotent(idempotent).open_world(true)
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = CallToolResult> + Send>>;
+type Handler = Arc<dyn Fn(JsonObject, Option<Sensitive<String>>) -> Running + Send + Sync>;
+
+/// A tool and what it runs.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    tool: Tool,
+    run: Handler,
+}
+
+/// A call that could not be carried out at all.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+/// A tool from its argument and result types. `run` also gets the traveller's token, if the call carried one.
+pub(crate) fn tool<A, R, F, Fut>(name: &'static str, description: &'static str, effect: Effect, run: F) -> Entry
+where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    R: Serialize + JsonSchema + 'static,
+    F: Fn(A, Option<Sensitive<String>>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, Broken>> + Send + 'static,
+{
+    let input = schema_for_input::<A>().unwrap_or_else(|problem| {
+        tracing::error!(name, problem, "a tool's input schema is not an object");
+        Arc::default()
+    });
+    let mut output = schema_for_output::<R>().as_ref().clone();
+    output.values_mut().for_each(without_null);
+    let tool = Tool::new(name, description, input)
+        .with_raw_output_schema(Arc::new(output))
+        .with_annotations(effect.annotations());
+    let run: Handler = Arc::new(move |arguments, token| match read::<A>(arguments) {
+        Ok(arguments) => {
+            let running = run(arguments, token);
+            Box::pin(async move { running.await.map_or_else(|Broken| broken(), |result| written(&result)) })
+        }
+        Err(error) => Box::pin(std::future::ready(error)),
+    });
+    Entry { tool, run }
+}
+
+/// Absent fields are left out and never null, so the schema need not offer null; some clients choke on such unions.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Array(kinds)) = object.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [only] = kinds.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice != &json!({"type": "null"}));
+            }
+            object.values_mut().for_each(without_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn read<A: DeserializeOwned>(arguments: JsonObject) -> Result<A, CallToolResult> {
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        // The message can quote the value; only its kind is passed on, cut.
+        let message: String = error.inner().to_string().chars().take(200).collect();
+        let field = if path == "." { missing_field(&message).unwrap_or_default() } else { path };
+        failed("validation_failed", &message, Some(&field))
+    })
+}
+
+/// serde names a missing or unknown field only in its message.
+fn missing_field(message: &str) -> Option<String> {
+    message.split('`').nth(1).map(str::to_owned)
+}
+
+fn written<R: Serialize>(result: &R) -> CallToolResult {
+    serde_json::to_value(result).map_or_else(|_| broken(), CallToolResult::structured)
+}
+
+fn broken() -> CallToolResult {
+    failed("internal", "the gateway could not carry out the call", None)
+}
+
+fn failed(code: &str, message: &str, field: Option<&str>) -> CallToolResult {
+    let mut error = json!({"code": code, "message": message, "retryable": code == "internal"});
+    if let Some(field) = field {
+        error["field"] = json!(field);
+    }
+    CallToolResult::error(vec![ContentBlock::text(json!({"error": error}).to_string())])
+}
+
+/// One server.
+#[derive(Clone)]
+pub(crate) struct Server {
+    name: &'static str,
+    tools: Arc<[Entry]>,
+    tracker: TaskTracker,
+}
+
+impl Server {
+    pub(crate) fn new(name: &'static str, tools: Vec<Entry>, tracker: TaskTracker) -> Self {
+        Self { name, tools: tools.into(), tracker }
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new(format!("zhiyou-{}", self.name), env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.iter().map(|entry| entry.tool.clone()).collect()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|entry| entry.tool.name == name).map(|entry| entry.tool.clone())
+    }
+
+    /// The work runs on its own task: a caller who goes away cannot cut an effect in two.
+    async fn call_tool(
+        &self,
+        call: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(entry) = self.tools.iter().find(|entry| entry.tool.name == call.name) else {
+            return Err(ErrorData::invalid_params(
+                format!("no tool {:?}", call.name.chars().take(64).collect::<String>()),
+                None,
+            ));
+        };
+        let token = context
+            .meta
+            .0
+            .0
+            .get(TRAVELLER_TOKEN_META)
+            .and_then(Value::as_str)
+            .map(|token| Sensitive::new(token.to_owned()));
+        let running = (entry.run)(call.arguments.unwrap_or_default(), token);
+        let result = self.tracker.spawn(running).await.unwrap_or_else(|error| {
+            tracing::error!(%error, tool = %call.name, "a tool ended without an answer");
+            broken()
+        });
+        Ok(result.into())
+    }
+}

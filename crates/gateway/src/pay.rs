@@ -1,0 +1,181 @@
+//! Payment channels behind one trait, and the only place that matches on the channel.
+//!
+//! `pay/<name>/` holds a channel; [`desk`] holds our own rules around every channel. Deliberately not here: a channel's wire
+//! format, and tables.
+
+pub(crate) mod desk;
+pub(crate) mod wechatpay;
+
+use crate::store::{attempts::Attempt, refunds::Refund};
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+use std::sync::Arc;
+use zhiyou_domain::{
+    id::{AttemptId, RefundId},
+    money::{Currency, Money},
+    port::{
+        Outcome,
+        payments::{Channel, PaymentAction, PaymentState, RefundState},
+    },
+    time::UtcMicros,
+};
+
+/// What a channel can do, as data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capabilities {
+    /// Currencies it charges.
+    pub(crate) currencies: &'static [Currency],
+    /// Longest description, bytes of UTF-8.
+    pub(crate) description_bytes_max: usize,
+    /// Longest refund reason, bytes of UTF-8.
+    pub(crate) refund_reason_bytes_max: usize,
+}
+
+/// What a channel says about a payment; merchant, app and number are already ours, the amount is not yet compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PaymentSeen {
+    /// Where it stands.
+    pub(crate) state: PaymentState,
+    /// The channel's number.
+    pub(crate) transaction_id: Option<String>,
+    /// The amount of the order at the channel.
+    pub(crate) total: Option<Money>,
+    /// When money moved.
+    pub(crate) paid_at_us: Option<UtcMicros>,
+}
+
+impl PaymentSeen {
+    /// A state without money.
+    pub(crate) const fn bare(state: PaymentState) -> Self {
+        Self { state, transaction_id: None, total: None, paid_at_us: None }
+    }
+}
+
+/// What a channel says about a refund; amount and payment are not yet compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefundSeen {
+    /// Where it stands.
+    pub(crate) state: RefundState,
+    /// Number of the payment it comes from.
+    pub(crate) payment_number: String,
+    /// What is given back.
+    pub(crate) amount: Money,
+    /// The amount of the payment.
+    pub(crate) total: Money,
+}
+
+/// A verified notification.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    /// The provider's event id.
+    pub(crate) event_id: String,
+    /// SHA-256 of the opened content, hex: the same event must always say the same.
+    pub(crate) digest: String,
+    /// What it says.
+    pub(crate) content: NoticeContent,
+}
+
+/// What a notification says.
+#[derive(Debug)]
+pub(crate) enum NoticeContent {
+    /// About the payment with this number.
+    Payment(String, PaymentSeen),
+    /// About the refund with this number.
+    Refund(String, RefundSeen),
+    /// About a flight order.
+    FlightOrder(String),
+    /// About a hotel booking.
+    HotelBooking(String),
+    /// A kind we have no use for.
+    Ignored(String),
+    /// Rightly signed, but about another merchant, app or world.
+    Foreign(String),
+}
+
+/// Why a notification was refused before anything was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// The provider tests whether we check signatures; no alarm.
+    #[error("a deliberate signature probe")]
+    Probe,
+    /// Not proved to come from the provider.
+    #[error("not authentic: {0}")]
+    NotAuthentic(String),
+    /// Authentic and unreadable.
+    #[error("unreadable: {0}")]
+    Unreadable(String),
+}
+
+/// A payment channel. Effects are sent once: whether to try again is the caller's decision.
+#[async_trait]
+pub(crate) trait PaymentChannel: Send + Sync {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Opens the payment; the same attempt again shows the same payment.
+    async fn create(&self, attempt: &Attempt) -> Outcome<PaymentAction>;
+
+    /// Where the payment stands; [`PaymentState::NotFound`] when the channel does not know it.
+    async fn query(&self, attempt: AttemptId) -> Outcome<PaymentSeen>;
+
+    /// Closes the payment unless money came first; answers what is true afterwards.
+    async fn close(&self, attempt: AttemptId) -> Outcome<PaymentSeen>;
+
+    /// Gives money back; the same refund again gives back once.
+    async fn refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen>;
+
+    /// Where the refund stands; none when the channel does not know it.
+    async fn query_refund(&self, refund: RefundId) -> Outcome<Option<RefundSeen>>;
+
+    /// Proves and opens a notification.
+    fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused>;
+}
+
+/// Every configured channel.
+#[derive(Clone)]
+pub(crate) struct Channels {
+    wechatpay: Arc<dyn PaymentChannel>,
+}
+
+impl Channels {
+    pub(crate) fn new(wechatpay: Arc<dyn PaymentChannel>) -> Self {
+        Self { wechatpay }
+    }
+
+    /// The adapter of a channel.
+    pub(crate) fn of(&self, channel: Channel) -> &dyn PaymentChannel {
+        match channel {
+            Channel::Wechatpay => &*self.wechatpay,
+        }
+    }
+}
+
+/// Every channel.
+pub(crate) const CHANNELS: [Channel; 1] = [Channel::Wechatpay];
+
+/// The word a channel is stored and routed under.
+pub(crate) const fn word(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Wechatpay => "wechatpay",
+    }
+}
+
+/// Cuts a text to at most `bytes_max` bytes without splitting a character.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_description_is_cut_between_characters() {
+        let text = "机票".repeat(30);
+        assert_eq!(cut(&text, 127).len(), 126);
+        assert!(text.starts_with(cut(&text, 127)));
+        assert_eq!(cut("short", 127), "short");
+        assert_eq!(cut("机", 2), "");
+    }
+}

@@ -1,0 +1,385 @@
+//! Our own rules around every channel: the row comes before the request, one id means one payment, amounts are compared,
+//! and never more is given back than was taken.
+//!
+//! The desk sends each effect once per call and never retries. Deliberately not here: wire formats, and notifications, which
+//! are the inbox's.
+
+use super::{Channels, PaymentSeen, RefundSeen, cut};
+use crate::{
+    Clock,
+    store::{
+        Store, StoreError,
+        attempts::{self, Attempt},
+        refunds::{self, Refund, Standing},
+        updates,
+    },
+};
+use aws_lc_rs::digest;
+use std::sync::Arc;
+use zhiyou_domain::{
+    id::{AttemptId, RefundId},
+    money::Money,
+    port::{
+        Outcome, Reason, ReasonCode,
+        payments::{
+            CreatePaymentIntent, CreateRefund, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus,
+            Updates,
+        },
+    },
+};
+
+/// Everything a payment tool needs.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) store: Store,
+    pub(crate) channels: Channels,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where channels send their notifications, without a trailing slash.
+    pub(crate) notify_base: String,
+}
+
+/// Stops early with an ending that is not `Done`.
+type Step<T> = Result<T, Outcome<std::convert::Infallible>>;
+
+fn finish<T>(step: Step<Outcome<T>>) -> Outcome<T> {
+    step.unwrap_or_else(|ending| ending.map(|never| match never {}))
+}
+
+fn declined<T>(code: ReasonCode, text: &str) -> Step<T> {
+    Err(Outcome::Declined(Reason::new(code, text)))
+}
+
+impl From<StoreError> for Outcome<std::convert::Infallible> {
+    /// Only met before anything is sent.
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the gateway's own record failed");
+        Self::NotSent(Reason::new(ReasonCode::ProviderFault, "the gateway could not write its own record"))
+    }
+}
+
+/// What our record and the channel say must agree.
+pub(crate) fn payment_agrees(attempt: &Attempt, seen: &PaymentSeen) -> Result<(), &'static str> {
+    match (seen.total, seen.state) {
+        (Some(total), _) if total != attempt.amount => Err("another amount than was asked for"),
+        (None, PaymentState::Captured) => Err("paid without an amount"),
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// What our record and the channel say must agree.
+pub(crate) fn refund_agrees(refund: &Refund, attempt: &Attempt, seen: &RefundSeen) -> Result<(), &'static str> {
+    if seen.payment_number != refund.attempt_id.bare() {
+        return Err("a refund of another payment");
+    }
+    if seen.amount == refund.amount && seen.total == attempt.amount {
+        Ok(())
+    } else {
+        Err("another amount than was asked for")
+    }
+}
+
+fn disagreement<T>(problem: &str, number: &str) -> Outcome<T> {
+    tracing::error!(problem, number, "the channel and our record disagree");
+    Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
+}
+
+fn fingerprint(parts: &[&str]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&part.len().to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    hex::encode(context.finish())
+}
+
+impl Desk {
+    /// Tool `createPaymentIntent`.
+    pub(crate) async fn create(&self, wish: CreatePaymentIntent) -> Outcome<PaymentIntent> {
+        let attempt = match self.open_attempt(&wish).await {
+            Ok(attempt) => attempt,
+            Err(ending) => return finish(Err(ending)),
+        };
+        let action = self.channels.of(attempt.channel).create(&attempt).await;
+        action.map(|action| PaymentIntent {
+            attempt_id: attempt.attempt_id,
+            action,
+            expires_at_us: attempt.expires_at_us,
+        })
+    }
+
+    async fn open_attempt(&self, wish: &CreatePaymentIntent) -> Step<Attempt> {
+        let able = self.channels.of(wish.channel).capabilities();
+        let now = self.clock.now();
+        if !wish.amount.is_positive() || !able.currencies.contains(&wish.amount.currency()) {
+            return declined(ReasonCode::InvalidRequest, "the channel cannot charge this amount");
+        }
+        if wish.description.trim().is_empty() || wish.description.chars().any(char::is_control) {
+            return declined(ReasonCode::InvalidRequest, "the description is empty or not plain text");
+        }
+        let channel = super::word(wish.channel);
+        let attempt = Attempt {
+            attempt_id: wish.attempt_id,
+            channel: wish.channel,
+            amount: wish.amount,
+            description: cut(&wish.description, able.description_bytes_max).to_owned(),
+            expires_at_us: wish.expires_at_us,
+            notify_url: format!("{}/notify/{channel}", self.notify_base),
+            fingerprint: fingerprint(&[
+                channel,
+                &wish.amount.to_string(),
+                &wish.description,
+                &wish.expires_at_us.0.to_string(),
+            ]),
+            created_at_us: now,
+            state: PaymentState::RequiresAction,
+            transaction_id: None,
+            paid_at_us: None,
+        };
+        let mut tx = self.store.begin().await?;
+        if attempts::get(&mut tx, attempt.attempt_id).await?.is_none() && wish.expires_at_us <= now {
+            return declined(ReasonCode::InvalidRequest, "the last moment to pay is over");
+        }
+        let kept = attempts::insert(&mut tx, &attempt).await?;
+        self.store.commit(tx).await?;
+        may_be_opened(&attempt, kept)
+    }
+
+    /// Tool `getPaymentStatus`.
+    pub(crate) async fn status(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        match attempts::find(self.store.reader(), id).await {
+            Ok(Some(attempt)) => {
+                let seen = self.channels.of(attempt.channel).query(id).await;
+                self.settle(&attempt, seen).await
+            }
+            Ok(None) => self.status_without_record(id).await,
+            Err(error) => finish(Err(error.into())),
+        }
+    }
+
+    /// Without a record nothing can be compared: a payment that a channel knows all the same is a matter for a person.
+    async fn status_without_record(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        for channel in super::CHANNELS {
+            match self.channels.of(channel).query(id).await {
+                Outcome::Done(seen) if seen.state == PaymentState::NotFound => {}
+                Outcome::Done(_) => {
+                    return disagreement("the channel knows a payment we have no record of", &id.bare());
+                }
+                other => return other.map(|_| not_found(id)),
+            }
+        }
+        Outcome::Done(not_found(id))
+    }
+
+    /// Tool `closePayment`.
+    pub(crate) async fn close(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        match attempts::find(self.store.reader(), id).await {
+            Ok(Some(attempt)) => {
+                let seen = self.channels.of(attempt.channel).close(id).await;
+                self.settle(&attempt, seen).await
+            }
+            Ok(None) => finish(declined(ReasonCode::NotFound, "we never asked for this payment")),
+            Err(error) => finish(Err(error.into())),
+        }
+    }
+
+    /// Compares what was seen with the record, writes it if it is news, and answers what counts.
+    async fn settle(&self, attempt: &Attempt, seen: Outcome<PaymentSeen>) -> Outcome<PaymentStatus> {
+        let seen = match seen {
+            Outcome::Done(seen) => seen,
+            other => return other.map(|_| not_found(attempt.attempt_id)),
+        };
+        if let Err(problem) = payment_agrees(attempt, &seen) {
+            return disagreement(problem, &attempt.attempt_id.bare());
+        }
+        let counted = match self.write_seen(attempt, &seen).await {
+            Ok(counted) => counted,
+            Err(error) => {
+                tracing::error!(%error, "what the channel said could not be written; it will be asked again");
+                attempt.seeing(&seen)
+            }
+        };
+        let unknown_there = seen.state == PaymentState::NotFound && counted.state == PaymentState::RequiresAction;
+        Outcome::Done(if unknown_there { not_found(attempt.attempt_id) } else { counted.status() })
+    }
+
+    async fn write_seen(&self, attempt: &Attempt, seen: &PaymentSeen) -> Result<Attempt, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let counted = attempts::observe(&mut tx, attempt.attempt_id, seen, self.clock.now()).await?;
+        self.store.commit(tx).await?;
+        counted.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
+    }
+
+    /// Tool `createRefund`.
+    pub(crate) async fn refund(&self, wish: CreateRefund) -> Outcome<RefundStatus> {
+        let (refund, attempt) = match self.open_refund(&wish).await {
+            Ok(opened) => opened,
+            Err(ending) => return finish(Err(ending)),
+        };
+        let seen = self.channels.of(attempt.channel).refund(&refund, &attempt).await;
+        if let Outcome::Declined(reason) = &seen {
+            self.withdraw(&refund, reason).await;
+        }
+        self.settle_refund(&refund, &attempt, seen.map(Some)).await
+    }
+
+    async fn open_refund(&self, wish: &CreateRefund) -> Step<(Refund, Attempt)> {
+        let attempt = self.paid_attempt(wish.attempt_id).await?;
+        let able = self.channels.of(attempt.channel).capabilities();
+        if !wish.amount.is_positive() || wish.amount.currency() != attempt.amount.currency() {
+            return declined(ReasonCode::InvalidRequest, "the amount cannot be given back");
+        }
+        if wish.reason.trim().is_empty() || wish.reason.chars().any(char::is_control) {
+            return declined(ReasonCode::InvalidRequest, "the reason is empty or not plain text");
+        }
+        let refund = Refund {
+            refund_id: wish.refund_id,
+            attempt_id: wish.attempt_id,
+            amount: wish.amount,
+            reason: cut(&wish.reason, able.refund_reason_bytes_max).to_owned(),
+            notify_url: format!("{}/notify/{}", self.notify_base, super::word(attempt.channel)),
+            fingerprint: fingerprint(&[&wish.attempt_id.bare(), &wish.amount.to_string(), &wish.reason]),
+            created_at_us: self.clock.now(),
+            state: Standing::At(RefundState::Pending),
+        };
+        let refund = self.reserve(refund, &attempt).await?;
+        Ok((refund, attempt))
+    }
+
+    /// Writes the refund unless that would give back more than was taken. All in one transaction: two refunds at once
+    /// cannot both fit into the rest.
+    async fn reserve(&self, refund: Refund, attempt: &Attempt) -> Step<Refund> {
+        let mut tx = self.store.begin().await?;
+        let known = refunds::of(&mut tx, attempt.attempt_id).await?;
+        let earlier = refunds::get(&mut tx, refund.refund_id).await?;
+        if earlier.as_ref().is_some_and(|earlier| earlier.fingerprint != refund.fingerprint) {
+            return declined(ReasonCode::InvalidRequest, "this refund was asked for with other fields");
+        }
+        let others = known.iter().filter(|other| other.refund_id != refund.refund_id && other.state.counts());
+        let taken = Money::sum(refund.amount.currency(), others.map(|other| other.amount))
+            .and_then(|sum| sum.plus(refund.amount));
+        if !taken.is_ok_and(|taken| taken.minor() <= attempt.amount.minor()) {
+            return declined(ReasonCode::InvalidRequest, "more than was paid would be given back");
+        }
+        let kept = match earlier {
+            None => {
+                refunds::insert(&mut tx, &refund).await?;
+                refund
+            }
+            Some(earlier) => {
+                let asked = Standing::At(RefundState::Pending);
+                refunds::observe(&mut tx, refund.refund_id, asked, self.clock.now()).await?.unwrap_or(earlier)
+            }
+        };
+        self.store.commit(tx).await?;
+        Ok(kept)
+    }
+
+    /// The payment, known to be paid; asks the channel when our record does not say so yet.
+    async fn paid_attempt(&self, id: AttemptId) -> Step<Attempt> {
+        let Some(attempt) = attempts::find(self.store.reader(), id).await? else {
+            return declined(ReasonCode::NotFound, "we never asked for this payment");
+        };
+        if attempt.state == PaymentState::Captured {
+            return Ok(attempt);
+        }
+        match self.status(id).await {
+            Outcome::Done(status) if status.state == PaymentState::Captured => {
+                let fresh = attempts::find(self.store.reader(), id).await?;
+                fresh.map_or_else(|| declined(ReasonCode::NotFound, "we never asked for this payment"), Ok)
+            }
+            Outcome::Done(_) => declined(ReasonCode::NotAllowed, "the payment is not paid"),
+            // The refund itself was not sent, whatever became of the question.
+            Outcome::NotSent(reason) | Outcome::Unknown(reason) | Outcome::Declined(reason) => {
+                Err(Outcome::NotSent(reason))
+            }
+        }
+    }
+
+    /// The channel refused the request itself: the amount is free again, except when the same number shall be tried later.
+    async fn withdraw(&self, refund: &Refund, reason: &Reason) {
+        if reason.code == ReasonCode::InsufficientBalance {
+            return;
+        }
+        if let Err(error) = self.write_standing(refund.refund_id, Standing::Refused).await {
+            tracing::error!(%error, "a refused refund stays reserved until it is asked for again");
+        }
+    }
+
+    /// Tool `getRefundStatus`.
+    pub(crate) async fn refund_status(&self, id: RefundId) -> Outcome<RefundStatus> {
+        let found = async {
+            let Some(refund) = refunds::find(self.store.reader(), id).await? else { return Ok(None) };
+            let attempt = attempts::find(self.store.reader(), refund.attempt_id).await?;
+            Ok::<_, StoreError>(attempt.map(|attempt| (refund, attempt)))
+        };
+        match found.await {
+            Ok(Some((refund, attempt))) => {
+                let seen = self.channels.of(attempt.channel).query_refund(id).await;
+                self.settle_refund(&refund, &attempt, seen).await
+            }
+            Ok(None) => finish(declined(ReasonCode::NotFound, "we never asked for this refund")),
+            Err(error) => finish(Err(error.into())),
+        }
+    }
+
+    async fn settle_refund(
+        &self,
+        refund: &Refund,
+        attempt: &Attempt,
+        seen: Outcome<Option<RefundSeen>>,
+    ) -> Outcome<RefundStatus> {
+        let seen = match seen {
+            Outcome::Done(Some(seen)) => seen,
+            Outcome::Done(None) => {
+                let state = if refund.state.counts() && refund.state != Standing::At(RefundState::Pending) {
+                    return disagreement("the channel forgot a refund it had", &refund.refund_id.bare());
+                } else {
+                    RefundState::NotFound
+                };
+                return Outcome::Done(RefundStatus { state, ..refund.status() });
+            }
+            other => return other.map(|_| refund.status()),
+        };
+        if let Err(problem) = refund_agrees(refund, attempt, &seen) {
+            return disagreement(problem, &refund.refund_id.bare());
+        }
+        let standing = Standing::At(seen.state);
+        match self.write_standing(refund.refund_id, standing).await {
+            Ok(counted) => Outcome::Done(counted.status()),
+            Err(error) => {
+                tracing::error!(%error, "what the channel said could not be written; it will be asked again");
+                Outcome::Done(Refund { state: standing, ..refund.clone() }.status())
+            }
+        }
+    }
+
+    async fn write_standing(&self, id: RefundId, standing: Standing) -> Result<Refund, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let counted = refunds::observe(&mut tx, id, standing, self.clock.now()).await?;
+        self.store.commit(tx).await?;
+        counted.ok_or_else(|| StoreError::Damaged("a refund vanished".to_owned()))
+    }
+
+    /// Tool `listUpdates`.
+    pub(crate) async fn updates(&self, after: i64) -> Result<Updates, StoreError> {
+        Ok(Updates { updates: updates::after(self.store.reader(), after).await? })
+    }
+}
+
+const fn not_found(attempt_id: AttemptId) -> PaymentStatus {
+    PaymentStatus { attempt_id, state: PaymentState::NotFound, transaction_id: None, captured: None, paid_at_us: None }
+}
+
+/// Whether the kept row is the one asked for and still waits for the payer.
+fn may_be_opened(asked: &Attempt, kept: Attempt) -> Step<Attempt> {
+    if kept.fingerprint != asked.fingerprint {
+        return declined(ReasonCode::InvalidRequest, "this payment was opened with other fields");
+    }
+    match kept.state {
+        PaymentState::Captured => declined(ReasonCode::AlreadyPaid, "this payment is paid"),
+        PaymentState::Closed => declined(ReasonCode::AlreadyClosed, "this payment is closed"),
+        PaymentState::NotFound | PaymentState::RequiresAction | PaymentState::Processing | PaymentState::Failed => {
+            Ok(kept)
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Starting and stopping: the parts put together.
+//!
+//! Deliberately not here: what any part does.
+
+use crate::{
+    Clock,
+    config::{Config, ConfigError, Profile},
+    http::Http,
+    inbox::{self, Inbox},
+    mcp::{self, Server},
+    pay::{Channels, desk::Desk, wechatpay::Wechatpay},
+    secret::Sensitive,
+    store::{Store, StoreError, webhooks},
+    travel::{FlightSupplier, HotelSupplier, duffel::Duffel, member::Members},
+};
+use rmcp::ServiceExt;
+use serde_json::Value;
+use std::{
+    future::IntoFuture,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{io::DuplexStream, net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is refused.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The database does not open.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// A folder or port could not be opened.
+    #[error("folder or port: {0}")]
+    Io(#[from] std::io::Error),
+    /// The outgoing client could not be made.
+    #[error("http client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// The sandbox did not hand out its credentials.
+    #[error("the sandbox's credentials: {0}")]
+    Credentials(String),
+}
+
+/// Fetches `GET {control}/credentials` from the sandbox that was announced and builds the sandbox configuration.
+///
+/// # Errors
+/// [`StartError::Credentials`] when the sandbox does not answer, [`StartError::Config`] when its answer is refused.
+pub async fn sandbox_config(data_dir: PathBuf, announcement: &Value) -> Result<Config, StartError> {
+    let field = |name: &str| announcement.get(name).and_then(Value::as_str).unwrap_or_default();
+    let address = format!("{}/credentials", field("control").trim_end_matches('/'));
+    let url: url::Url = address.parse().map_err(|_| ConfigError::new("control", "is not an address"))?;
+    let loopback = url.host().is_some_and(|host| match host {
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+        url::Host::Domain(_) => false,
+    });
+    if url.scheme() != "http" || !loopback {
+        return Err(ConfigError::new("control", "is not on this machine").into());
+    }
+    let http = Http::new(Profile::Sandbox)?;
+    let request = http.request(axum::http::Method::GET, url).bearer_auth(field("control_token")).build()?;
+    let answer = http.send(request).await.map_err(|failure| StartError::Credentials(format!("{failure:?}")))?;
+    if answer.status != 200 {
+        return Err(StartError::Credentials(format!("status {}", answer.status)));
+    }
+    let credentials =
+        serde_json::from_slice(&answer.body).map_err(|_| StartError::Credentials("not JSON".to_owned()))?;
+    Ok(Config::from_sandbox(data_dir, announcement, &credentials)?)
+}
+
+/// A running gateway.
+pub struct Gateway {
+    base_url: String,
+    store: Store,
+    flights: Server,
+    hotels: Server,
+    payments: Server,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// Opens the database, listens, registers the supplier's webhook and is ready to serve.
+///
+/// A supplier that cannot be reached does not stop the start: its webhook is registered as soon as it answers, and until
+/// then reading its orders gives the same result.
+///
+/// # Errors
+/// [`StartError`]; nothing keeps running.
+pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, StartError> {
+    config.check()?;
+    private_folder(&config.data_dir)?;
+    let http = Http::new(config.profile)?;
+    let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(&clock))?;
+    let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
+    let store = Store::open(&config.data_dir).await?;
+    private_file(&config.data_dir.join("gateway.db"))?;
+    let listener = listen(&config.data_dir).await?;
+    let authority = listener.local_addr()?.to_string();
+    let base_url = format!("http://{authority}");
+    let notify_base = config
+        .public_url
+        .as_ref()
+        .map_or_else(|| base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned());
+
+    let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+    let channels = Channels::new(Arc::new(wechatpay));
+    let inbox =
+        Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
+    let desk = Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone() };
+    let members = Members { http, platforms: config.member_platforms.clone() };
+    let flights: Arc<dyn FlightSupplier> = duffel.clone();
+    let hotels: Arc<dyn HotelSupplier> = duffel.clone();
+    let server = |name, tools| Server::new(name, tools, tracker.clone());
+    let gateway = Gateway {
+        base_url,
+        store: store.clone(),
+        flights: server("flights", mcp::flights::tools(&flights, members)),
+        hotels: server("hotels", mcp::hotels::tools(&hotels)),
+        payments: server("payments", mcp::payments::tools(&desk)),
+        stop: stop.clone(),
+        tracker: tracker.clone(),
+    };
+    let mut router = inbox::router(inbox);
+    if let Some(token) = config.mcp_http_token {
+        router = router.merge(gateway.mcp_http(token, authority));
+    }
+    tracker.spawn(serve(listener, router, stop.clone()));
+    let url = format!("{notify_base}/notify/duffel");
+    if !register(&duffel, &store, &url).await {
+        tracker.spawn(register_later(duffel, store, url, stop));
+    }
+    Ok(gateway)
+}
+
+impl Gateway {
+    /// The loopback listener's address, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Serves MCP server `flights` on `io` until either side ends.
+    pub fn serve_flights(&self, io: DuplexStream) {
+        self.serve(self.flights.clone(), io);
+    }
+
+    /// Serves MCP server `hotels` on `io` until either side ends.
+    pub fn serve_hotels(&self, io: DuplexStream) {
+        self.serve(self.hotels.clone(), io);
+    }
+
+    /// Serves MCP server `payments` on `io` until either side ends.
+    pub fn serve_payments(&self, io: DuplexStream) {
+        self.serve(self.payments.clone(), io);
+    }
+
+    fn serve(&self, server: Server, io: DuplexStream) {
+        let stop = self.stop.child_token();
+        self.tracker.spawn(async move {
+            match server.serve_with_ct(io, stop).await {
+                Ok(running) => {
+                    if let Err(error) = running.waiting().await {
+                        tracing::error!(%error, "an MCP session broke");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "an MCP session did not begin"),
+            }
+        });
+    }
+
+    fn mcp_http(&self, token: Sensitive<String>, authority: String) -> axum::Router {
+        let servers = [self.flights.clone(), self.hotels.clone(), self.payments.clone()];
+        mcp::http::router(&servers, token, &[authority], &self.stop)
+    }
+
+    /// The newest update's cursor; changes after every notification that was applied.
+    #[must_use]
+    pub fn wake(&self) -> watch::Receiver<i64> {
+        self.store.wake()
+    }
+
+    /// Stops listening and serving, waits for calls that run, and closes the database.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.store.close().await;
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
+    // A provider that keeps its connection open must not hold the stop up.
+    let patience = async {
+        stop.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        ended = serving => if let Err(error) = ended {
+            tracing::error!(%error, "the listener stopped");
+        },
+        () = patience => {}
+    }
+}
+
+/// The port of the last run, or another one when it is taken; kept for the next run, because providers know it.
+async fn listen(data_dir: &Path) -> Result<TcpListener, std::io::Error> {
+    let path = data_dir.join("gateway.port");
+    let wanted = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = match TcpListener::bind(at(wanted)).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind(at(0)).await?,
+    };
+    std::fs::write(&path, listener.local_addr()?.port().to_string())?;
+    Ok(listener)
+}
+
+async fn register(duffel: &Duffel, store: &Store, url: &str) -> bool {
+    let known = match webhooks::find(store.reader(), inbox::DUFFEL).await {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::error!(%error, "the supplier's webhook cannot be read");
+            return false;
+        }
+    };
+    let webhook = match duffel.register(url, known).await {
+        Ok(webhook) => webhook,
+        Err(reason) => {
+            tracing::warn!(code = ?reason.code, detail = reason.detail, "the supplier's webhook is not registered yet");
+            return false;
+        }
+    };
+    let kept = async {
+        let mut tx = store.begin().await?;
+        webhooks::put(&mut tx, inbox::DUFFEL, &webhook).await?;
+        store.commit(tx).await
+    };
+    kept.await.inspect_err(|error| tracing::error!(%error, "the supplier's webhook cannot be kept")).is_ok()
+}
+
+async fn register_later(duffel: Arc<Duffel>, store: Store, url: String, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(30)) => {}
+        }
+        if register(&duffel, &store, &url).await {
+            return;
+        }
+    }
+}
+
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// The file holds a webhook's secret.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Table `attempts`: payments we asked for and how far they got.
+//!
+//! A state only moves forward (open, processing, refused, closed, paid): money that arrives late is never overlooked and an
+//! old answer never undoes a newer one. Deliberately not here: any call.
+
+use super::{StoreError, Tx, money};
+use crate::pay::{self, PaymentSeen};
+use sqlx::{AnyPool, FromRow};
+use zhiyou_domain::{
+    id::AttemptId,
+    money::Money,
+    port::payments::{Channel, PaymentState, PaymentStatus},
+    time::UtcMicros,
+};
+
+/// One payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) attempt_id: AttemptId,
+    pub(crate) channel: Channel,
+    pub(crate) amount: Money,
+    /// As sent, already cut to the channel's length.
+    pub(crate) description: String,
+    pub(crate) expires_at_us: UtcMicros,
+    /// Kept so that asking again sends the same bytes.
+    pub(crate) notify_url: String,
+    /// Digest of the request's fields.
+    pub(crate) fingerprint: String,
+    pub(crate) created_at_us: UtcMicros,
+    pub(crate) state: PaymentState,
+    pub(crate) transaction_id: Option<String>,
+    pub(crate) paid_at_us: Option<UtcMicros>,
+}
+
+impl Attempt {
+    /// The row with what was seen, if that is news.
+    pub(crate) fn seeing(&self, seen: &PaymentSeen) -> Self {
+        if rank(seen.state) <= rank(self.state) {
+            return self.clone();
+        }
+        Self {
+            state: seen.state,
+            transaction_id: seen.transaction_id.clone(),
+            paid_at_us: seen.paid_at_us,
+            ..self.clone()
+        }
+    }
+
+    /// The row as the contract tells it.
+    pub(crate) fn status(&self) -> PaymentStatus {
+        let captured = (self.state == PaymentState::Captured).then_some(self.amount);
+        PaymentStatus {
+            attempt_id: self.attempt_id,
+            state: self.state,
+            transaction_id: self.transaction_id.clone(),
+            captured,
+            paid_at_us: self.paid_at_us.filter(|_| captured.is_some()),
+        }
+    }
+}
+
+const fn rank(state: PaymentState) -> u8 {
+    match state {
+        PaymentState::NotFound => 0,
+        PaymentState::RequiresAction => 1,
+        PaymentState::Processing => 2,
+        PaymentState::Failed => 3,
+        PaymentState::Closed => 4,
+        PaymentState::Captured => 5,
+    }
+}
+
+const fn word(state: PaymentState) -> &'static str {
+    match state {
+        PaymentState::NotFound => "not_found",
+        PaymentState::RequiresAction => "requires_action",
+        PaymentState::Processing => "processing",
+        PaymentState::Captured => "captured",
+        PaymentState::Failed => "failed",
+        PaymentState::Closed => "closed",
+    }
+}
+
+const STATES: [PaymentState; 6] = [
+    PaymentState::NotFound,
+    PaymentState::RequiresAction,
+    PaymentState::Processing,
+    PaymentState::Captured,
+    PaymentState::Failed,
+    PaymentState::Closed,
+];
+
+#[derive(FromRow)]
+struct Row {
+    attempt_id: String,
+    channel: String,
+    amount_minor: i64,
+    currency: String,
+    description: String,
+    expires_at_us: i64,
+    notify_url: String,
+    fingerprint: String,
+    created_at_us: i64,
+    state: String,
+    transaction_id: Option<String>,
+    paid_at_us: Option<i64>,
+}
+
+impl TryFrom<Row> for Attempt {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged(format!("attempt {:?}", row.attempt_id));
+        Ok(Self {
+            attempt_id: AttemptId::parse_bare(&row.attempt_id).map_err(|_| damaged())?,
+            channel: pay::CHANNELS
+                .into_iter()
+                .find(|channel| pay::word(*channel) == row.channel)
+                .ok_or_else(damaged)?,
+            amount: money(row.amount_minor, &row.currency)?,
+            state: STATES.into_iter().find(|state| word(*state) == row.state).ok_or_else(damaged)?,
+            description: row.description,
+            expires_at_us: UtcMicros(row.expires_at_us),
+            notify_url: row.notify_url,
+            fingerprint: row.fingerprint,
+            created_at_us: UtcMicros(row.created_at_us),
+            transaction_id: row.transaction_id,
+            paid_at_us: row.paid_at_us.map(UtcMicros),
+        })
+    }
+}
+
+const BY_ID: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
+                     created_at_us, state, transaction_id, paid_at_us FROM attempts WHERE attempt_id = $1";
+
+/// The payment, if we ever asked for it.
+pub(crate) async fn find(pool: &AnyPool, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(BY_ID).bind(id.bare()).fetch_optional(pool).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+/// The payment, inside a transaction.
+pub(crate) async fn get(tx: &mut Tx, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(BY_ID).bind(id.bare()).fetch_optional(&mut **tx).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+/// Writes a new payment; an existing one stays as it is. Answers the row that counts.
+pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, StoreError> {
+    money(attempt.amount.minor(), attempt.amount.currency().code())?;
+    sqlx::query(
+        "INSERT INTO attempts (attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, \
+         fingerprint, created_at_us, state, updated_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9) \
+         ON CONFLICT (attempt_id) DO NOTHING",
+    )
+    .bind(attempt.attempt_id.bare())
+    .bind(pay::word(attempt.channel))
+    .bind(attempt.amount.minor())
+    .bind(attempt.amount.currency().code())
+    .bind(attempt.description.as_str())
+    .bind(attempt.expires_at_us.0)
+    .bind(attempt.notify_url.as_str())
+    .bind(attempt.fingerprint.as_str())
+    .bind(attempt.created_at_us.0)
+    .bind(word(attempt.state))
+    .execute(&mut **tx)
+    .await?;
+    get(tx, attempt.attempt_id).await?.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
+}
+
+/// Writes what was seen if it is news; answers the row that counts.
+pub(crate) async fn observe(
+    tx: &mut Tx,
+    id: AttemptId,
+    seen: &PaymentSeen,
+    now: UtcMicros,
+) -> Result<Option<Attempt>, StoreError> {
+    let Some(old) = get(tx, id).await? else { return Ok(None) };
+    let new = old.seeing(seen);
+    if new != old {
+        sqlx::query("UPDATE attempts SET state = $2, transaction_id = $3, paid_at_us = $4, updated_at_us = $5 WHERE attempt_id = $1")
+            .bind(id.bare())
+            .bind(word(new.state))
+            .bind(new.transaction_id.as_deref())
+            .bind(new.paid_at_us.map(|time| time.0))
+            .bind(now.0)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(Some(new))
+}

@@ -1,0 +1,80 @@
+//! Table `inbox`: every authentic notification as it came, once per provider's event id.
+//!
+//! Deliberately not here: verification, and what a notification changes.
+
+use super::{StoreError, Tx};
+
+/// What became of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// It changed or confirmed a row and was passed on.
+    Applied,
+    /// About a number we never used: kept, not applied.
+    Orphan,
+    /// A kind we have no use for: kept.
+    Ignored,
+    /// Authentic, but about another merchant, app, currency or amount: kept as evidence, refused.
+    Foreign,
+    /// The event id was used before for another content: kept as evidence, refused.
+    Conflict,
+}
+
+impl Disposition {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Orphan => "orphan",
+            Self::Ignored => "ignored",
+            Self::Foreign => "foreign",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+const DISPOSITIONS: [Disposition; 5] =
+    [Disposition::Applied, Disposition::Orphan, Disposition::Ignored, Disposition::Foreign, Disposition::Conflict];
+
+/// A notification to keep.
+pub(crate) struct Kept<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) event_id: &'a str,
+    pub(crate) received_at_us: i64,
+    pub(crate) digest: &'a str,
+    pub(crate) headers: &'a str,
+    pub(crate) body: &'a [u8],
+}
+
+/// What an earlier notification with this event id said (its digest) and what became of it.
+pub(crate) async fn earlier(
+    tx: &mut Tx,
+    provider: &str,
+    event_id: &str,
+) -> Result<Option<(String, Disposition)>, StoreError> {
+    let row: Option<(String, String)> =
+        sqlx::query_as("SELECT digest, disposition FROM inbox WHERE provider = $1 AND event_id = $2")
+            .bind(provider)
+            .bind(event_id)
+            .fetch_optional(&mut **tx)
+            .await?;
+    let Some((digest, word)) = row else { return Ok(None) };
+    let known = DISPOSITIONS.into_iter().find(|disposition| disposition.word() == word);
+    Ok(Some((digest, known.ok_or_else(|| StoreError::Damaged(format!("inbox {word:?}")))?)))
+}
+
+/// Keeps a notification.
+pub(crate) async fn insert(tx: &mut Tx, kept: &Kept<'_>, disposition: Disposition) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO inbox (provider, event_id, received_at_us, disposition, digest, headers, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (provider, event_id) DO NOTHING",
+    )
+    .bind(kept.provider)
+    .bind(kept.event_id)
+    .bind(kept.received_at_us)
+    .bind(disposition.word())
+    .bind(kept.digest)
+    .bind(kept.headers)
+    .bind(kept.body)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

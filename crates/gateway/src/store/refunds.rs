@@ -1,0 +1,185 @@
+//! Table `refunds`: money we asked to give back and how far it got.
+//!
+//! A state only moves forward (asked, needs a hand, refused for good, arrived). `refused` is ours alone: the channel said no
+//! before anything existed there, so the amount is free again and the same refund may be asked for again. Deliberately not
+//! here: any call.
+
+use super::{StoreError, Tx, money};
+use sqlx::{AnyPool, FromRow};
+use zhiyou_domain::{
+    id::{AttemptId, RefundId},
+    money::Money,
+    port::payments::{RefundState, RefundStatus},
+    time::UtcMicros,
+};
+
+/// One refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refund {
+    pub(crate) refund_id: RefundId,
+    pub(crate) attempt_id: AttemptId,
+    pub(crate) amount: Money,
+    /// As sent, already cut to the channel's length.
+    pub(crate) reason: String,
+    pub(crate) notify_url: String,
+    /// Digest of the request's fields.
+    pub(crate) fingerprint: String,
+    pub(crate) created_at_us: UtcMicros,
+    pub(crate) state: Standing,
+}
+
+/// Where a refund stands for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The channel refused the request itself.
+    Refused,
+    /// What the channel says.
+    At(RefundState),
+}
+
+impl Standing {
+    /// Whether the amount counts against what was paid.
+    pub(crate) const fn counts(self) -> bool {
+        match self {
+            Self::Refused | Self::At(RefundState::NotFound | RefundState::Failed) => false,
+            Self::At(RefundState::Pending | RefundState::NeedsManual | RefundState::Succeeded) => true,
+        }
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Refused | Self::At(RefundState::NotFound) => 0,
+            Self::At(RefundState::Pending) => 1,
+            Self::At(RefundState::NeedsManual) => 2,
+            Self::At(RefundState::Failed) => 3,
+            Self::At(RefundState::Succeeded) => 4,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::At(RefundState::NotFound) => "not_found",
+            Self::At(RefundState::Pending) => "pending",
+            Self::At(RefundState::Succeeded) => "succeeded",
+            Self::At(RefundState::Failed) => "failed",
+            Self::At(RefundState::NeedsManual) => "needs_manual",
+        }
+    }
+}
+
+const STANDINGS: [Standing; 6] = [
+    Standing::Refused,
+    Standing::At(RefundState::NotFound),
+    Standing::At(RefundState::Pending),
+    Standing::At(RefundState::Succeeded),
+    Standing::At(RefundState::Failed),
+    Standing::At(RefundState::NeedsManual),
+];
+
+impl Refund {
+    /// The row as the contract tells it; a refused one is not known to the channel.
+    pub(crate) const fn status(&self) -> RefundStatus {
+        let state = match self.state {
+            Standing::Refused => RefundState::NotFound,
+            Standing::At(state) => state,
+        };
+        RefundStatus { refund_id: self.refund_id, state, amount: self.amount }
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    refund_id: String,
+    attempt_id: String,
+    amount_minor: i64,
+    currency: String,
+    reason: String,
+    notify_url: String,
+    fingerprint: String,
+    created_at_us: i64,
+    state: String,
+}
+
+impl TryFrom<Row> for Refund {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged(format!("refund {:?}", row.refund_id));
+        Ok(Self {
+            refund_id: RefundId::parse_bare(&row.refund_id).map_err(|_| damaged())?,
+            attempt_id: AttemptId::parse_bare(&row.attempt_id).map_err(|_| damaged())?,
+            amount: money(row.amount_minor, &row.currency)?,
+            state: STANDINGS.into_iter().find(|state| state.word() == row.state).ok_or_else(damaged)?,
+            reason: row.reason,
+            notify_url: row.notify_url,
+            fingerprint: row.fingerprint,
+            created_at_us: UtcMicros(row.created_at_us),
+        })
+    }
+}
+
+const BY_ID: &str = "SELECT refund_id, attempt_id, amount_minor, currency, reason, notify_url, fingerprint, created_at_us, state \
+                     FROM refunds WHERE refund_id = $1";
+const BY_ATTEMPT: &str = "SELECT refund_id, attempt_id, amount_minor, currency, reason, notify_url, fingerprint, created_at_us, \
+                          state FROM refunds WHERE attempt_id = $1 ORDER BY refund_id";
+
+/// The refund, if we ever asked for it.
+pub(crate) async fn find(pool: &AnyPool, id: RefundId) -> Result<Option<Refund>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(BY_ID).bind(id.bare()).fetch_optional(pool).await?;
+    row.map(Refund::try_from).transpose()
+}
+
+/// The refund, inside a transaction.
+pub(crate) async fn get(tx: &mut Tx, id: RefundId) -> Result<Option<Refund>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(BY_ID).bind(id.bare()).fetch_optional(&mut **tx).await?;
+    row.map(Refund::try_from).transpose()
+}
+
+/// All refunds of a payment.
+pub(crate) async fn of(tx: &mut Tx, attempt: AttemptId) -> Result<Vec<Refund>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(BY_ATTEMPT).bind(attempt.bare()).fetch_all(&mut **tx).await?;
+    rows.into_iter().map(Refund::try_from).collect()
+}
+
+/// Writes a new refund.
+pub(crate) async fn insert(tx: &mut Tx, refund: &Refund) -> Result<(), StoreError> {
+    money(refund.amount.minor(), refund.amount.currency().code())?;
+    sqlx::query(
+        "INSERT INTO refunds (refund_id, attempt_id, amount_minor, currency, reason, notify_url, fingerprint, created_at_us, \
+         state, updated_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8)",
+    )
+    .bind(refund.refund_id.bare())
+    .bind(refund.attempt_id.bare())
+    .bind(refund.amount.minor())
+    .bind(refund.amount.currency().code())
+    .bind(refund.reason.as_str())
+    .bind(refund.notify_url.as_str())
+    .bind(refund.fingerprint.as_str())
+    .bind(refund.created_at_us.0)
+    .bind(refund.state.word())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes where the refund stands if that is news, or (for [`Standing::Refused`]) as long as nobody has seen it at the
+/// channel; answers the row that counts.
+pub(crate) async fn observe(
+    tx: &mut Tx,
+    id: RefundId,
+    seen: Standing,
+    now: UtcMicros,
+) -> Result<Option<Refund>, StoreError> {
+    let Some(old) = get(tx, id).await? else { return Ok(None) };
+    let withdrawn = seen == Standing::Refused && old.state == Standing::At(RefundState::Pending);
+    if seen.rank() <= old.state.rank() && !withdrawn {
+        return Ok(Some(old));
+    }
+    sqlx::query("UPDATE refunds SET state = $2, updated_at_us = $3 WHERE refund_id = $1")
+        .bind(id.bare())
+        .bind(seen.word())
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(Some(Refund { state: seen, ..old }))
+}

@@ -1,0 +1,51 @@
+//! Travel suppliers behind two traits, and the only place that names them.
+//!
+//! `travel/<name>/` holds a supplier. Deliberately not here: a supplier's wire format, and payments by travellers.
+
+pub(crate) mod duffel;
+pub(crate) mod member;
+
+use async_trait::async_trait;
+use zhiyou_domain::port::{Found, Outcome, flights as f, hotels as h};
+
+/// Sells flights. Effects are sent once: whether to try again is the caller's decision.
+#[async_trait]
+pub(crate) trait FlightSupplier: Send + Sync {
+    /// Tool `searchFlights`.
+    async fn search(&self, wish: f::SearchFlights) -> Outcome<f::FlightOffers>;
+    /// Tool `getSeatMaps`.
+    async fn seat_maps(&self, offer: f::OfferRef) -> Outcome<f::SeatMaps>;
+    /// Tool `priceFlight`.
+    async fn price(&self, wish: f::PriceFlight) -> Outcome<f::FlightPrice>;
+    /// Tool `holdFlight`.
+    async fn hold(&self, wish: f::HoldFlight) -> Outcome<f::FlightOrder>;
+    /// Tool `bookFlight`.
+    async fn book(&self, wish: f::BookFlight) -> Outcome<f::FlightOrder>;
+    /// Tool `payHeldFlight`.
+    async fn pay(&self, wish: f::PayHeldFlight) -> Outcome<f::FlightOrder>;
+    /// Tool `getFlightOrder`.
+    async fn order(&self, order: f::FlightOrderRef) -> Outcome<f::FlightOrder>;
+    /// Tool `findFlightOrder`.
+    async fn find(&self, wish: f::FindFlightOrder) -> Outcome<Found<f::FlightOrder>>;
+    /// Tool `quoteFlightCancellation`.
+    async fn quote_cancellation(&self, order: f::FlightOrderRef) -> Outcome<f::FlightCancellationQuote>;
+    /// Tool `confirmFlightCancellation`.
+    async fn confirm_cancellation(&self, wish: f::ConfirmFlightCancellation) -> Outcome<f::FlightCancelled>;
+}
+
+/// Sells hotel stays. Effects are sent once.
+#[async_trait]
+pub(crate) trait HotelSupplier: Send + Sync {
+    /// Tool `searchHotels`.
+    async fn search(&self, wish: h::SearchHotels) -> Outcome<h::HotelRates>;
+    /// Tool `quoteHotel`.
+    async fn quote(&self, wish: h::QuoteHotel) -> Outcome<h::HotelQuote>;
+    /// Tool `bookHotel`.
+    async fn book(&self, wish: h::BookHotel) -> Outcome<h::HotelBooking>;
+    /// Tool `getHotelBooking`.
+    async fn booking(&self, booking: h::HotelBookingRef) -> Outcome<h::HotelBooking>;
+    /// Tool `findHotelBooking`.
+    async fn find(&self, wish: h::FindHotelBooking) -> Outcome<Found<h::HotelBooking>>;
+    /// Tool `cancelHotel`.
+    async fn cancel(&self, booking: h::HotelBookingRef) -> Outcome<h::HotelBooking>;
+}

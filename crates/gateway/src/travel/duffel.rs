@@ -1,0 +1,121 @@
+//! Duffel API v2: flights and stays with one token and one error shape.
+//!
+//! There is no idempotency key: our reference goes into `metadata` ([`REFERENCE`]) and is looked up there. Nothing here
+//! retries. Deliberately not here: cars, cards, order changes.
+
+pub(crate) mod flights;
+pub(crate) mod stays;
+pub(crate) mod webhook;
+mod wire;
+
+use crate::{Clock, config::DuffelConfig, http::Http, secret::Sensitive};
+use axum::http::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use url::Url;
+use wire::Envelope;
+use zhiyou_domain::port::{Outcome, Reason, ReasonCode};
+
+/// Metadata key of our reference.
+const REFERENCE: &str = "zhiyou_ref";
+/// Most pages of a list that are read; 200 entries each.
+const PAGES_MAX: u8 = 25;
+
+/// The supplier.
+pub(crate) struct Duffel {
+    http: Http,
+    clock: Arc<dyn Clock>,
+    base_url: Url,
+    token: Sensitive<String>,
+}
+
+impl Duffel {
+    pub(crate) fn new(config: &DuffelConfig, http: Http, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock, base_url: config.base_url.clone(), token: config.token.clone() }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Outcome<T> {
+        self.exchange(Method::GET, path, query, None).await.map(|envelope| envelope.data)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &[&str], data: Value) -> Outcome<T> {
+        self.exchange(Method::POST, path, &[], Some(data)).await.map(|envelope| envelope.data)
+    }
+
+    /// Sends once. Path segments are escaped, so that an id can never name another resource.
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        data: Option<Value>,
+    ) -> Outcome<Envelope<T>> {
+        match self.request(method, path, query, data) {
+            Some(request) => wire::ending(self.http.send(request).await),
+            None => Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be built")),
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        data: Option<Value>,
+    ) -> Option<reqwest::Request> {
+        let mut url = self.base_url.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(path);
+        let request = self
+            .http
+            .request(method, url)
+            .bearer_auth(self.token.expose())
+            .header("duffel-version", "v2")
+            .header("accept", "application/json")
+            .header("content-type", "application/json");
+        let request = if query.is_empty() { request } else { request.query(query) };
+        let request = match data {
+            Some(data) => request.body(json!({"data": data}).to_string()),
+            None => request,
+        };
+        request.build().ok()
+    }
+
+    /// All entries of a list that `wanted` keeps. A list that does not end is an unknown answer, not a shorter one.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        wanted: impl Fn(&T) -> bool,
+    ) -> Outcome<Vec<T>> {
+        let mut kept = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let mut query = query.to_vec();
+            query.push(("limit", "200"));
+            if let Some(after) = &after {
+                query.push(("after", after));
+            }
+            let page = match wire::passed(self.exchange::<Vec<T>>(Method::GET, path, &query, None).await) {
+                Ok(page) => page,
+                Err(ending) => return ending,
+            };
+            kept.extend(page.data.into_iter().filter(&wanted));
+            after = page.meta.and_then(|meta| meta.after);
+            if after.is_none() {
+                return Outcome::Done(kept);
+            }
+        }
+        wire::fault("the list does not end")
+    }
+}
+
+/// Our reference as metadata.
+fn metadata(reference: &str) -> Value {
+    json!({REFERENCE: reference})
+}
+
+/// Whether metadata carries our reference.
+fn carries(metadata: &Value, reference: &str) -> bool {
+    metadata.get(REFERENCE).and_then(Value::as_str) == Some(reference)
+}
