@@ -1,26 +1,215 @@
-//! Sign-in to platforms.
-#![allow(missing_docs, clippy::all)]
-use crate::{api::{command::ReturnBy, view::SignInView}, ports::{Browser, Clock}, secret::Sensitive, store::Db, vault::Vault};
-use std::sync::Arc;
-use url::Url;
-use zhiyou_domain::fault::Fault;
-pub struct Platform;
-impl Platform { pub fn bundled(_: &Url) -> Result<Vec<Self>, Fault> { Ok(vec![]) } }
-pub struct Auth;
-pub struct Bearer { pub token: Sensitive<String> }
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct AuthError;
-impl AuthError { pub fn is_transient(&self) -> bool { false } }
+//! Sign-in to platforms: OAuth 2.0 for native apps (RFC 8252, RFC 9700) with the system browser and a proof key.
+//!
+//! One visit per platform at a time, returned by deep link or loopback; tokens sealed in the vault and given out for
+//! calls to their own platform only. Deliberately not here: embedded login pages, client secrets, and what a platform's
+//! token is used for.
+
+mod access;
+mod callback;
+mod flow;
+mod http;
+mod loopback;
+mod metadata;
+mod pending;
+mod platform;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+pub use access::{AuthError, Bearer};
+pub use platform::{Platform, PlatformError};
+
+use crate::{
+    api::view::{SignInStateView, SignInView},
+    ports::{Browser, Clock},
+    store::{Db, StoreError, sign_ins},
+    vault::{Vault, VaultError},
+};
+use aws_lc_rs::rand::SystemRandom;
+use http::Http;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use zhiyou_domain::fault::{Fault, FaultCode};
+
+/// Sign-in to all platforms of one profile.
+pub struct Auth {
+    db: Db,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    browser: Arc<dyn Browser>,
+    rng: SystemRandom,
+    http: Http,
+    platforms: Vec<Platform>,
+    turns: Vec<Turn>,
+    demo: bool,
+    /// Visits are stored and listeners exchanged in one order.
+    starting: tokio::sync::Mutex<()>,
+    listeners: Mutex<HashMap<String, Listener>>,
+    dropped: AtomicU64,
+}
+
+/// Who may change a platform's tokens now, and how often that failed.
+#[derive(Default)]
+struct Turn {
+    taken: tokio::sync::Mutex<()>,
+    failures: AtomicU64,
+}
+
+/// A turn that was taken.
+struct Taken<'a> {
+    failures: &'a AtomicU64,
+    _taken: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Turn {
+    async fn lock(&self) -> Taken<'_> {
+        Taken { failures: &self.failures, _taken: self.taken.lock().await }
+    }
+}
+
+/// A listener for a loopback return; it closes when this is dropped.
+struct Listener {
+    stop: CancellationToken,
+    _close: DropGuard,
+}
+
+impl Listener {
+    fn new(stop: CancellationToken) -> Self {
+        Self { _close: stop.clone().drop_guard(), stop }
+    }
+}
+
 impl Auth {
-    pub fn new(_: Db, _: Arc<Vault>, _: Arc<dyn Clock>, _: Arc<dyn Browser>, _: Vec<Platform>, _: bool) -> Result<Self, Fault> { Ok(Self) }
-    pub async fn start(&self, _: &str, _: ReturnBy) -> Result<(), Fault> { Ok(()) }
-    pub async fn cancel(&self, _: &str) -> Result<(), Fault> { Ok(()) }
-    pub async fn disconnect(&self, _: &str) -> Result<(), Fault> { Ok(()) }
-    pub async fn list(&self) -> Vec<SignInView> { vec![] }
-    pub async fn is_connected(&self, _: &str) -> bool { false }
-    pub async fn access_token(&self, _: &str) -> Result<Bearer, AuthError> { Err(AuthError) }
-    pub async fn rejected(&self, _: &str) {}
-    pub async fn deep_link(&self, _: &str) -> bool { false }
-    pub async fn stop(&self) {}
+    /// Sign-in to `platforms`. `demo` allows plain HTTP to loopback addresses, for the sandbox and nothing else.
+    ///
+    /// # Errors
+    /// `Internal` when the HTTP client cannot be made.
+    pub fn new(
+        db: Db,
+        vault: Arc<Vault>,
+        clock: Arc<dyn Clock>,
+        browser: Arc<dyn Browser>,
+        platforms: Vec<Platform>,
+        demo: bool,
+    ) -> Result<Self, Fault> {
+        let http = Http::new(demo).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+        Ok(Self {
+            db,
+            vault,
+            clock,
+            browser,
+            rng: SystemRandom::new(),
+            http,
+            turns: platforms.iter().map(|_| Turn::default()).collect(),
+            platforms,
+            demo,
+            starting: tokio::sync::Mutex::new(()),
+            listeners: Mutex::new(HashMap::new()),
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// Where every platform's sign-in stands. `needed` is false; the caller knows the plan. A platform whose row cannot
+    /// be read is shown as failed.
+    pub async fn list(&self) -> Vec<SignInView> {
+        let mut views = Vec::with_capacity(self.platforms.len());
+        for platform in &self.platforms {
+            let state = self.state_of(platform).await.unwrap_or_else(|error| {
+                tracing::error!(%error, platform = platform.id, "a sign-in could not be read");
+                SignInStateView::Failed { why: "provider".to_owned() }
+            });
+            views.push(view(platform, state));
+        }
+        views
+    }
+
+    /// Whether the platform has given tokens that it may still accept.
+    pub async fn is_connected(&self, platform: &str) -> bool {
+        let Ok(platform) = self.known(platform) else { return false };
+        match sign_ins::read(self.db.reader(), &platform.id).await {
+            Ok(row) => row.is_some_and(|row| row.state == sign_ins::State::Connected && row.issuer == platform.issuer),
+            Err(_) => false,
+        }
+    }
+
+    /// Closes every listener. What is awaited stays stored; see [`Auth::resume`].
+    pub async fn stop(&self) {
+        self.listeners().clear();
+    }
+
+    /// Where one platform's sign-in stands.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown platform; the store's faults.
+    pub async fn view(&self, platform: &str) -> Result<SignInView, Fault> {
+        Ok(self.view_of(self.known(platform)?).await?)
+    }
+
+    async fn view_of(&self, platform: &Platform) -> Result<SignInView, StoreError> {
+        Ok(view(platform, self.state_of(platform).await?))
+    }
+
+    async fn state_of(&self, platform: &Platform) -> Result<SignInStateView, StoreError> {
+        let visit = match self.pending(platform).await {
+            Ok(visit) => visit,
+            Err(VaultError::Store(error)) => return Err(error),
+            // What cannot be opened cannot be returned to either.
+            Err(_) => None,
+        };
+        let ran_out = match visit {
+            Some((row, pending)) if self.clock.now() < row.expires_at => {
+                return Ok(SignInStateView::Waiting { url: pending.url.clone(), expires_at_us: row.expires_at.0 });
+            }
+            Some(_) => true,
+            None => false,
+        };
+        let row = sign_ins::read(self.db.reader(), &platform.id).await?;
+        Ok(match row {
+            Some(row) if row.state == sign_ins::State::Connected && row.issuer == platform.issuer => {
+                SignInStateView::Connected { account: row.account }
+            }
+            Some(row) if matches!(row.state, sign_ins::State::Connected | sign_ins::State::Expired) => {
+                SignInStateView::Expired
+            }
+            _ if ran_out => SignInStateView::Failed { why: "expired".to_owned() },
+            Some(sign_ins::SignInRow { state: sign_ins::State::Failed(why), .. }) => SignInStateView::Failed { why },
+            Some(_) | None => SignInStateView::Disconnected,
+        })
+    }
+
+    fn known(&self, platform: &str) -> Result<&Platform, Fault> {
+        let found = self.platforms.iter().find(|known| known.id == platform);
+        found.ok_or_else(|| Fault::new(FaultCode::NotFound, "no such platform"))
+    }
+
+    /// The platform's turn; every known platform has one.
+    fn turn(&self, platform: &str) -> &Turn {
+        static NOBODYS: std::sync::LazyLock<Turn> = std::sync::LazyLock::new(Turn::default);
+        let index = self.platforms.iter().position(|known| known.id == platform);
+        index.and_then(|index| self.turns.get(index)).unwrap_or(&NOBODYS)
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, HashMap<String, Listener>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close_listener(&self, platform: &str) {
+        if let Some(listener) = self.listeners().remove(platform) {
+            listener.stop.cancel();
+        }
+    }
+}
+
+fn view(platform: &Platform, state: SignInStateView) -> SignInView {
+    SignInView {
+        platform: platform.id.clone(),
+        name: platform.name.clone(),
+        host: platform.host(),
+        scopes: platform.scopes.clone(),
+        state,
+        needed: false,
+    }
 }

@@ -54,7 +54,8 @@ pub(super) enum CallbackError {
 /// Reads a deep link: the platform in its path, and the return.
 pub(super) fn read_link(link: &str) -> Result<(&str, Callback), CallbackError> {
     check_text(link)?;
-    let (platform, query) = link.strip_prefix(ROUTE).and_then(|rest| rest.split_once('?')).ok_or(CallbackError::Route)?;
+    let (platform, query) =
+        link.strip_prefix(ROUTE).and_then(|rest| rest.split_once('?')).ok_or(CallbackError::Route)?;
     if !is_id(platform) {
         return Err(CallbackError::Route);
     }
@@ -110,7 +111,8 @@ fn decode(text: &str) -> Result<String, CallbackError> {
     while let Some(byte) = bytes.next() {
         let byte = match byte {
             b'%' => {
-                let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+                let mut digit =
+                    || bytes.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
                 let (high, low) = (digit().ok_or(CallbackError::Query)?, digit().ok_or(CallbackError::Query)?);
                 high << 4 | low
             }
@@ -139,11 +141,13 @@ mod tests {
 
     #[test]
     fn a_return_is_read() {
-        let (platform, callback) = read_link("zhiyou://auth/zz-club?code=a%2Bb&state=s-1&iss=https%3A%2F%2Fid.example").unwrap();
+        let (platform, callback) =
+            read_link("zhiyou://auth/zz-club?code=a%2Bb&state=s-1&iss=https%3A%2F%2Fid.example").unwrap();
         assert_eq!(platform, "zz-club");
         assert_eq!((callback.state.expose().as_str(), callback.iss.as_deref()), ("s-1", Some("https://id.example")));
         assert!(matches!(&callback.answer, Answer::Code(code) if code.expose() == "a+b"));
-        let (_, callback) = read_link("zhiyou://auth/zz-club?error=access_denied&state=s&error_description=%E4%B8%8D").unwrap();
+        let (_, callback) =
+            read_link("zhiyou://auth/zz-club?error=access_denied&state=s&error_description=%E4%B8%8D").unwrap();
         assert!(matches!(callback.answer, Answer::Error(error) if error == "access_denied"));
     }
 

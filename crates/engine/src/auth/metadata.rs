@@ -77,7 +77,10 @@ fn places(issuer: &Url) -> [Url; 2] {
         url.set_path(&path);
         url
     };
-    [at(format!("/.well-known/oauth-authorization-server{path}")), at(format!("{path}/.well-known/openid-configuration"))]
+    [
+        at(format!("/.well-known/oauth-authorization-server{path}")),
+        at(format!("{path}/.well-known/openid-configuration")),
+    ]
 }
 
 fn check(body: &[u8], issuer: &str, demo: bool) -> Result<Server, MetadataError> {
@@ -169,7 +172,9 @@ mod tests {
 
     #[test]
     fn another_issuer_even_by_one_byte_is_refused() {
-        for issuer in ["https://id.example.com/", "https://ID.example.com", "https://id.example.com:443", "https://evil.example"] {
+        for issuer in
+            ["https://id.example.com/", "https://ID.example.com", "https://id.example.com:443", "https://evil.example"]
+        {
             check_refused("issuer", json!(issuer));
         }
     }

@@ -5,6 +5,7 @@
 use crate::api::command::ReturnBy;
 use serde::Deserialize;
 use url::Url;
+use zhiyou_domain::fault::{Fault, FaultCode};
 
 const FILES: &[&str] = &[include_str!("../../platforms/zz-club.json")];
 
@@ -30,6 +31,12 @@ pub struct Platform {
 #[error("platform file: {0}")]
 pub struct PlatformError(String);
 
+impl From<PlatformError> for Fault {
+    fn from(error: PlatformError) -> Self {
+        Self::new(FaultCode::Internal, error.to_string())
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -40,15 +47,6 @@ struct Record {
     client_id: String,
     scopes: Vec<String>,
     returns: Vec<ReturnBy>,
-}
-
-/// All platforms; `zz_club` is the issuer of the member platform, which differs per installation.
-///
-/// # Errors
-/// [`PlatformError`] when a file is not usable; that is a defect of the build.
-pub fn platforms(zz_club: &Url) -> Result<Vec<Platform>, PlatformError> {
-    let given = [("zz-club", issuer_of(zz_club))];
-    FILES.iter().map(|text| read(text, &given)).collect()
 }
 
 fn read(text: &str, given: &[(&str, String)]) -> Result<Platform, PlatformError> {
@@ -77,6 +75,16 @@ fn issuer_of(url: &Url) -> String {
 }
 
 impl Platform {
+    /// All platforms that come with the product. `zz_club` is the issuer of the member platform, which differs per
+    /// installation.
+    ///
+    /// # Errors
+    /// [`PlatformError`] when a file is not usable; that is a defect of the build.
+    pub fn bundled(zz_club: &Url) -> Result<Vec<Self>, PlatformError> {
+        let given = [("zz-club", issuer_of(zz_club))];
+        FILES.iter().map(|text| read(text, &given)).collect()
+    }
+
     /// The address of its deep link: one per platform, so that a code for one cannot be taken for another's.
     #[must_use]
     pub fn deep_link(&self) -> String {
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_platform_file_is_usable_and_listed() {
-        let platforms = platforms(&Url::parse("http://127.0.0.1:8080").unwrap()).unwrap();
+        let platforms = Platform::bundled(&Url::parse("http://127.0.0.1:8080").unwrap()).unwrap();
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/platforms")).unwrap().count();
         assert_eq!(platforms.len(), files);
         let club = platforms.iter().find(|platform| platform.id == "zz-club").unwrap();

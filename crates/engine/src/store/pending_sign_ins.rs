@@ -32,12 +32,11 @@ fn from_row((platform, attempt, used, expires_at_us, body): Row) -> PendingRow {
 /// # Errors
 /// [`StoreError::Sql`].
 pub(crate) async fn read(pool: &AnyPool, platform: &str) -> Result<Option<PendingRow>, StoreError> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT platform, attempt, used, expires_at_us, body FROM pending_sign_ins WHERE platform = $1",
-    )
-    .bind(platform)
-    .fetch_optional(pool)
-    .await?;
+    let row: Option<Row> =
+        sqlx::query_as("SELECT platform, attempt, used, expires_at_us, body FROM pending_sign_ins WHERE platform = $1")
+            .bind(platform)
+            .fetch_optional(pool)
+            .await?;
     Ok(row.map(from_row))
 }
 

@@ -61,7 +61,9 @@ fn explain(error: &Error) -> KeyStoreError {
         Error::NoStorageAccess(cause) if is(&**cause, &["NoResult", "no result"]) => {
             KeyStoreError::Missing("the keyring has no collection".to_owned())
         }
-        Error::PlatformFailure(cause) if is(&**cause, &["ServiceUnknown", "NotFound", "NameHasNoOwner", "Unavailable"]) => {
+        Error::PlatformFailure(cause)
+            if is(&**cause, &["ServiceUnknown", "NotFound", "NameHasNoOwner", "Unavailable"]) =>
+        {
             KeyStoreError::Missing("no keyring service".to_owned())
         }
         Error::NoStorageAccess(cause) => KeyStoreError::Locked(cause.to_string()),

@@ -189,7 +189,9 @@ async fn weakened_derivation_settings_do_not_open_the_vault() {
     let folder = TempDir::new().unwrap();
     let first = vault(folder.path(), missing()).await;
     first.unlock("correct horse").await.unwrap();
-    for change in ["memory_kib = 65", "passes = 2", "memory_kib = 4000000", "salt = x'00000000000000000000000000000000'"] {
+    for change in
+        ["memory_kib = 65", "passes = 2", "memory_kib = 4000000", "salt = x'00000000000000000000000000000000'"]
+    {
         let mut tx = first.db.begin().await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(format!("UPDATE vault_keys SET {change}"))).execute(&mut *tx).await.unwrap();
         let row = sqlx::query_as::<_, (Vec<u8>, Vec<u8>, i64, i64, Vec<u8>)>(
@@ -224,8 +226,7 @@ async fn a_locked_keyring_is_a_state_that_a_retry_leaves() {
             self.0.delete()
         }
     }
-    let (folder, keys) =
-        (TempDir::new().unwrap(), Arc::new(Lockable(Keyring::default(), StdMutex::new(true))));
+    let (folder, keys) = (TempDir::new().unwrap(), Arc::new(Lockable(Keyring::default(), StdMutex::new(true))));
     let vault = vault(folder.path(), keys.clone()).await;
     assert_eq!(vault.state(), VaultState::KeyringLocked);
     assert!(matches!(vault.unlock("correct horse").await, Err(VaultError::NotWanted)), "no way around the keyring");
@@ -300,11 +301,8 @@ impl KeyStore for Prompting {
 async fn a_keyring_that_waits_for_a_prompt_does_not_hold_us_up_and_its_late_answer_is_used() {
     let (answer, answered) = mpsc::channel();
     let (done, finished) = mpsc::channel();
-    let keys = Arc::new(Prompting {
-        inner: Keyring::default(),
-        answered: StdMutex::new(answered),
-        done: StdMutex::new(done),
-    });
+    let keys =
+        Arc::new(Prompting { inner: Keyring::default(), answered: StdMutex::new(answered), done: StdMutex::new(done) });
     let folder = TempDir::new().unwrap();
     let db = Db::open(folder.path()).await.unwrap();
     let vault = Vault::open_within(db, keys.clone(), SystemRandom::new(), Duration::from_millis(50)).await.unwrap();

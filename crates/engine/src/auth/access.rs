@@ -1,0 +1,274 @@
+//! Using a sign-in: a token for a call, refreshed in time by one call for all who ask; the end of a sign-in.
+//!
+//! Deliberately not here: the calls that the token is for.
+
+use super::{
+    Auth, metadata,
+    platform::Platform,
+    tokens::{self, TokenError, Tokens},
+};
+use crate::{
+    api::view::SignInView,
+    secret::Sensitive,
+    store::{
+        StoreError,
+        changes::{self, Entity},
+        pending_sign_ins,
+        sign_ins::{self, SignInRow, State},
+    },
+    vault::{Place, VaultError},
+};
+use std::sync::atomic::Ordering;
+use url::{Origin, Url};
+use zeroize::Zeroizing;
+use zhiyou_domain::fault::{Fault, FaultCode};
+
+/// A token is refreshed this long before its end, so that it does not end under way; seconds.
+const MARGIN_S: i64 = 60;
+/// A token that was just fetched because its forerunner was refused is not replaced again for this long; seconds.
+const PROVEN_S: i64 = 60;
+
+/// A token for calls to one platform.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    /// The token.
+    pub token: Sensitive<String>,
+    origin: Origin,
+}
+
+impl Bearer {
+    /// Whether the token may be sent to this address: only to its own platform.
+    #[must_use]
+    pub fn may_go_to(&self, url: &Url) -> bool {
+        url.origin() == self.origin
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Never signed in, or signed out.
+    #[error("not signed in")]
+    NotConnected,
+    /// The platform no longer accepts us; the person has to sign in again.
+    #[error("the sign-in has expired")]
+    Expired,
+    /// The vault is not open.
+    #[error("the vault is closed")]
+    VaultClosed,
+    /// The platform or our store does not answer; later may work.
+    #[error("no token now: {0}")]
+    Unavailable(String),
+}
+
+impl AuthError {
+    /// Whether the same call may succeed later without signing in again.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::VaultClosed | Self::Unavailable(_) => true,
+            Self::NotConnected | Self::Expired => false,
+        }
+    }
+}
+
+impl From<VaultError> for AuthError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Closed(_) => Self::VaultClosed,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<AuthError> for Fault {
+    fn from(error: AuthError) -> Self {
+        let code = match &error {
+            AuthError::NotConnected | AuthError::Expired => FaultCode::AuthRequired,
+            AuthError::VaultClosed => FaultCode::VaultLocked,
+            AuthError::Unavailable(_) => FaultCode::ProviderUnavailable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl Auth {
+    /// A token that lives for at least a minute, where the platform can still be asked for one.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub async fn access_token(&self, platform: &str) -> Result<Bearer, AuthError> {
+        let platform = self.known(platform).map_err(|_| AuthError::NotConnected)?;
+        let (_, tokens) = self.current(platform).await?;
+        if self.clock.now().plus_seconds(MARGIN_S).0 < tokens.expires_at_us {
+            return bearer(platform, &tokens);
+        }
+        let failures = self.turn(&platform.id).failures.load(Ordering::Acquire);
+        let turn = self.turn(&platform.id).lock().await;
+        // Whoever was first has refreshed, or has failed for all who waited.
+        let (row, tokens) = self.current(platform).await?;
+        if self.clock.now().plus_seconds(MARGIN_S).0 < tokens.expires_at_us {
+            return bearer(platform, &tokens);
+        }
+        if turn.failures.load(Ordering::Acquire) != failures {
+            return self.or_old(platform, &tokens, "the platform did not answer".to_owned());
+        }
+        self.refresh(platform, &row, &tokens, 0).await
+    }
+
+    /// Tells that the platform refused this token (HTTP 401). It is refreshed once; when the refreshed one is refused
+    /// too, or cannot be had, the sign-in is expired. Ask [`Auth::access_token`] afterwards.
+    pub async fn rejected(&self, platform: &str, token: &Sensitive<String>) {
+        let Ok(platform) = self.known(platform) else { return };
+        let _turn = self.turn(&platform.id).lock().await;
+        let Ok((row, tokens)) = self.current(platform).await else { return };
+        if tokens.access != *token.expose() {
+            return;
+        }
+        let now = self.clock.now();
+        let result = if now.0 < tokens.proven_until_us {
+            self.expire(platform, &row).await
+        } else {
+            self.refresh(platform, &row, &tokens, now.plus_seconds(PROVEN_S).0).await.map(drop)
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, platform = platform.id, "a refused token was not replaced");
+        }
+    }
+
+    /// Forgets the platform's tokens and whatever is under way, then revokes them. What the platform answers does not
+    /// matter: here they are gone.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown platform; the store's faults.
+    pub async fn disconnect(&self, platform: &str) -> Result<SignInView, Fault> {
+        let platform = self.known(platform)?;
+        let turn = self.turn(&platform.id).lock().await;
+        let before = sign_ins::read(self.db.reader(), &platform.id).await?;
+        let tokens = before.as_ref().and_then(|row| self.open_tokens(row).ok().flatten());
+        let mut tx = self.db.begin().await?;
+        if let Some(pending) = pending_sign_ins::read(self.db.reader(), &platform.id).await? {
+            pending_sign_ins::delete(&mut tx, &platform.id, &pending.attempt).await?;
+        }
+        if before.is_some() {
+            let row = self.plain_row(platform, before.as_ref(), State::Disconnected);
+            sign_ins::put(&mut tx, &row, self.clock.now()).await?;
+        }
+        changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        self.db.commit(tx).await?;
+        drop(turn);
+        self.close_listener(&platform.id);
+        if let Some(tokens) = tokens {
+            self.revoke(platform, &tokens).await;
+        }
+        Ok(self.view_of(platform).await?)
+    }
+
+    /// Row and tokens of a sign-in that stands.
+    async fn current(&self, platform: &Platform) -> Result<(SignInRow, Tokens), AuthError> {
+        let row = sign_ins::read(self.db.reader(), &platform.id).await?.ok_or(AuthError::NotConnected)?;
+        match row.state {
+            State::Connected => {}
+            State::Expired => return Err(AuthError::Expired),
+            State::Disconnected | State::Failed(_) => return Err(AuthError::NotConnected),
+        }
+        // Tokens belong to the issuer that gave them and are shown to no other.
+        if row.issuer != platform.issuer {
+            self.expire(platform, &row).await?;
+            return Err(AuthError::Expired);
+        }
+        let tokens = self.open_tokens(&row)?.ok_or(AuthError::NotConnected)?;
+        Ok((row, tokens))
+    }
+
+    async fn refresh(
+        &self,
+        platform: &Platform,
+        row: &SignInRow,
+        old: &Tokens,
+        proven_until_us: i64,
+    ) -> Result<Bearer, AuthError> {
+        let server = match metadata::discover(&self.http, &platform.issuer, self.demo).await {
+            Ok(server) => server,
+            Err(error) => return self.or_old(platform, old, error.to_string()),
+        };
+        let mut new = match tokens::refresh(&self.http, platform, &server, old, self.clock.now()).await {
+            Ok(new) => new,
+            Err(TokenError::Grant) => {
+                self.expire(platform, row).await?;
+                return Err(AuthError::Expired);
+            }
+            Err(error @ (TokenError::Refused(_) | TokenError::Unavailable(_))) => {
+                return self.or_old(platform, old, error.to_string());
+            }
+        };
+        new.proven_until_us = proven_until_us;
+        // One statement replaces the old tokens by the new: after a crash there is one pair or the other.
+        let row = self.connected_row(platform, Some(row), &new)?;
+        let mut tx = self.db.begin().await?;
+        if !sign_ins::put(&mut tx, &row, self.clock.now()).await? {
+            return Err(AuthError::NotConnected);
+        }
+        self.db.commit(tx).await?;
+        bearer(platform, &new)
+    }
+
+    /// Without a refresh, the old token does as long as it lives.
+    fn or_old(&self, platform: &Platform, old: &Tokens, why: String) -> Result<Bearer, AuthError> {
+        self.turn(&platform.id).failures.fetch_add(1, Ordering::AcqRel);
+        if self.clock.now().0 < old.expires_at_us { bearer(platform, old) } else { Err(AuthError::Unavailable(why)) }
+    }
+
+    async fn expire(&self, platform: &Platform, row: &SignInRow) -> Result<(), AuthError> {
+        let row = self.plain_row(platform, Some(row), State::Expired);
+        let mut tx = self.db.begin().await?;
+        if sign_ins::put(&mut tx, &row, self.clock.now()).await? {
+            changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        }
+        self.db.commit(tx).await?;
+        Ok(())
+    }
+
+    /// Revokes at the platform, as far as it can be reached.
+    pub(super) async fn revoke(&self, platform: &Platform, tokens: &Tokens) {
+        let done = match metadata::discover(&self.http, &platform.issuer, self.demo).await {
+            Ok(server) => {
+                tokens::revoke(&self.http, platform, &server, tokens).await.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = done {
+            tracing::warn!(why, platform = platform.id, "tokens were forgotten here but not revoked there");
+        }
+    }
+
+    pub(super) fn seal_tokens(&self, row: &SignInRow, plain: &Zeroizing<Vec<u8>>) -> Result<Vec<u8>, VaultError> {
+        self.vault.seal(&place(&place_row(row)), plain)
+    }
+
+    pub(super) fn open_tokens(&self, row: &SignInRow) -> Result<Option<Tokens>, VaultError> {
+        let Some(sealed) = &row.tokens else { return Ok(None) };
+        let plain = self.vault.open_sealed(&place(&place_row(row)), sealed)?;
+        serde_json::from_slice(&plain).map(Some).map_err(|_| VaultError::Damaged)
+    }
+}
+
+fn bearer(platform: &Platform, tokens: &Tokens) -> Result<Bearer, AuthError> {
+    let issuer = Url::parse(&platform.issuer).map_err(|_| AuthError::NotConnected)?;
+    Ok(Bearer { token: Sensitive::new(tokens.access.clone()), origin: issuer.origin() })
+}
+
+fn place(row: &str) -> Place<'_> {
+    Place { table: "sign_ins", row, column: "tokens" }
+}
+
+/// Issuer and serial are part of the place: tokens of another issuer, or older ones, cannot be put in.
+fn place_row(row: &SignInRow) -> String {
+    format!("{}/{}/{}", row.platform, row.serial, row.issuer)
+}

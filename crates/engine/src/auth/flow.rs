@@ -1,0 +1,332 @@
+//! A sign-in from start to end: the visit begins, a return arrives, the code is redeemed, the tokens are sealed.
+//!
+//! Each move is one transaction. A return is claimed before its code is sent, so that only one can win; a sign-in that
+//! was given up or begun anew meanwhile keeps nothing. Deliberately not here: use of the tokens.
+
+use super::{
+    Auth, Listener,
+    callback::{Answer, Callback, read_link},
+    loopback::{self, Awaited},
+    metadata::{self, Server},
+    pending::Pending,
+    platform::Platform,
+    tokens::{self, Tokens},
+};
+use crate::{
+    api::{command::ReturnBy, view::SignInView},
+    store::{
+        StoreError,
+        changes::{self, Entity},
+        pending_sign_ins,
+        sign_ins::{self, SignInRow, State},
+    },
+    vault::{VaultError, VaultState},
+};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::sync::{Arc, atomic::Ordering};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use zeroize::Zeroizing;
+use zhiyou_domain::fault::{Fault, FaultCode};
+
+/// How a return ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Signed in.
+    Connected,
+    /// Believed, but the sign-in failed.
+    NotConnected,
+    /// Not believed; nothing changed.
+    Dropped,
+}
+
+/// Why a return was not believed. Said to the log, never to the outside.
+#[derive(Debug, thiserror::Error)]
+enum Drop {
+    #[error("nothing is awaited")]
+    NothingAwaited,
+    #[error("came back by another way than it was sent")]
+    OtherReturn,
+    #[error("unknown state")]
+    State,
+    #[error("too late")]
+    Late,
+    #[error("already used")]
+    Used,
+    #[error("another issuer")]
+    Issuer,
+    #[error("no issuer named")]
+    NoIssuer,
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Auth {
+    /// Begins a sign-in and opens the platform's page in the system browser. An earlier one of the same platform ends.
+    /// Where no browser opens, the answer still waits, with the address to open by hand.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown platform; `MalformedInput` for a return it has not registered; `VaultUnavailable` and
+    /// `VaultLocked` when tokens could not be kept; `ProviderUnavailable` when its metadata may not be used.
+    pub async fn start(self: &Arc<Self>, platform: &str, return_by: ReturnBy) -> Result<SignInView, Fault> {
+        let platform = self.known(platform)?;
+        if !platform.returns.contains(&return_by) {
+            return Err(Fault::new(FaultCode::MalformedInput, "return not registered")
+                .with("path", "return_by")
+                .with("problem", "not_offered"));
+        }
+        if self.vault.state() != VaultState::Open {
+            return Err(VaultError::Closed(self.vault.state()).into());
+        }
+        let server = metadata::discover(&self.http, &platform.issuer, self.demo)
+            .await
+            .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?;
+        let (redirect, listener) = self.way_back(platform, return_by).await?;
+        let url = self.begin(platform, &server, redirect, listener).await?;
+        self.open_browser(url).await;
+        Ok(self.view_of(platform).await?)
+    }
+
+    async fn way_back(&self, platform: &Platform, by: ReturnBy) -> Result<(String, Option<TcpListener>), Fault> {
+        if by == ReturnBy::DeepLink {
+            return Ok((platform.deep_link(), None));
+        }
+        let bound = loopback::bind(0).await.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+        let (port, listener) = bound.map_err(StoreError::from)?;
+        Ok((format!("http://127.0.0.1:{port}/{}", self.random_text::<16>()?), Some(listener)))
+    }
+
+    /// Stores the visit, replacing an earlier one, and takes up the listener.
+    async fn begin(
+        self: &Arc<Self>,
+        platform: &Platform,
+        server: &Server,
+        redirect: String,
+        listener: Option<TcpListener>,
+    ) -> Result<Url, Fault> {
+        let mut pending = Pending {
+            state: self.random_text::<32>()?,
+            verifier: self.random_text::<32>()?,
+            issuer: platform.issuer.clone(),
+            iss_in_response: server.iss_in_response,
+            token_endpoint: server.token.clone(),
+            redirect,
+            url: String::new(),
+        };
+        let url = tokens::authorization_url(platform, server, &pending)
+            .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+        pending.url = url.to_string();
+        let attempt = self.random_text::<12>()?;
+        let row = self.seal_pending(platform, &attempt, &pending)?;
+        let _order = self.starting.lock().await;
+        let mut tx = self.db.begin().await?;
+        pending_sign_ins::put(&mut tx, &row).await?;
+        changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        self.db.commit(tx).await?;
+        self.close_listener(&platform.id);
+        if let Some(listener) = listener {
+            self.listen(platform, &pending.redirect, listener);
+        }
+        Ok(url)
+    }
+
+    fn listen(self: &Arc<Self>, platform: &Platform, redirect: &str, listener: TcpListener) {
+        let stop = CancellationToken::new();
+        let awaited = Awaited { platform: platform.id.clone(), redirect: redirect.to_owned() };
+        tokio::spawn(loopback::serve(Arc::downgrade(self), awaited, listener, stop.clone()));
+        self.listeners().insert(platform.id.clone(), Listener::new(stop));
+    }
+
+    async fn open_browser(&self, url: Url) {
+        let browser = Arc::clone(&self.browser);
+        match tokio::task::spawn_blocking(move || browser.open(&url)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the person has to open the address by hand"),
+            Err(error) => tracing::warn!(%error, "opening the browser failed"),
+        }
+    }
+
+    /// Listens again for the loopback returns that were awaited when the app was closed; call it after the start and
+    /// after the vault was unlocked. A port that is taken meanwhile cannot be listened on; that visit runs out.
+    pub async fn resume(self: &Arc<Self>) {
+        for platform in &self.platforms {
+            let Ok(Some((row, pending))) = self.pending(platform).await else { continue };
+            let port =
+                Url::parse(&pending.redirect).ok().filter(|url| url.scheme() == "http").and_then(|url| url.port());
+            let (Some(port), false) = (port, row.used || self.clock.now() >= row.expires_at) else { continue };
+            if self.listeners().contains_key(&platform.id) {
+                continue;
+            }
+            match loopback::bind(port).await {
+                Ok(listener) => self.listen(platform, &pending.redirect, listener),
+                Err(error) => tracing::warn!(%error, platform = platform.id, "the return cannot be listened for again"),
+            }
+        }
+    }
+
+    /// Takes a deep link. `true` when it was the awaited return of a sign-in, whatever came of it; `false` when it was
+    /// dropped, which changes nothing.
+    pub async fn deep_link(self: &Arc<Self>, link: &str) -> bool {
+        let ending = match read_link(link) {
+            Ok((platform, callback)) => self.arrive(platform, &format!("zhiyou://auth/{platform}"), callback).await,
+            Err(error) => self.dropped_for(&error.to_string()),
+        };
+        ending != Ending::Dropped
+    }
+
+    /// Returns that were dropped since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn dropped_for(&self, why: &str) -> Ending {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        // Never the link itself: it may hold a code.
+        tracing::info!(why, "a return was dropped");
+        Ending::Dropped
+    }
+
+    /// Takes a return that came by the address `by`.
+    pub(super) async fn arrive(&self, platform: &str, by: &str, callback: Callback) -> Ending {
+        let Ok(platform) = self.known(platform) else { return self.dropped_for("unknown platform") };
+        let claimed = match self.claim(platform, by, &callback).await {
+            Ok(claimed) => claimed,
+            Err(why) => return self.dropped_for(&why.to_string()),
+        };
+        let (attempt, pending) = claimed;
+        let outcome = match &callback.answer {
+            Answer::Error(code) if code == "access_denied" => Err("denied"),
+            Answer::Error(_) => Err("provider"),
+            Answer::Code(code) => {
+                let now = self.clock.now();
+                tokens::redeem(&self.http, platform, &pending, code, now).await.map_err(|error| {
+                    tracing::warn!(%error, platform = platform.id, "the code could not be redeemed");
+                    "provider"
+                })
+            }
+        };
+        match self.finish(platform, &attempt, outcome).await {
+            Ok(ending) => ending,
+            Err(why) => self.dropped_for(&why.to_string()),
+        }
+    }
+
+    /// Checks a return against the visit under way and claims it. Who answered is checked before what was answered.
+    async fn claim(&self, platform: &Platform, by: &str, callback: &Callback) -> Result<(String, Pending), Drop> {
+        let (row, pending) = self.pending(platform).await?.ok_or(Drop::NothingAwaited)?;
+        if pending.redirect != by {
+            return Err(Drop::OtherReturn);
+        }
+        verify_slices_are_equal(pending.state.as_bytes(), callback.state.expose().as_bytes())
+            .map_err(|_| Drop::State)?;
+        if row.used {
+            return Err(Drop::Used);
+        }
+        if self.clock.now() >= row.expires_at {
+            return Err(Drop::Late);
+        }
+        match &callback.iss {
+            Some(iss) if *iss != pending.issuer => return Err(Drop::Issuer),
+            None if pending.iss_in_response => return Err(Drop::NoIssuer),
+            Some(_) | None => {}
+        }
+        let mut tx = self.db.begin().await?;
+        if !pending_sign_ins::claim(&mut tx, &platform.id, &row.attempt).await? {
+            return Err(Drop::Used);
+        }
+        self.db.commit(tx).await?;
+        Ok((row.attempt, pending))
+    }
+
+    /// Ends a claimed visit: tokens or a reason, the visit's end and the change row in one transaction.
+    async fn finish(
+        &self,
+        platform: &Platform,
+        attempt: &str,
+        outcome: Result<Tokens, &'static str>,
+    ) -> Result<Ending, Drop> {
+        let _turn = self.turn(&platform.id).lock().await;
+        let before = sign_ins::read(self.db.reader(), &platform.id).await?;
+        let row = match &outcome {
+            Ok(tokens) => Some(self.connected_row(platform, before.as_ref(), tokens)?),
+            // A sign-in that still works is not lost because another try failed.
+            Err(_) if before.as_ref().is_some_and(|row| row.state == State::Connected) => None,
+            Err(why) => Some(self.plain_row(platform, before.as_ref(), State::Failed((*why).to_owned()))),
+        };
+        let mut tx = self.db.begin().await?;
+        let current = pending_sign_ins::delete(&mut tx, &platform.id, attempt).await?;
+        let written = match &row {
+            Some(row) if current => sign_ins::put(&mut tx, row, self.clock.now()).await?,
+            Some(_) | None => current,
+        };
+        if !written {
+            tx.rollback().await.map_err(StoreError::from)?;
+            // Given up or begun anew meanwhile: nobody wants these tokens any more.
+            if let Ok(tokens) = &outcome {
+                self.revoke(platform, tokens).await;
+            }
+            return Err(Drop::NothingAwaited);
+        }
+        changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        self.db.commit(tx).await?;
+        if outcome.is_err() {
+            return Ok(Ending::NotConnected);
+        }
+        if let Some(old) = before.and_then(|row| self.open_tokens(&row).ok().flatten()) {
+            self.revoke(platform, &old).await;
+        }
+        Ok(Ending::Connected)
+    }
+
+    pub(super) fn connected_row(
+        &self,
+        platform: &Platform,
+        before: Option<&SignInRow>,
+        tokens: &Tokens,
+    ) -> Result<SignInRow, VaultError> {
+        let mut row = self.plain_row(platform, before, State::Connected);
+        let plain = tokens.plain().map_err(|_| VaultError::Damaged)?;
+        row.tokens = Some(self.seal_tokens(&row, &plain)?);
+        Ok(row)
+    }
+
+    pub(super) fn plain_row(&self, platform: &Platform, before: Option<&SignInRow>, state: State) -> SignInRow {
+        SignInRow {
+            platform: platform.id.clone(),
+            state,
+            issuer: platform.issuer.clone(),
+            account: None,
+            serial: before.map_or(1, |row| row.serial.saturating_add(1)),
+            tokens: None,
+        }
+    }
+
+    /// Gives up waiting for the browser; an earlier sign-in stays.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown platform; the store's faults.
+    pub async fn cancel(&self, platform: &str) -> Result<SignInView, Fault> {
+        let platform = self.known(platform)?;
+        if let Some(row) = pending_sign_ins::read(self.db.reader(), &platform.id).await? {
+            let mut tx = self.db.begin().await?;
+            pending_sign_ins::delete(&mut tx, &platform.id, &row.attempt).await?;
+            changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+            self.db.commit(tx).await?;
+        }
+        self.close_listener(&platform.id);
+        Ok(self.view_of(platform).await?)
+    }
+
+    /// Random bytes as URL-safe text: 43 characters for 32 bytes.
+    fn random_text<const N: usize>(&self) -> Result<String, Fault> {
+        let mut bytes = Zeroizing::new([0; N]);
+        aws_lc_rs::rand::SecureRandom::fill(&self.rng, &mut *bytes)
+            .map_err(|_| Fault::new(FaultCode::Internal, "no randomness"))?;
+        Ok(URL_SAFE_NO_PAD.encode(*bytes))
+    }
+}

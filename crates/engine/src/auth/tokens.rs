@@ -1,0 +1,258 @@
+//! The token endpoint: redeeming a code, refreshing, revoking; and how tokens are kept.
+//!
+//! Deliberately not here: when to refresh, and where the sealed tokens are stored.
+
+use super::{
+    http::{Http, HttpError},
+    metadata::Server,
+    pending::Pending,
+    platform::Platform,
+};
+use crate::secret::Sensitive;
+use oauth2::{
+    AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, CsrfToken, HttpRequest, HttpResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
+    basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError, BasicTokenResponse, BasicTokenType},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use std::pin::Pin;
+use url::Url;
+use zeroize::{Zeroize, Zeroizing};
+use zhiyou_domain::time::UtcMicros;
+
+/// Assumed where the platform does not say, or says nonsense; seconds.
+const LIFETIME_DEFAULT_S: u64 = 600;
+/// No access token is used for longer without asking again; seconds.
+const LIFETIME_MAX_S: u64 = 24 * 3600;
+
+/// What a platform gave, as it is sealed.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Tokens {
+    pub(super) access: String,
+    pub(super) refresh: Option<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) expires_at_us: i64,
+    /// Until then, a refusal of this token means that refreshing does not help.
+    pub(super) proven_until_us: i64,
+}
+
+impl Drop for Tokens {
+    fn drop(&mut self) {
+        self.access.zeroize();
+        self.refresh.zeroize();
+    }
+}
+
+impl Tokens {
+    /// As bytes to seal.
+    pub(super) fn plain(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+        Ok(Zeroizing::new(serde_json::to_vec(self)?))
+    }
+}
+
+/// Why the token endpoint gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenError {
+    /// The code or refresh token is not, or no longer, good.
+    #[error("the platform refuses the grant")]
+    Grant,
+    /// It refused for another reason, or its answer may not be used.
+    #[error("the platform's answer: {0}")]
+    Refused(&'static str),
+    /// No answer, or a passing failure.
+    #[error("the platform does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// The address that the browser is sent to.
+pub(super) fn authorization_url(
+    platform: &Platform,
+    server: &Server,
+    pending: &Pending,
+) -> Result<Url, url::ParseError> {
+    let verifier = PkceCodeVerifier::new(pending.verifier.clone());
+    let proof = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+    let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
+        .set_auth_uri(AuthUrl::from_url(server.authorization.clone()))
+        .set_redirect_uri(RedirectUrl::new(pending.redirect.clone())?);
+    let state = pending.state.clone();
+    let (url, _) = client
+        .authorize_url(|| CsrfToken::new(state))
+        .add_scopes(platform.scopes.iter().cloned().map(Scope::new))
+        .set_pkce_challenge(proof)
+        .url();
+    Ok(url)
+}
+
+/// Redeems a code.
+pub(super) async fn redeem(
+    http: &Http,
+    platform: &Platform,
+    pending: &Pending,
+    code: &Sensitive<String>,
+    now: UtcMicros,
+) -> Result<Tokens, TokenError> {
+    let redirect = RedirectUrl::new(pending.redirect.clone()).map_err(|_| TokenError::Refused("redirect address"))?;
+    let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
+        .set_token_uri(TokenUrl::from_url(pending.token_endpoint.clone()))
+        .set_redirect_uri(redirect);
+    let request = client
+        .exchange_code(AuthorizationCode::new(code.expose().clone()))
+        .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
+    let answer = request.request_async(&Strict(http)).await.map_err(explain)?;
+    accept(&answer, &platform.scopes, now)
+}
+
+/// Asks for new tokens; the old refresh token may be worthless from here on.
+pub(super) async fn refresh(
+    http: &Http,
+    platform: &Platform,
+    server: &Server,
+    old: &Tokens,
+    now: UtcMicros,
+) -> Result<Tokens, TokenError> {
+    let refresh = RefreshToken::new(old.refresh.clone().ok_or(TokenError::Grant)?);
+    let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
+        .set_token_uri(TokenUrl::from_url(server.token.clone()));
+    let request = client.exchange_refresh_token(&refresh);
+    let answer = request.request_async(&Strict(http)).await.map_err(explain)?;
+    let mut new = accept(&answer, &old.scopes, now)?;
+    if new.refresh.is_none() {
+        new.refresh.clone_from(&old.refresh);
+    }
+    Ok(new)
+}
+
+/// Revokes (RFC 7009). The refresh token takes its access tokens along.
+pub(super) async fn revoke(
+    http: &Http,
+    platform: &Platform,
+    server: &Server,
+    tokens: &Tokens,
+) -> Result<(), TokenError> {
+    let Some(endpoint) = server.revocation.clone() else { return Ok(()) };
+    let (token, hint) = match &tokens.refresh {
+        Some(refresh) => (refresh, "refresh_token"),
+        None => (&tokens.access, "access_token"),
+    };
+    let form = [("token", token.as_str()), ("token_type_hint", hint), ("client_id", &platform.client_id)];
+    match http.post(endpoint, &form).await {
+        Ok(200) => Ok(()),
+        Ok(status) => Err(TokenError::Unavailable(format!("HTTP {status}"))),
+        Err(error) => Err(TokenError::Unavailable(error.to_string())),
+    }
+}
+
+/// The client for token requests: its answers are made strict where the library is lenient, and lenient where it is strict.
+struct Strict<'a>(&'a Http);
+
+impl<'c> AsyncHttpClient<'c> for Strict<'_> {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move { Ok(strict(self.0.send(request).await?)) })
+    }
+}
+
+fn strict(mut answer: HttpResponse) -> HttpResponse {
+    let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(answer.body()) else { return answer };
+    // Success and error at once is an error.
+    if answer.status() == StatusCode::OK && body.contains_key("error") {
+        *answer.status_mut() = StatusCode::BAD_REQUEST;
+        body.retain(|name, _| name.starts_with("error"));
+    }
+    // A lifetime that is no whole number of seconds is no lifetime.
+    if body.get("expires_in").is_some_and(|value| !value.is_u64()) {
+        body.remove("expires_in");
+    }
+    if let Ok(bytes) = serde_json::to_vec(&body) {
+        answer.body_mut().zeroize();
+        *answer.body_mut() = bytes;
+    }
+    answer
+}
+
+fn explain(error: BasicRequestTokenError<HttpError>) -> TokenError {
+    match error {
+        RequestTokenError::ServerResponse(answer) => match answer.error() {
+            BasicErrorResponseType::InvalidGrant => TokenError::Grant,
+            BasicErrorResponseType::Extension(code) if code == "server_error" || code == "temporarily_unavailable" => {
+                TokenError::Unavailable(code.clone())
+            }
+            _ => TokenError::Refused("an error"),
+        },
+        RequestTokenError::Request(error) => TokenError::Unavailable(error.to_string()),
+        // The body may hold tokens and stays out of every text.
+        RequestTokenError::Parse(..) => TokenError::Refused("not a token answer"),
+        RequestTokenError::Other(_) => TokenError::Unavailable("an answer without a token".to_owned()),
+    }
+}
+
+/// Takes an answer that gives what was asked and no more.
+fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Result<Tokens, TokenError> {
+    if *answer.token_type() != BasicTokenType::Bearer {
+        return Err(TokenError::Refused("not a bearer token"));
+    }
+    let scopes = match answer.scopes() {
+        Some(granted) => granted.iter().map(|scope| scope.to_string()).filter(|scope| !scope.is_empty()).collect(),
+        // RFC 6749 §5.1: absent means as asked.
+        None => asked.to_vec(),
+    };
+    if scopes.iter().any(|scope| !asked.contains(scope)) {
+        return Err(TokenError::Refused("more was granted than asked"));
+    }
+    let usable = |token: &str| (1..=16 * 1024).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+    let refresh = answer.refresh_token().map(|token| token.secret().clone());
+    if !usable(answer.access_token().secret()) || refresh.as_deref().is_some_and(|token| !usable(token)) {
+        return Err(TokenError::Refused("an unusable token"));
+    }
+    let lifetime_s = answer.expires_in().map_or(LIFETIME_DEFAULT_S, |lifetime| lifetime.as_secs()).min(LIFETIME_MAX_S);
+    Ok(Tokens {
+        access: answer.access_token().secret().clone(),
+        refresh,
+        scopes,
+        expires_at_us: now.plus_seconds(i64::try_from(lifetime_s).unwrap_or(0)).0,
+        proven_until_us: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn take(body: Value) -> Result<Tokens, TokenError> {
+        let answer: BasicTokenResponse = serde_json::from_value(body).map_err(|_| TokenError::Refused("json"))?;
+        accept(&answer, &["profile".to_owned(), "loyalty".to_owned()], UtcMicros(0))
+    }
+
+    #[test]
+    fn a_narrower_grant_is_kept_as_it_is_and_a_wider_one_refused() {
+        let grant = |scope: &str| take(json!({"access_token": "a", "token_type": "bearer", "scope": scope}));
+        assert_eq!(grant("profile").unwrap().scopes, ["profile"]);
+        assert!(matches!(grant("profile admin"), Err(TokenError::Refused(_))));
+    }
+
+    #[test]
+    fn other_token_types_and_unusable_tokens_are_refused() {
+        for (kind, token) in
+            [("mac", "a"), ("DPoP", "a"), ("N_A", "a"), ("Bearer", ""), ("Bearer", "a\r\nX: y"), ("Bearer", "é")]
+        {
+            assert!(take(json!({"access_token": token, "token_type": kind})).is_err(), "{kind} {token:?}");
+        }
+        assert!(take(json!({"access_token": "a"})).is_err());
+    }
+
+    #[test]
+    fn a_lifetime_is_never_longer_than_a_day() {
+        let lives = |body: Value| take(body).unwrap().expires_at_us / 1_000_000;
+        assert_eq!(lives(json!({"access_token": "a", "token_type": "Bearer"})), 600);
+        assert_eq!(
+            lives(json!({"access_token": "a", "token_type": "Bearer", "expires_in": 1_000_000_000_000u64})),
+            86_400
+        );
+        assert_eq!(lives(json!({"access_token": "a", "token_type": "Bearer", "expires_in": 0})), 0);
+    }
+}
