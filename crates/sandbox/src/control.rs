@@ -21,6 +21,8 @@ use crate::{book, clock, notify};
 #[derive(Default)]
 pub(crate) struct Listeners {
     list: Mutex<Vec<Listener>>,
+    /// Held while an offset is told, so that nobody hears an older one after a newer one.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -118,11 +120,13 @@ async fn advance_clock(State(world): State<Shared>, Json(body): Json<Value>) -> 
         .as_i64()
         .and_then(|ms| ms.checked_mul(1000))
         .ok_or_else(|| wrong("advance_ms is missing"))?;
+    let _turn = world.listeners.turn.lock().await;
     let mut book = world.book().await?;
     let offset_us = world.clock.offset_us().checked_add(advance_us).ok_or_else(|| wrong("too far"))?;
     book.set("offset_us", offset_us).await?;
+    book.commit().await?;
     world.clock.set_offset(offset_us);
-    world.commit(book).await?;
+    world.doorbell.notify_one();
     tell_all(&world, offset_us).await;
     Ok(Json(clock_view(&world)))
 }
@@ -150,6 +154,7 @@ async fn tell(world: &Shared, listener: &Listener, offset_us: i64) -> bool {
 async fn register_listener(State(world): State<Shared>, Json(body): Json<Value>) -> Answer {
     let url = body["url"].as_str().ok_or_else(|| wrong("url is missing"))?.to_owned();
     let listener = Listener { url, token: body["token"].as_str().unwrap_or_default().to_owned() };
+    let _turn = world.listeners.turn.lock().await;
     let offset_us = world.clock.offset_us();
     if !tell(&world, &listener, offset_us).await {
         return Err(Problem(StatusCode::BAD_GATEWAY, "the listener does not answer".to_owned()));
@@ -172,6 +177,7 @@ async fn list_switches(State(world): State<Shared>) -> Json<Value> {
 async fn set_switch(State(world): State<Shared>, Json(body): Json<Map<String, Value>>) -> Answer {
     if body.get("reset") == Some(&json!(true)) {
         world.switches.reset();
+        crate::wechatpay::reconsider_refunds(&world).await?;
     } else if body.get("switch") == Some(&json!("revoke_all")) {
         crate::oauth::revoke_all(&world).await?;
     } else {

@@ -10,6 +10,7 @@ mod offers;
 mod orders;
 mod payments;
 mod places;
+mod search;
 mod seats;
 mod stays;
 mod webhooks;
@@ -49,9 +50,9 @@ pub(crate) fn router(world: &Shared) -> Router {
 
 fn air() -> Router<Shared> {
     Router::new()
-        .route("/air/offer_requests", get(offers::list_requests).post(offers::search))
-        .route("/air/offer_requests/", post(offers::search))
-        .route("/air/offer_requests/{id}", get(offers::get_request))
+        .route("/air/offer_requests", get(search::list).post(search::create))
+        .route("/air/offer_requests/", post(search::create))
+        .route("/air/offer_requests/{id}", get(search::get))
         .route("/air/offers", get(offers::list))
         .route("/air/offers/{id}", get(offers::get))
         .route("/air/offers/{id}/actions/price", post(offers::price))

@@ -155,7 +155,9 @@ async fn open(config: &Config) -> Result<([TcpListener; 5], Shared), StartError>
     let folder = config.data_dir.clone();
     let credentials =
         tokio::task::spawn_blocking(move || keys::load_or_make(&folder)).await.map_err(std::io::Error::other)??;
-    let store = store::Store::open(&config.data_dir.join("sandbox.db")).await?;
+    let path = config.data_dir.join("sandbox.db");
+    private_file(&path)?;
+    let store = store::Store::open(&path).await?;
     let (starts, offset_us) = count_start(&store).await?;
     let (listeners, urls) = bind(config).await?;
     let world = World {
@@ -212,6 +214,15 @@ async fn bind(config: &Config) -> Result<([TcpListener; 5], Announcement), Start
         control_token,
     };
     Ok((listeners, announcement))
+}
+
+/// Makes the file its owner's alone before anything is written to it; SQLite gives its side files the same mode.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn private_folder(path: &Path) -> std::io::Result<()> {

@@ -4,6 +4,7 @@
 //! Only loopback receivers are called; a delivery to any other address is recorded as never sent. Deliberately not here:
 //! the bodies and signatures (each provider signs a fresh copy for every try).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -106,6 +107,7 @@ pub(crate) async fn send_again(world: &World, about: &str, corrupt: bool) -> Res
     document.due_us = Some(world.now_us());
     document.inner["corrupt"] = json!(i64::from(corrupt));
     document.inner["tries"] = json!(0);
+    document.inner["asked_again"] = json!(document.number("asked_again") + 1);
     book.put(DELIVERY, &document).await?;
     world.commit(book).await?;
     Ok(true)
@@ -160,8 +162,13 @@ async fn round(world: &Shared) -> Result<Duration, StoreError> {
     let mut book = world.book().await?;
     let due = book.due(DELIVERY, world.now_us()).await?;
     drop(book);
+    let mut sending = tokio::task::JoinSet::new();
     for delivery in due {
-        deliver(world, delivery).await?;
+        let world = Arc::clone(world);
+        sending.spawn(async move { deliver(&world, delivery).await });
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent.map_err(|error| StoreError::Io(std::io::Error::other(error)))??;
     }
     let mut book = world.book().await?;
     let mut next_us = i64::MAX;
@@ -175,40 +182,49 @@ async fn round(world: &Shared) -> Result<Duration, StoreError> {
 async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError> {
     if delivery.inner["probe"] == json!(true) {
         delivery.inner["probe"] = json!(false);
-        attempt(world, &delivery, Variant::Probe).await?;
+        let status = send(world, &delivery, Variant::Probe).await;
+        let mut book = world.book().await?;
+        record(world, &mut book, &delivery, Variant::Probe, status).await?;
+        book.commit().await?;
     }
     let corrupt = delivery.number("corrupt");
     delivery.inner["corrupt"] = json!((corrupt - 1).max(0));
-    let status = attempt(world, &delivery, if corrupt > 0 { Variant::Corrupt } else { Variant::Genuine }).await?;
-    let tries = delivery.number("tries");
-    delivery.inner["tries"] = json!(tries + 1);
-    let schedule: &[i64] =
-        if delivery.hidden("provider") == "wechatpay" { &WECHATPAY_RETRY_S } else { &DUFFEL_RETRY_S };
-    let again = usize::try_from(tries).ok().and_then(|tries| schedule.get(tries));
-    let arrived = status.is_some_and(|status| (200..300).contains(&status));
-    let next = again.filter(|_| !arrived).map(|wait_s| world.now_us().saturating_add(wait_s * 1_000_000));
+    let variant = if corrupt > 0 { Variant::Corrupt } else { Variant::Genuine };
+    let status = send(world, &delivery, variant).await;
+    let next_us = next_try(world, &delivery, status);
+    delivery.inner["tries"] = json!(delivery.number("tries") + 1);
     let mut book = world.book().await?;
-    // Somebody may have asked for it again while this try was under way: an earlier due time then stands.
-    let asked_again = book.get(DELIVERY, &delivery.id).await?.filter(|stored| stored.due_us != delivery.due_us);
-    if asked_again.is_none() {
-        delivery.due_us = next;
+    record(world, &mut book, &delivery, variant, status).await?;
+    // Somebody may have asked for it again while this try was under way: then it is still due.
+    let stored = book.get(DELIVERY, &delivery.id).await?;
+    if stored.is_some_and(|stored| stored.number("asked_again") == delivery.number("asked_again")) {
+        delivery.due_us = next_us;
         book.put(DELIVERY, &delivery).await?;
     }
     book.commit().await
 }
 
-async fn attempt(world: &World, delivery: &Document, variant: Variant) -> Result<Option<i64>, StoreError> {
-    let status = send(world, delivery, variant).await;
-    let mut book = world.book().await?;
-    book.record_attempt(&Attempt {
-        delivery_id: delivery.id.clone(),
-        at_us: world.now_us(),
-        variant: variant.name().to_owned(),
-        status,
-    })
-    .await?;
-    book.commit().await?;
-    Ok(status)
+/// When the provider would try again; none after a 2xx and at the end of its patience.
+fn next_try(world: &World, delivery: &Document, status: Option<i64>) -> Option<i64> {
+    if status.is_some_and(|status| (200..300).contains(&status)) {
+        return None;
+    }
+    let wechatpay = delivery.hidden("provider") == "wechatpay";
+    let schedule: &[i64] = if wechatpay { &WECHATPAY_RETRY_S } else { &DUFFEL_RETRY_S };
+    let wait_s = schedule.get(usize::try_from(delivery.number("tries")).ok()?)?;
+    Some(world.now_us().saturating_add(wait_s * 1_000_000))
+}
+
+async fn record(
+    world: &World,
+    book: &mut Book,
+    delivery: &Document,
+    variant: Variant,
+    status: Option<i64>,
+) -> Result<(), StoreError> {
+    let attempt =
+        Attempt { delivery_id: delivery.id.clone(), at_us: world.now_us(), variant: variant.name().to_owned(), status };
+    book.record_attempt(&attempt).await
 }
 
 /// The receiver's HTTP status; none when it could not be reached or is no loopback address.

@@ -397,7 +397,7 @@ pub(super) async fn list(State(world): State<Shared>, Query(query): Query<HashMa
         given("offer_id").is_none_or(|offer| order.link == offer)
             && given("booking_reference").is_none_or(|reference| order.text("booking_reference") == reference)
             && given("awaiting_payment")
-                .is_none_or(|awaiting| order.wire["payment_status"]["awaiting_payment"].to_string() == awaiting)
+                .is_none_or(|awaiting| order.wire["payment_status"]["awaiting_payment"] == (awaiting == "true"))
     };
     page(all.iter().rev().filter(wanted).map(|order| order.wire.clone()).collect(), &query)
 }

@@ -72,8 +72,7 @@ pub(super) async fn create(State(world): State<Shared>, Data(data): Data) -> Ans
 fn raise(world: &World, order: &mut Document) -> bool {
     let for_pay = |params: &serde_json::Map<String, Value>| params.get("op").is_some_and(|op| op == "pay");
     let Some(params) = world.switches.strike_where(PROVIDER, "price_rise", for_pay) else { return false };
-    let rise = params.get("amount").and_then(Value::as_str).and_then(money::fen).unwrap_or(1000);
-    let total = order.number("total_fen").saturating_add(rise);
+    let total = order.number("total_fen").saturating_add(super::offers::rise_fen(&params));
     order.inner["total_fen"] = json!(total);
     order.wire["total_amount"] = json!(money::text(total));
     true

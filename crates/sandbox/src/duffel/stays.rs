@@ -61,7 +61,7 @@ impl Wish {
                 "Field 'check_out_date' must be 1 to 99 nights after 'check_in_date'",
             ));
         }
-        if !(1..=9).contains(&wish.rooms) || !wish.guests.as_array().is_some_and(|guests| !guests.is_empty()) {
+        if !(1..=9).contains(&wish.rooms) || wish.guests.as_array().is_none_or(Vec::is_empty) {
             return Err(Refusal::field("guests", "validation_required", "Fields 'rooms' and 'guests' can't be blank"));
         }
         Ok(wish)

@@ -151,7 +151,10 @@ pub(crate) async fn settle_refunds(world: &World) -> Result<(), StoreError> {
 /// After a rule changed: refunds that were left open end as the rule now says.
 pub(crate) async fn reconsider(world: &World) -> Result<(), StoreError> {
     let rule = world.switches.word(PROVIDER, "refund_outcome");
-    let Some(outcome) = rule.filter(|outcome| outcome != "PROCESSING") else { return Ok(()) };
+    let outcome = rule.unwrap_or_else(|| "SUCCESS".to_owned());
+    if outcome == "PROCESSING" {
+        return Ok(());
+    }
     let mut book = world.book().await?;
     for mut refund in book.all(REFUND).await? {
         if refund.text("status") == "PROCESSING" && refund.due_us.is_none() {

@@ -1,0 +1,15 @@
+//! The sandbox over its own wire: faults, time, restarts and the rules that keep money and seats single.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "wire/bench.rs"]
+mod bench;
+#[path = "wire/control.rs"]
+mod control;
+#[path = "wire/flights.rs"]
+mod flights;
+#[path = "wire/payments.rs"]
+mod payments;
+#[path = "wire/sign_in.rs"]
+mod sign_in;
+#[path = "wire/stays.rs"]
+mod stays;
