@@ -132,8 +132,9 @@ fn interop() -> Count {
     if let Err(error) = prepared {
         return check(Err(error));
     }
-    let mut npm = command("npm", ["test"]);
-    npm.current_dir(root().join("tests/interop")).env("ZHIYOUCTL", target().join("debug/zhiyouctl"));
+    let tool = target().join("debug/zhiyouctl").display().to_string();
+    let mut npm = command("npm", ["run", "with-sandbox", "--", tool.as_str(), "sandbox"]);
+    npm.current_dir(root().join("tests/interop"));
     counted(observe(npm), count::node_test)
 }
 

@@ -15,3 +15,4 @@ pub mod store;
 pub mod vault;
 
 pub use engine::{Demo, Engine, Options};
+pub use zhiyou_domain::fault;

@@ -12,7 +12,9 @@ use zhiyou_domain::port::{Outcome, Reason, ReasonCode};
 /// Long enough for a slow network, short enough to try again while the traveller looks on.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An airline may take its time; after this the outcome is unknown and is looked up.
-const TIMEOUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(24);
+/// A read is quick or can be asked again; with it a tool that reads before it acts still answers within a minute.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// A search for nine passengers is a few megabytes; more is not an answer.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -20,6 +22,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     client: Client,
+    read_timeout: Duration,
 }
 
 /// An answer, read to its end.
@@ -70,7 +73,7 @@ impl Http {
             Profile::Sandbox => builder.no_proxy().tls_certs_only([]),
             Profile::Live => builder.https_only(true),
         };
-        Ok(Self { client: builder.build()? })
+        Ok(Self { client: builder.build()?, read_timeout: READ_TIMEOUT.min(timeout) })
     }
 
     /// Builds a request to be sent with [`Self::send`].
@@ -79,7 +82,10 @@ impl Http {
     }
 
     /// Sends once and reads the whole answer.
-    pub(crate) async fn send(&self, request: Request) -> Result<Answered, Failure> {
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Answered, Failure> {
+        if request.method() == reqwest::Method::GET {
+            *request.timeout_mut() = Some(self.read_timeout);
+        }
         let mut response = self.client.execute(request).await.map_err(|error| classify(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();

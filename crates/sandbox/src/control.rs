@@ -34,6 +34,7 @@ struct Listener {
 /// The routes of the control port.
 pub(crate) fn router(world: &Shared) -> Router {
     Router::new()
+        .route("/announcement", get(announcement))
         .route("/credentials", get(credentials))
         .route("/book", get(read_book))
         .route("/clock", get(read_clock).post(advance_clock))
@@ -44,6 +45,11 @@ pub(crate) fn router(world: &Shared) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(world), authorised))
         .layer(middleware::from_fn_with_state(world.urls.control.clone(), literal_host))
         .with_state(Arc::clone(world))
+}
+
+/// Where everything answers, for a program that was only told where this port is.
+async fn announcement(State(world): State<Shared>) -> Json<crate::Announcement> {
+    Json(world.urls.clone())
 }
 
 async fn authorised(State(world): State<Shared>, request: Request, next: Next) -> Response {

@@ -151,7 +151,7 @@ impl Auth {
         let platform = self.known(platform)?;
         let turn = self.turn(&platform.id).lock().await;
         let before = sign_ins::read(self.db.reader(), &platform.id).await?;
-        let tokens = before.as_ref().and_then(|row| self.open_tokens(row).ok().flatten());
+        let tokens = before.as_ref().and_then(|row| self.revocable(platform, row));
         let mut tx = self.db.begin().await?;
         if let Some(pending) = pending_sign_ins::read(self.db.reader(), &platform.id).await? {
             pending_sign_ins::delete(&mut tx, &platform.id, &pending.attempt).await?;
@@ -246,6 +246,11 @@ impl Auth {
         if let Err(why) = done {
             tracing::warn!(why, platform = platform.id, "tokens were forgotten here but not revoked there");
         }
+    }
+
+    /// The row's tokens, if the platform may be shown them: they are its own issuer's.
+    pub(super) fn revocable(&self, platform: &Platform, row: &SignInRow) -> Option<Tokens> {
+        if row.issuer == platform.issuer { self.open_tokens(row).ok().flatten() } else { None }
     }
 
     pub(super) fn seal_tokens(&self, row: &SignInRow, plain: &Zeroizing<Vec<u8>>) -> Result<Vec<u8>, VaultError> {

@@ -277,7 +277,7 @@ impl Auth {
         if outcome.is_err() {
             return Ok(Ending::NotConnected);
         }
-        if let Some(old) = before.and_then(|row| self.open_tokens(&row).ok().flatten()) {
+        if let Some(old) = before.and_then(|row| self.revocable(platform, &row)) {
             self.revoke(platform, &old).await;
         }
         Ok(Ending::Connected)

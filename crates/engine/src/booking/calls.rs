@@ -313,7 +313,7 @@ impl Ports {
             match self.flights.call_as("getMemberProfile", &query, &token).await {
                 // One refresh is tried; a platform that refuses twice has signed the traveller out.
                 Outcome::Declined(reason) if reason.code == ReasonCode::Unauthorized => {
-                    travellers.auth.rejected(platform).await;
+                    travellers.auth.rejected(platform, &token).await;
                     if last_try {
                         return refused(reason);
                     }

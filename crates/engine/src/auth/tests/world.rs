@@ -1,0 +1,263 @@
+//! What sign-in meets in tests: the sandbox's member platform, a person with a browser, a clock to turn, and a platform
+//! that answers whatever the test says.
+
+use super::super::*;
+use crate::ports::{BrowserError, KeyStore, KeyStoreError};
+use std::{
+    sync::{LazyLock, atomic::AtomicI64, atomic::Ordering},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use url::Url;
+use zeroize::Zeroizing;
+use zhiyou_domain::time::UtcMicros;
+
+/// One sandbox for all tests; it holds nothing that one test could change for another.
+static ISSUER: LazyLock<String> = LazyLock::new(|| {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let folder = TempDir::new().unwrap();
+            let config = zhiyou_sandbox::Config {
+                data_dir: folder.path().to_owned(),
+                seed: 1,
+                listen: std::net::Ipv4Addr::LOCALHOST.into(),
+                virtual_clock: true,
+                control_token: None,
+            };
+            let sandbox = zhiyou_sandbox::start(config).await.unwrap();
+            send.send(sandbox.announcement().oauth.clone()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receive.recv().unwrap()
+});
+
+pub(super) fn issuer() -> String {
+    ISSUER.clone()
+}
+
+/// A clock that moves when told.
+pub(super) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(super) fn advance_seconds(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> UtcMicros {
+        UtcMicros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A browser that remembers where it was sent, or that does not open.
+#[derive(Default)]
+pub(super) struct TestBrowser {
+    pub(super) broken: bool,
+    pub(super) opened: Mutex<Vec<Url>>,
+}
+
+impl Browser for TestBrowser {
+    fn open(&self, url: &Url) -> Result<(), BrowserError> {
+        if self.broken {
+            return Err(BrowserError("no display".to_owned()));
+        }
+        self.opened.lock().unwrap().push(url.clone());
+        Ok(())
+    }
+}
+
+/// A keyring in memory, or none.
+pub(super) struct TestKeys(pub(super) Option<Mutex<Option<Vec<u8>>>>);
+
+impl KeyStore for TestKeys {
+    fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
+        let slot = self.0.as_ref().ok_or_else(|| KeyStoreError::Missing("none".to_owned()))?;
+        Ok(slot.lock().unwrap().clone().map(Zeroizing::new))
+    }
+    fn write(&self, key: &[u8]) -> Result<(), KeyStoreError> {
+        let slot = self.0.as_ref().ok_or_else(|| KeyStoreError::Missing("none".to_owned()))?;
+        *slot.lock().unwrap() = Some(key.to_vec());
+        Ok(())
+    }
+    fn delete(&self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+}
+
+/// A platform `zz-club` at `issuer`.
+pub(super) fn club(issuer: &str) -> Platform {
+    Platform { issuer: issuer.to_owned(), ..Platform::bundled(&Url::parse("http://127.0.0.1").unwrap()).unwrap().remove(0) }
+}
+
+/// An installation: what stays when the app is closed, and the app.
+pub(super) struct App {
+    pub(super) folder: TempDir,
+    pub(super) clock: Arc<TestClock>,
+    pub(super) browser: Arc<TestBrowser>,
+    keys: Arc<TestKeys>,
+    pub(super) platforms: Vec<Platform>,
+    pub(super) auth: Arc<Auth>,
+}
+
+impl App {
+    /// The app in demo mode with the sandbox's platform.
+    pub(super) async fn start() -> Self {
+        Self::with(vec![club(&issuer())], true, TestBrowser::default(), true).await
+    }
+
+    /// The app in demo mode with a platform at another issuer.
+    pub(super) async fn at(issuer: &str) -> Self {
+        Self::with(vec![club(issuer)], true, TestBrowser::default(), true).await
+    }
+
+    pub(super) async fn with(platforms: Vec<Platform>, demo: bool, browser: TestBrowser, keyring: bool) -> Self {
+        let folder = TempDir::new().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000_000)));
+        let (browser, keys) = (Arc::new(browser), Arc::new(TestKeys(keyring.then(Mutex::default))));
+        let auth = open(folder.path(), &clock, &browser, &keys, platforms.clone(), demo).await;
+        Self { folder, clock, browser, keys, platforms, auth }
+    }
+
+    /// Closes the app and opens it again, with the same platforms or others.
+    pub(super) async fn restart(&mut self, platforms: Vec<Platform>) {
+        self.auth.stop().await;
+        self.auth.db.close().await;
+        self.auth = open(self.folder.path(), &self.clock, &self.browser, &self.keys, platforms, true).await;
+    }
+
+    pub(super) async fn state(&self) -> SignInStateView {
+        self.auth.view("zz-club").await.unwrap().state
+    }
+
+    /// The address the browser was sent to last.
+    pub(super) fn visited(&self) -> Url {
+        self.browser.opened.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+async fn open(
+    folder: &std::path::Path,
+    clock: &Arc<TestClock>,
+    browser: &Arc<TestBrowser>,
+    keys: &Arc<TestKeys>,
+    platforms: Vec<Platform>,
+    demo: bool,
+) -> Arc<Auth> {
+    let db = Db::open(folder).await.unwrap();
+    let vault = Arc::new(Vault::open(db.clone(), keys.clone(), SystemRandom::new()).await.unwrap());
+    Arc::new(Auth::new(db, vault, clock.clone(), browser.clone(), platforms, demo).unwrap())
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    text.split_once(before).unwrap().1.split_once(after).unwrap().0
+}
+
+pub(super) fn client() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+}
+
+/// The person decides on the platform's page; answers the address the browser is sent back to.
+pub(super) async fn decide(page: &Url, decision: &str) -> String {
+    let html = client().get(page.clone()).send().await.unwrap().text().await.unwrap();
+    let number = between(&html, "name=\"number\" value=\"", "\"");
+    let form = [("number", number), ("decision", decision)];
+    let answer = client().post(page.join("/authorize").unwrap()).form(&form).send().await.unwrap();
+    if let Some(location) = answer.headers().get("location") {
+        return location.to_str().unwrap().to_owned();
+    }
+    between(&answer.text().await.unwrap(), "id=\"return\" href=\"", "\"").replace("&amp;", "&")
+}
+
+/// What the platform's protected resource says to this token.
+pub(super) async fn profile_status(token: &str) -> u16 {
+    let request = client().get(format!("{}/profile", issuer())).bearer_auth(token);
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Waits for a condition that will come true.
+pub(super) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// A platform that answers as told. `{issuer}` in an answer becomes its own address.
+pub(super) struct Hostile {
+    pub(super) issuer: String,
+    pub(super) asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Hostile {
+    /// `answer` gets method and path, and gives the status (with further header lines) and the body.
+    pub(super) async fn start<F, A>(answer: F) -> Self
+    where
+        F: Fn(String) -> A + Send + Sync + 'static,
+        A: Future<Output = (&'static str, String)> + Send,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, name, answer) = (asked.clone(), issuer.clone(), Arc::new(answer));
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (seen, name, answer) = (seen.clone(), name.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let mut head = vec![0; 16 * 1024];
+                    let count = stream.read(&mut head).await.unwrap_or(0);
+                    let text = String::from_utf8_lossy(&head[..count]).into_owned();
+                    let line = text.split(" HTTP/").next().unwrap_or_default().to_owned();
+                    seen.lock().unwrap().push(line.clone());
+                    let (status, body) = answer(line).await;
+                    let body = body.replace("{issuer}", &name);
+                    let head = format!(
+                        "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        status.replace("{issuer}", &name),
+                        body.len()
+                    );
+                    let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+                });
+            }
+        });
+        Self { issuer, asked }
+    }
+
+    /// One that is honest but for its token answer.
+    pub(super) async fn with_token_answer(status: &'static str, body: &'static str) -> Self {
+        Self::start(move |line| async move { if line == "POST /token" { (status, body.to_owned()) } else { metadata() } })
+            .await
+    }
+
+    pub(super) fn was_asked(&self, line: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|seen| *seen == line).count()
+    }
+}
+
+/// Sound metadata.
+pub(super) fn metadata() -> (&'static str, String) {
+    let body = r#"{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize","token_endpoint":"{issuer}/token",
+        "revocation_endpoint":"{issuer}/revoke","response_types_supported":["code"],
+        "code_challenge_methods_supported":["S256"],"authorization_response_iss_parameter_supported":true}"#;
+    ("200 OK", body.to_owned())
+}
+
+/// A return that a platform would send for the visit, with a code of one's own choice.
+pub(super) fn return_for(visit: &Url, code: &str, issuer: &str) -> String {
+    let state = visit.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let redirect = visit.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("code", code), ("state", &state), ("iss", issuer)])
+        .finish();
+    format!("{redirect}?{query}")
+}

@@ -1,0 +1,100 @@
+//! Starting and stopping the parts behind the window.
+//!
+//! The window opens at once; commands wait until the parts are up, and are told if they did not come up.
+
+use crate::{browser::SystemBrowser, events, links};
+use std::{path::PathBuf, sync::Arc};
+use tauri::{AppHandle, Manager, Runtime};
+use tokio::sync::watch;
+use zhiyou_embedded::{Embedded, Options};
+use zhiyou_engine::{
+    Engine,
+    fault::{Fault, FaultCode},
+    vault::OsKeyring,
+};
+
+type Outcome = Option<Result<Arc<Engine>, Fault>>;
+
+/// The engine, as soon as it is up.
+pub(crate) struct Starting {
+    outcome: watch::Sender<Outcome>,
+    running: tokio::sync::Mutex<Option<Embedded>>,
+}
+
+impl Default for Starting {
+    fn default() -> Self {
+        Self { outcome: watch::Sender::new(None), running: tokio::sync::Mutex::new(None) }
+    }
+}
+
+impl Starting {
+    /// Waits for the engine.
+    pub(crate) async fn engine(&self) -> Result<Arc<Engine>, Fault> {
+        let mut outcome = self.outcome.subscribe();
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(gone())),
+            Err(_) => Err(gone()),
+        }
+    }
+}
+
+fn gone() -> Fault {
+    Fault::new(FaultCode::Internal, "the app is closing")
+}
+
+/// Starts the parts in the background.
+pub(crate) fn begin<R: Runtime>(app: &AppHandle<R>) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let outcome = start(&app).await;
+        if let Err(fault) = &outcome {
+            tracing::error!(%fault, "the app could not start");
+        }
+        let starting = app.state::<Starting>();
+        starting.outcome.send_replace(Some(outcome));
+        if let Ok(engine) = starting.engine().await {
+            events::forward(&app, &engine);
+            links::deliver(&app, engine);
+        }
+    });
+}
+
+async fn start<R: Runtime>(app: &AppHandle<R>) -> Result<Arc<Engine>, Fault> {
+    let data_dir = data_dir(app)?;
+    let profile = data_dir.display().to_string();
+    let embedded = Embedded::start(Options {
+        data_dir,
+        sandbox_url: std::env::var("ZHIYOU_SANDBOX_URL").ok(),
+        browser: Arc::new(SystemBrowser::new(app)),
+        keys: Arc::new(OsKeyring::new("app.zhiyou.desktop", &profile)),
+    })
+    .await?;
+    let engine = Arc::clone(embedded.engine());
+    *app.state::<Starting>().running.lock().await = Some(embedded);
+    Ok(engine)
+}
+
+fn data_dir<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Fault> {
+    match std::env::var_os("ZHIYOU_DATA_DIR") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => app.path().app_data_dir().map_err(|error| Fault::new(FaultCode::Internal, error.to_string())),
+    }
+}
+
+/// Stops the parts before the program ends.
+pub(crate) fn finish<R: Runtime>(app: &AppHandle<R>) {
+    let starting = app.state::<Starting>();
+    tauri::async_runtime::block_on(async {
+        if let Some(embedded) = starting.running.lock().await.take() {
+            embedded.stop().await;
+        }
+    });
+}
+
+/// Writes what happens to standard error; `ZHIYOU_LOG` chooses how much.
+pub(crate) fn logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ZHIYOU_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,zhiyou=info"));
+    // A second call, as in tests, keeps the first subscriber.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
