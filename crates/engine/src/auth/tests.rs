@@ -46,7 +46,10 @@ async fn a_person_signs_in_in_the_browser_and_comes_back_by_deep_link() {
     assert_eq!(parameter("code_challenge_method"), "S256");
     assert_eq!((parameter("code_challenge").len(), parameter("state").len()), (43, 43));
     assert_eq!(parameter("redirect_uri"), "zhiyou://auth/zz-club");
-    assert_eq!((parameter("scope"), parameter("client_id")), ("profile loyalty".to_owned(), "zhiyou-desktop".to_owned()));
+    assert_eq!(
+        (parameter("scope"), parameter("client_id")),
+        ("profile loyalty".to_owned(), "zhiyou-desktop".to_owned())
+    );
     assert!(app.auth.deep_link(&decide(&visit, "approve").await).await);
     assert!(connected(&app.state().await) && app.auth.is_connected(CLUB).await);
     let bearer = app.auth.access_token(CLUB).await.unwrap();
@@ -130,7 +133,8 @@ async fn forged_returns_are_dropped_and_the_awaited_one_still_works() {
         url.to_string()
     };
     let state = Url::parse(&good).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-    let flipped: String = state.chars().enumerate().map(|(i, c)| if i == 7 { if c == 'A' { 'B' } else { 'A' } } else { c }).collect();
+    let flipped: String =
+        state.chars().enumerate().map(|(i, c)| if i == 7 { if c == 'A' { 'B' } else { 'A' } } else { c }).collect();
     let issuer = issuer();
     let forged = [
         ("no state", set("state", None)),
@@ -328,7 +332,11 @@ async fn signing_in_again_leaves_no_second_family_of_tokens_alive() {
     let first = sign_in(&app).await;
     app.auth.start(CLUB, DeepLink).await.unwrap();
     assert!(waiting(&app.state().await));
-    assert_eq!(app.auth.access_token(CLUB).await.unwrap().token.expose(), first.expose(), "the old one works meanwhile");
+    assert_eq!(
+        app.auth.access_token(CLUB).await.unwrap().token.expose(),
+        first.expose(),
+        "the old one works meanwhile"
+    );
     assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await);
     assert_eq!(profile_status(first.expose()).await, 401);
     assert_eq!(profile_status(app.auth.access_token(CLUB).await.unwrap().token.expose()).await, 200);
@@ -434,11 +442,7 @@ impl TcpPort {
 async fn metadata_that_is_huge_moved_or_of_another_issuer_is_not_used() {
     let huge = Hostile::start(|_| async { ("200 OK", "x".repeat(1_000_000)) }).await;
     let moved = Hostile::start(|line| async move {
-        if line == "GET /elsewhere" {
-            metadata()
-        } else {
-            ("302 Found\r\nlocation: {issuer}/elsewhere", String::new())
-        }
+        if line == "GET /elsewhere" { metadata() } else { ("302 Found\r\nlocation: {issuer}/elsewhere", String::new()) }
     })
     .await;
     let other = Hostile::start(|_| async {

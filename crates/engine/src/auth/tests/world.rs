@@ -94,7 +94,10 @@ impl KeyStore for TestKeys {
 
 /// A platform `zz-club` at `issuer`.
 pub(super) fn club(issuer: &str) -> Platform {
-    Platform { issuer: issuer.to_owned(), ..Platform::bundled(&Url::parse("http://127.0.0.1").unwrap()).unwrap().remove(0) }
+    Platform {
+        issuer: issuer.to_owned(),
+        ..Platform::bundled(&Url::parse("http://127.0.0.1").unwrap()).unwrap().remove(0)
+    }
 }
 
 /// An installation: what stays when the app is closed, and the app.
@@ -235,8 +238,10 @@ impl Hostile {
 
     /// One that is honest but for its token answer.
     pub(super) async fn with_token_answer(status: &'static str, body: &'static str) -> Self {
-        Self::start(move |line| async move { if line == "POST /token" { (status, body.to_owned()) } else { metadata() } })
-            .await
+        Self::start(
+            move |line| async move { if line == "POST /token" { (status, body.to_owned()) } else { metadata() } },
+        )
+        .await
     }
 
     pub(super) fn was_asked(&self, line: &str) -> usize {
