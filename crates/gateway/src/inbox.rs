@@ -261,3 +261,6 @@ fn evidence(headers: &HeaderMap) -> String {
         pairs.map(|(name, value)| (name.to_string(), Value::from(value.to_str().unwrap_or_default()))).collect();
     Value::Object(kept).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,9 @@ mod start;
 mod store;
 mod travel;
 
+#[cfg(test)]
+mod outcomes;
+
 pub use config::{Config, ConfigError, DuffelConfig, MemberPlatformConfig, PlatformKeyConfig, Profile, WechatConfig};
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};

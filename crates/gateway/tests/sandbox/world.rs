@@ -204,15 +204,9 @@ impl World {
         ];
         let authorize = self.address("oauth", "/authorize");
         let page = self.http.get(&authorize).query(&query).send().await.unwrap().text().await.unwrap();
-        let number = page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-        let field = page.split("name=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-        let decided = self
-            .http
-            .post(&authorize)
-            .form(&[(field.as_str(), number.as_str()), ("decision", "approve")])
-            .send()
-            .await
-            .unwrap();
+        let number = page.split("name=\"number\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let decided =
+            self.http.post(&authorize).form(&[("number", number), ("decision", "approve")]).send().await.unwrap();
         let target = decided.headers()["location"].to_str().unwrap().to_owned();
         let target: url::Url = target.parse().unwrap();
         let code = target.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();

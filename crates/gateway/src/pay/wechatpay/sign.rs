@@ -217,3 +217,6 @@ pub(crate) fn open(key: &[u8], nonce: &str, associated_data: &str, ciphertext: &
     bytes.truncate(plain);
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
