@@ -97,7 +97,11 @@ impl Auth {
         }
         let bound = loopback::bind(0).await.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
         let (port, listener) = bound.map_err(StoreError::from)?;
-        Ok((format!("http://127.0.0.1:{port}/{}", self.random_text::<16>()?), Some(listener)))
+        let path = match &platform.loopback_path {
+            Some(path) => path.clone(),
+            None => self.random_text::<16>()?,
+        };
+        Ok((format!("http://127.0.0.1:{port}/{path}"), Some(listener)))
     }
 
     /// Stores the visit, replacing an earlier one, and takes up the listener.

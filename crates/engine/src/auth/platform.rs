@@ -24,6 +24,9 @@ pub struct Platform {
     pub scopes: Vec<String>,
     /// How the browser may come back; the platform has registered these.
     pub returns: Vec<ReturnBy>,
+    /// Path of the loopback return where the platform compares it: RFC 8252 §7.3 leaves only the port free. `None`: a
+    /// random one each time.
+    pub loopback_path: Option<String>,
 }
 
 /// A platform file is not usable.
@@ -47,6 +50,8 @@ struct Record {
     client_id: String,
     scopes: Vec<String>,
     returns: Vec<ReturnBy>,
+    /// Without the slash in front.
+    loopback_path: Option<String>,
 }
 
 fn read(text: &str, given: &[(&str, String)]) -> Result<Platform, PlatformError> {
@@ -56,8 +61,8 @@ fn read(text: &str, given: &[(&str, String)]) -> Result<Platform, PlatformError>
     if !is_id(&record.id) {
         return Err(PlatformError(format!("{:?} is not an id", record.id)));
     }
-    let Record { id, name, client_id, scopes, returns, .. } = record;
-    Ok(Platform { id, name, issuer, client_id, scopes, returns })
+    let Record { id, name, client_id, scopes, returns, loopback_path, .. } = record;
+    Ok(Platform { id, name, issuer, client_id, scopes, returns, loopback_path })
 }
 
 /// Whether a text can be the path of a deep link as it stands.
