@@ -113,11 +113,20 @@ fn without_null(schema: &mut Value) {
 fn read<A: DeserializeOwned>(arguments: JsonObject) -> Result<A, CallToolResult> {
     serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
         let path = error.path().to_string();
-        // The message can quote the value; only its kind is passed on, cut.
-        let message: String = error.inner().to_string().chars().take(200).collect();
+        let message = unquoted(&error.inner().to_string());
         let field = if path == "." { missing_field(&message).unwrap_or_default() } else { path };
         failed("validation_failed", &message, Some(&field))
     })
+}
+
+/// serde quotes the wrong value, which may be a name or a number of a person; only what was expected is passed on.
+fn unquoted(message: &str) -> String {
+    let outside = message.split('"').step_by(2).collect::<Vec<_>>().join("…");
+    let known = match outside.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+        Some((_, expected)) => format!("unknown variant{expected}"),
+        None => outside,
+    };
+    known.chars().take(200).collect()
 }
 
 /// serde names a missing or unknown field only in its message.
@@ -198,5 +207,22 @@ impl ServerHandler for Server {
             broken()
         });
         Ok(result.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zhiyou_domain::port::flights::Passenger;
+
+    #[test]
+    fn a_refused_argument_is_named_without_quoting_it() {
+        let arguments = json!({"passengerId": "pas_1", "title": "Amelia Earhart"});
+        let Value::Object(arguments) = arguments else { panic!() };
+        let result = read::<Passenger>(arguments).unwrap_err();
+        assert_eq!((result.is_error, &result.structured_content), (Some(true), &None));
+        let text = &result.content[0].as_text().unwrap().text;
+        assert!(text.contains(r#""field":"title""#) && !text.contains("Amelia"), "{text}");
+        assert_eq!(unquoted(r#"invalid type: string "Amelia", expected u8"#), "invalid type: string …, expected u8");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Deliberately not here: where secrets come from.
 
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use zeroize::Zeroize;
 
@@ -47,6 +48,13 @@ impl<T: Zeroize> fmt::Display for Sensitive<T> {
 impl<T: Zeroize> Drop for Sensitive<T> {
     fn drop(&mut self) {
         self.0.zeroize();
+    }
+}
+
+// Read from an answer that tells a secret once; there is no way back.
+impl<'de> Deserialize<'de> for Sensitive<String> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -27,6 +27,7 @@ async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
     assert_eq!(held.seats[0].designator, seat.designator);
     assert_eq!(held.loyalty, hold.passengers[0].loyalty.clone().into_iter().collect::<Vec<_>>());
     assert!(held.documents.is_empty() && held.hold_expires_at_us.is_some());
+    world.until_told_of_order(&held.order_id).await;
 
     let intent = world.intent(held.total);
     let opened = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
@@ -34,6 +35,7 @@ async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
     let mut wake = world.gateway().wake();
     world.phone_pays(&content).await;
     wake.changed().await.unwrap();
+    world.until_paid(intent.attempt_id).await;
     let updates = world.updates(0).await;
     let paid = updates.iter().find_map(|update| match &update.content {
         p::UpdateContent::Payment { status } => Some(status),
@@ -332,6 +334,9 @@ async fn the_port_the_payments_and_the_cursor_survive_a_restart() {
     world.restart_gateway().await;
     assert_eq!(*world.gateway().wake().borrow(), cursor);
     assert!(world.updates(cursor).await.is_empty());
+    let (offer, _) = world.offer_with_seat().await;
+    let held = world.done::<f::FlightOrder>("holdFlight", &world.wish(&offer, vec![])).await;
+    world.until_told_of_order(&held.order_id).await;
     world.stop().await;
 }
 
@@ -374,5 +379,23 @@ async fn tools_are_listed_at_once_with_object_schemas_and_a_wrong_argument_is_na
         let text: Value = serde_json::from_str(&result.content[0].as_text().unwrap().text).unwrap();
         assert_eq!(text["error"]["field"], field, "{text}");
     }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mcp_over_http_exists_only_when_configured_and_needs_token_and_host() {
+    let world = World::start().await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    let token = "9f8a7b6c5d4e3f2a1b0c9d8e";
+    assert_eq!(world.post_mcp(world.gateway().base_url(), token, None, &call).await, 404);
+    let other = world.second_gateway(token).await;
+    let base = other.base_url();
+    assert_eq!(world.post_mcp(base, token, None, &call).await, 200);
+    assert_eq!(world.post_mcp(base, "9f8a7b6c5d4e3f2a1b0c9d8f", None, &call).await, 401);
+    assert_eq!(world.post_mcp(base, "", None, &call).await, 401);
+    assert_eq!(world.post_mcp(base, token, Some(("host", "evil.example")), &call).await, 403);
+    assert_eq!(world.post_mcp(base, token, Some(("origin", "http://evil.example")), &call).await, 403);
+    other.stop().await;
     world.stop().await;
 }

@@ -236,7 +236,8 @@ async fn an_event_id_used_for_another_content_is_kept_and_refused() {
 #[tokio::test]
 async fn another_merchant_app_amount_or_currency_is_kept_as_evidence_and_changes_nothing() {
     let world = World::start().await;
-    let changes: [(&str, fn(&mut Value)); 9] = [
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 9] = [
         ("mchid", |resource| resource["mchid"] = "1900000110".into()),
         ("appid", |resource| resource["appid"] = "wx0".into()),
         ("less", |resource| resource["amount"]["total"] = 29_900.into()),

@@ -158,6 +158,36 @@ impl World {
         tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the condition was never met");
     }
 
+    /// Waits until the supplier's notification about the order was applied.
+    pub(crate) async fn until_told_of_order(&self, order: &str) {
+        let wanted = p::UpdateContent::FlightOrder { order_id: order.to_owned() };
+        self.until(|| async { self.updates(0).await.iter().any(|update| update.content == wanted) }).await;
+    }
+
+    /// Waits until the channel's notification about the payment was applied.
+    pub(crate) async fn until_paid(&self, attempt: AttemptId) {
+        let paid = |update: &p::Update| match &update.content {
+            p::UpdateContent::Payment { status } => status.attempt_id == attempt && status.captured.is_some(),
+            _ => false,
+        };
+        self.until(|| async { self.updates(0).await.iter().any(paid) }).await;
+    }
+
+    /// Another gateway beside the first, with MCP over HTTP.
+    pub(crate) async fn second_gateway(&self, token: &str) -> Gateway {
+        let folder = self.folder.path().join("second");
+        let mut config = zhiyou_gateway::sandbox_config(folder, &self.announcement).await.unwrap();
+        config.mcp_http_token = Some(token.to_owned().into());
+        zhiyou_gateway::start(config, Arc::new(SystemClock)).await.unwrap()
+    }
+
+    pub(crate) async fn post_mcp(&self, base: &str, token: &str, header: Option<(&str, &str)>, body: &Value) -> u16 {
+        let request = self.http.post(format!("{base}/mcp/flights")).bearer_auth(token).json(body);
+        let request = request.header("accept", "application/json, text/event-stream");
+        let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.send().await.unwrap().status().as_u16()
+    }
+
     fn address(&self, part: &str, path: &str) -> String {
         format!("{}{path}", self.announcement[part].as_str().unwrap())
     }
