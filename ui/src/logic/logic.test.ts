@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { en } from "../messages/en";
+import { zh } from "../messages/zh-CN";
+import { formatMoney, share } from "./money";
+import { ulid } from "./request";
+import { parseRoute } from "./route";
+import { civilText, countdownText, dateText, durationText } from "./time";
+
+const money = (amount_minor: number, currency = "CNY", exponent = 2) => ({ amount_minor, currency, exponent });
+
+describe("money", () => {
+  it("is written from integers, whatever the currency's places", () => {
+    expect(formatMoney(money(328_400))).toBe("¥3,284.00");
+    expect(formatMoney(money(5))).toBe("¥0.05");
+    expect(formatMoney(money(-400))).toBe("−¥4.00");
+    expect(formatMoney(money(1_234_567, "JPY", 0))).toBe("JPY 1,234,567");
+    expect(formatMoney(money(1_234, "KWD", 3))).toBe("KWD 1.234");
+    expect(formatMoney(money(9_007_199_254_740_991))).toBe("¥90,071,992,547,409.91");
+  });
+  it("fills a bar and never overflows it", () => {
+    expect(share(money(50), money(200))).toBe(25);
+    expect(share(money(500), money(200))).toBe(100);
+    expect(share(money(1), money(0))).toBe(0);
+  });
+});
+
+describe("time", () => {
+  const departs = { local: "2026-12-04T18:30:00", zone: "Asia/Shanghai", at_us: 0 };
+  it("names the place whose clock it keeps", () => {
+    expect(civilText(departs, "zh-CN")).toBe("12月4日 周五 18:30（上海时间）");
+    expect(civilText(departs, "en")).toBe("Fri, Dec 4 18:30 (Shanghai time)");
+    expect(dateText("2026-12-06", "en")).toBe("Sun, Dec 6");
+  });
+  it("counts down in minutes and seconds under an hour, and stops at zero", () => {
+    expect(countdownText(28 * 60_000_000 + 41_000_000, "en")).toBe("28:41");
+    expect(countdownText(-5, "en")).toBe("0:00");
+    expect(countdownText(125 * 60_000_000, "zh-CN")).toBe("2 小时 5 分");
+    expect(durationText(135, "en")).toBe("2 h 15 min");
+  });
+});
+
+describe("request ids", () => {
+  it("are ULIDs the core accepts", () => {
+    const id = ulid(1_795_000_000_000, (bytes) => bytes.fill(255));
+    expect(id).toMatch(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
+    expect(id.slice(10)).toBe("Z".repeat(16));
+    expect(ulid(1, (bytes) => bytes.fill(0))).toBe("00000000010000000000000000");
+  });
+});
+
+describe("routes", () => {
+  it("open every screen by address and fall back to the trips", () => {
+    expect(parseRoute("#/order/ord_1/seats/itm_2")).toEqual({ screen: "seats", id: "ord_1", item: "itm_2" });
+    expect(parseRoute("#/order/ord_1/pay")).toEqual({ screen: "pay", id: "ord_1" });
+    expect(parseRoute("#/trip/pln_1")).toEqual({ screen: "trip", id: "pln_1" });
+    for (const odd of ["", "#/", "#/trip", "#/nowhere", "#/../x"]) expect(parseRoute(odd)).toEqual({ screen: "trips" });
+  });
+});
+
+describe("words", () => {
+  const bindings = readFileSync(new URL("../api/bindings.ts", import.meta.url), "utf8");
+  const variants = (type: string) => {
+    const line = bindings.split("\n").find((text) => text.startsWith(`export type ${type} =`)) ?? "";
+    return [...line.matchAll(/"([a-z_]+)"/g)].map((match) => match[1] ?? "");
+  };
+  const cases: [string, (words: typeof zh) => Record<string, unknown>][] = [
+    ["FaultCodeView", (words) => words.faults],
+    ["TimelineKindView", (words) => words.timeline],
+    ["ItemStateView", (words) => words.item],
+    ["PaymentStateView", (words) => words.payment],
+    ["OrderStateView", (words) => words.state],
+    ["DeadlineKindView", (words) => words.deadline],
+    ["VaultView", (words) => words.vault.state],
+  ];
+  it.each(cases)("exist in both languages for every %s", (type, table) => {
+    const all = variants(type);
+    expect(all.length).toBeGreaterThan(2);
+    for (const code of all) for (const language of [zh, en]) expect(table(language)[code], `${type}.${code}`).toBeTruthy();
+  });
+});
