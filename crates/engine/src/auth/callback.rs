@@ -219,7 +219,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #![proptest_config(ProptestConfig::with_cases(1024))]
         #[test]
         fn reading_never_panics(text in "\\PC{0,200}", query in "([a-z%&=+]|%[0-9a-f]{2}|code=|state=){0,40}") {
             let _ = read_link(&text);

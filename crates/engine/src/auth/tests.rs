@@ -165,6 +165,26 @@ async fn forged_returns_are_dropped_and_the_awaited_one_still_works() {
 }
 
 #[tokio::test]
+async fn a_return_by_another_way_than_it_was_sent_is_dropped() {
+    let mut other = club(&issuer());
+    other.id = "other-club".to_owned();
+    let app = App::with(vec![club(&issuer()), other], true, TestBrowser::default(), true).await;
+    app.auth.start(CLUB, Loopback).await.unwrap();
+    let back = decide(&app.visited(), "approve").await;
+    let (_, query) = back.split_once('?').unwrap();
+    // Another program has the scheme and passes on what it saw; or another platform's address is used.
+    for way in ["zhiyou://auth/zz-club", "zhiyou://auth/other-club"] {
+        assert!(!app.auth.deep_link(&format!("{way}?{query}")).await, "{way}");
+    }
+    app.auth.start("other-club", Loopback).await.unwrap();
+    let mut wrong = app.visited().query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned();
+    wrong.push_str(&format!("?{query}"));
+    assert_eq!(client().get(&wrong).send().await.unwrap().status(), 400, "the listener of another platform");
+    assert!(waiting(&app.state().await));
+    assert_eq!(client().get(&back).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_return_works_once() {
     let app = App::start().await;
     app.auth.start(CLUB, DeepLink).await.unwrap();

@@ -257,33 +257,39 @@ async fn a_key_that_the_keyring_lost_or_replaced_is_never_replaced_by_us() {
 
 #[tokio::test]
 async fn a_keyring_that_only_pretends_to_store_is_not_trusted() {
-    struct Forgetful;
+    /// Reads nothing before the first write, and something else afterwards.
+    struct Forgetful(Option<Vec<u8>>, StdMutex<bool>);
     impl KeyStore for Forgetful {
         fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
-            Ok(None)
+            Ok(if *self.1.lock().unwrap() { self.0.clone().map(Zeroizing::new) } else { None })
         }
         fn write(&self, _: &[u8]) -> Result<(), KeyStoreError> {
+            *self.1.lock().unwrap() = true;
             Ok(())
         }
         fn delete(&self) -> Result<(), KeyStoreError> {
             Ok(())
         }
     }
-    let folder = TempDir::new().unwrap();
-    let vault = vault(folder.path(), Arc::new(Forgetful)).await;
-    assert_eq!(vault.state(), VaultState::KeyringLocked);
-    assert!(vault_keys::read(vault.db.reader()).await.unwrap().is_none());
+    for back in [None, Some(vec![7; 32]), Some(vec![7; 16])] {
+        let folder = TempDir::new().unwrap();
+        let vault = vault(folder.path(), Arc::new(Forgetful(back, StdMutex::new(false)))).await;
+        assert_eq!(vault.state(), VaultState::KeyringLocked);
+        assert!(vault_keys::read(vault.db.reader()).await.unwrap().is_none());
+    }
 }
 
 /// The first write waits for the person, as a collection's unlock prompt does.
 struct Prompting {
     inner: Keyring,
+    reads: StdMutex<u32>,
     answered: StdMutex<mpsc::Receiver<()>>,
     done: StdMutex<mpsc::Sender<()>>,
 }
 
 impl KeyStore for Prompting {
     fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
+        *self.reads.lock().unwrap() += 1;
         self.inner.read()
     }
     fn write(&self, key: &[u8]) -> Result<(), KeyStoreError> {
@@ -301,14 +307,19 @@ impl KeyStore for Prompting {
 async fn a_keyring_that_waits_for_a_prompt_does_not_hold_us_up_and_its_late_answer_is_used() {
     let (answer, answered) = mpsc::channel();
     let (done, finished) = mpsc::channel();
-    let keys =
-        Arc::new(Prompting { inner: Keyring::default(), answered: StdMutex::new(answered), done: StdMutex::new(done) });
+    let keys = Arc::new(Prompting {
+        inner: Keyring::default(),
+        reads: StdMutex::new(0),
+        answered: StdMutex::new(answered),
+        done: StdMutex::new(done),
+    });
     let folder = TempDir::new().unwrap();
     let db = Db::open(folder.path()).await.unwrap();
     let vault = Vault::open_within(db, keys.clone(), SystemRandom::new(), Duration::from_millis(50)).await.unwrap();
     assert_eq!(vault.state(), VaultState::KeyringLocked);
     // While the prompt is open no second call is made: a second key could follow the first.
     assert_eq!(vault.retry_keyring().await.unwrap(), VaultState::KeyringLocked);
+    assert_eq!(*keys.reads.lock().unwrap(), 1);
     answer.send(()).unwrap();
     finished.recv().unwrap();
     let late = keys.inner.0.lock().unwrap().clone();
