@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
 import { zh } from "../messages/zh-CN";
@@ -59,7 +59,6 @@ describe("routes", () => {
 });
 
 describe("words", () => {
-  const bindings = readFileSync(new URL("../api/bindings.ts", import.meta.url), "utf8");
   const variants = (type: string) => {
     const line = bindings.split("\n").find((text) => text.startsWith(`export type ${type} =`)) ?? "";
     return [...line.matchAll(/"([a-z_]+)"/g)].map((match) => match[1] ?? "");
