@@ -56,7 +56,7 @@ fn window(app: &tauri::App) -> tauri::Result<()> {
         .inner_size(1280.0, 860.0)
         .min_inner_size(360.0, 600.0)
         .disable_drag_drop_handler()
-        .on_navigation(|url| is_ours(url))
+        .on_navigation(is_ours)
         .build()
         .map(|_| ())
 }

@@ -1,0 +1,8 @@
+//! Engine, gateway and sandbox together, without a window: the main job and what can go wrong in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod faults;
+mod input;
+mod main_job;
+mod storage;
+mod world;

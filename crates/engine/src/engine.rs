@@ -131,6 +131,7 @@ impl Engine {
             tracker,
         });
         engine.tracker.spawn(Arc::clone(&engine).follow_sign_ins());
+        engine.auth.resume().await;
         Ok(engine)
     }
 

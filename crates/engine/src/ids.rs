@@ -22,7 +22,6 @@ impl Ids {
     }
 
     /// A fresh ULID.
-
     pub(crate) fn ulid(&self) -> Ulid {
         let mut bytes = [0_u8; 16];
         // The generator only fails when the system has no randomness at all; the time part still keeps ids apart then.

@@ -272,6 +272,16 @@ fn cny(minor: i64) -> Money {
     Money::new(minor, Currency::CNY).unwrap()
 }
 
+fn wish() -> f::HoldFlight {
+    f::HoldFlight {
+        reference: "r".to_owned(),
+        offer_id: "off_1".to_owned(),
+        passengers: vec![],
+        services: vec![],
+        expected_total: cny(29_901),
+    }
+}
+
 struct World {
     _folder: tempfile::TempDir,
     desk: Desk,
@@ -332,13 +342,6 @@ impl World {
 
     async fn run(&self, effect: Effect) -> (&'static str, ReasonCode) {
         let attempt_id = AttemptId::parse_bare(PAYMENT).unwrap();
-        let hold = || f::HoldFlight {
-            reference: "r".to_owned(),
-            offer_id: "off_1".to_owned(),
-            passengers: vec![],
-            services: vec![],
-            expected_total: cny(29_901),
-        };
         match effect {
             Effect::Open => told(
                 self.desk
@@ -368,8 +371,8 @@ impl World {
                         .await,
                 )
             }
-            Effect::Hold => told(self.duffel.hold(hold()).await),
-            Effect::Book => told(FlightSupplier::book(&self.duffel, hold()).await),
+            Effect::Hold => told(self.duffel.hold(wish()).await),
+            Effect::Book => told(FlightSupplier::book(&self.duffel, wish()).await),
             Effect::Pay => {
                 told(self.duffel.pay(f::PayHeldFlight { order_id: "ord_1".to_owned(), amount: cny(29_901) }).await)
             }
@@ -423,19 +426,31 @@ async fn every_effect_ends_rightly_under_every_failure() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_before_the_effect_means_the_effect_was_not_sent() {
-    // The stub answers no read about this offer: nothing may be sent on a guess.
+async fn another_price_than_was_shown_is_refused_before_anything_is_sent() {
+    // The stub would decline the effect for another reason.
     let world = world(Effect::Hold, Shape::Decline).await;
-    let wish = f::HoldFlight {
-        reference: "r".to_owned(),
-        offer_id: "off_1".to_owned(),
-        passengers: vec![],
-        services: vec![],
-        expected_total: cny(29_902),
-    };
+    let wish = f::HoldFlight { expected_total: cny(29_902), ..wish() };
     assert_eq!(told(world.duffel.hold(wish).await), ("declined", ReasonCode::PriceChanged));
     let pay = f::PayHeldFlight { order_id: "ord_1".to_owned(), amount: cny(1) };
     assert_eq!(told(world.duffel.pay(pay).await), ("declined", ReasonCode::PriceChanged));
+}
+
+#[tokio::test]
+async fn a_read_that_fails_before_the_effect_means_the_effect_was_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = read_request(&mut stream).await;
+            assert!(head.starts_with("GET "), "an effect was sent on a guess: {head}");
+        }
+    });
+    let config = sample("unused".into(), &address, &address);
+    let duffel = Duffel::new(&config.duffel, Http::new(Profile::Sandbox).unwrap(), Arc::new(Frozen));
+    assert_eq!(told(duffel.hold(wish()).await), ("not_sent", ReasonCode::Network));
+    assert_eq!(told(FlightSupplier::book(&duffel, wish()).await), ("not_sent", ReasonCode::Network));
+    let pay = f::PayHeldFlight { order_id: "ord_1".to_owned(), amount: cny(1) };
+    assert_eq!(told(duffel.pay(pay).await), ("not_sent", ReasonCode::Network));
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ pub fn loss_if_undone(item: &OrderItem, now: UtcMicros) -> Option<Money> {
 /// The order items are booked in after payment: prices that are only checked first, because they can still fail while
 /// firm holds cannot be lost; among equals the one that costs least to undo first.
 #[must_use]
-pub fn commit_order<'a>(order: &'a Order, now: UtcMicros) -> Vec<&'a OrderItem> {
+pub fn commit_order(order: &Order, now: UtcMicros) -> Vec<&OrderItem> {
     let mut items: Vec<&OrderItem> = cart_items(order).collect();
     items.sort_by_key(|item| {
         let firm = item.hold.as_ref().is_some_and(|hold| hold.firm);

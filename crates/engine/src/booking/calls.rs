@@ -33,9 +33,15 @@ pub(crate) struct Travellers {
 
 /// Answer to a read: a fact, or nothing to tell yet.
 pub(super) enum Heard {
-    Fact(Fact),
+    Fact(Box<Fact>),
     /// Ask again later.
     Later,
+}
+
+impl Heard {
+    fn fact(fact: Fact) -> Self {
+        Self::Fact(Box::new(fact))
+    }
 }
 
 fn refused<T>(reason: Reason) -> Outcome<T> {
@@ -96,7 +102,7 @@ impl Ports {
             }
         };
         match found {
-            Outcome::Done(Some(offer)) => Heard::Fact(Fact::OfferFound { item, offer: Box::new(offer) }),
+            Outcome::Done(Some(offer)) => Heard::fact(Fact::OfferFound { item, offer: Box::new(offer) }),
             Outcome::Done(None) => missing(item, Reason::new(ReasonCode::SoldOut, "nothing is offered")),
             Outcome::Declined(reason) => missing(item, reason),
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
@@ -110,8 +116,8 @@ impl Ports {
         let services = place.chosen_seats().iter().map(|seat| seat.service.clone()).collect();
         let request = PriceFlight { offer_id: offer.offer_id.clone(), services };
         match self.flights.call("priceFlight", &request).await {
-            Outcome::Done(price) => Heard::Fact(Fact::FlightPriced { item, price }),
-            Outcome::Declined(reason) => Heard::Fact(Fact::PricingRefused { item, reason }),
+            Outcome::Done(price) => Heard::fact(Fact::FlightPriced { item, price }),
+            Outcome::Declined(reason) => Heard::fact(Fact::PricingRefused { item, reason }),
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
         }
     }
@@ -119,8 +125,8 @@ impl Ports {
     async fn quote_hotel(&self, order: &Order, item: ItemId) -> Heard {
         let Some(Some(Offer::Hotel(rate))) = order.item(item).map(|place| &place.offer) else { return Heard::Later };
         match self.hotels.call("quoteHotel", &QuoteHotel { rate_id: rate.rate_id.clone() }).await {
-            Outcome::Done(quote) => Heard::Fact(Fact::HotelQuoted { item, quote }),
-            Outcome::Declined(reason) => Heard::Fact(Fact::PricingRefused { item, reason }),
+            Outcome::Done(quote) => Heard::fact(Fact::HotelQuoted { item, quote }),
+            Outcome::Declined(reason) => Heard::fact(Fact::PricingRefused { item, reason }),
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
         }
     }
@@ -149,13 +155,13 @@ impl Ports {
             None => return Heard::Later,
         };
         match quoted {
-            Outcome::Done(Some(quote)) => Heard::Fact(Fact::ItemCancelQuoted { item, quote }),
+            Outcome::Done(Some(quote)) => Heard::fact(Fact::ItemCancelQuoted { item, quote }),
             // A supplier that does not say what comes back is asked by a person, not guessed at.
             Outcome::Done(None) => {
                 let reason = Reason::new(ReasonCode::NotAllowed, "the supplier does not say what comes back");
-                Heard::Fact(Fact::ItemCancelRefused { item, reason })
+                Heard::fact(Fact::ItemCancelRefused { item, reason })
             }
-            Outcome::Declined(reason) => Heard::Fact(Fact::ItemCancelRefused { item, reason }),
+            Outcome::Declined(reason) => Heard::fact(Fact::ItemCancelRefused { item, reason }),
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
         }
     }
@@ -163,7 +169,7 @@ impl Ports {
     async fn query_payment(&self, order: &Order, attempt: AttemptId) -> Heard {
         match self.payments.call("getPaymentStatus", &PaymentRef { attempt_id: attempt }).await {
             Outcome::Done(status) if says_something_new(order, &status) => {
-                Heard::Fact(Fact::PaymentReported { status, source: Source::Poll })
+                Heard::fact(Fact::PaymentReported { status, source: Source::Poll })
             }
             Outcome::Done(_) => Heard::Later,
             Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
@@ -180,7 +186,7 @@ impl Ports {
                     RefundState::Succeeded => known == Some(RefundProgress::Succeeded),
                     RefundState::Failed | RefundState::NeedsManual => known == Some(RefundProgress::Manual),
                 };
-                if same { Heard::Later } else { Heard::Fact(Fact::RefundReported { status, source: Source::Poll }) }
+                if same { Heard::Later } else { Heard::fact(Fact::RefundReported { status, source: Source::Poll }) }
             }
             Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
         }
@@ -335,7 +341,7 @@ pub(super) fn end(outcome: Outcome<StepResult>) -> StepEnd {
 }
 
 fn missing(item: ItemId, reason: Reason) -> Heard {
-    Heard::Fact(Fact::OfferMissing { item, reason })
+    Heard::fact(Fact::OfferMissing { item, reason })
 }
 
 fn later(reason: &Reason) -> Heard {

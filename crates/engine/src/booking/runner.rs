@@ -295,7 +295,7 @@ async fn carry_out_read(shared: &Shared, order: &Order, read: &Read, tries: u32)
         };
     }
     match shared.ports.read(order, read, now).await {
-        Heard::Fact(fact) => write(shared, order.id, fact).await,
+        Heard::Fact(fact) => write(shared, order.id, *fact).await,
         Heard::Later => false,
     }
 }

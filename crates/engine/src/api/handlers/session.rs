@@ -49,12 +49,14 @@ pub(crate) async fn set_settings(engine: &Engine, wish: SetSettings) -> Result<S
 
 pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<SessionView, Fault> {
     engine.vault.unlock(wish.passphrase.expose()).await?;
+    engine.auth.resume().await;
     engine.session_changed().await?;
     get_session(engine, GetSession {}).await
 }
 
 pub(crate) async fn retry_keyring(engine: &Engine, _: RetryKeyring) -> Result<SessionView, Fault> {
     engine.vault.retry_keyring().await?;
+    engine.auth.resume().await;
     engine.session_changed().await?;
     get_session(engine, GetSession {}).await
 }

@@ -1,0 +1,124 @@
+//! A W3C WebDriver client, as small as these tests need; it drives the app's web view and the traveller's browser alike.
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A driver program and one session in it.
+pub(crate) struct Driver {
+    program: Child,
+    session: String,
+    http: reqwest::Client,
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Driver {
+    pub(crate) async fn start(mut command: Command, port: u16, capabilities: Value) -> Self {
+        let program = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let base = format!("http://127.0.0.1:{port}");
+        let mut driver = Self { program, session: String::new(), http };
+        let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let started = Instant::now();
+        loop {
+            // The driver needs a moment until it listens.
+            let answer = driver.http.post(format!("{base}/session")).json(&wanted).send().await;
+            if let Ok(answer) = answer {
+                let body: Value = answer.json().await.unwrap();
+                let id = body["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {body}"));
+                driver.session = format!("{base}/session/{id}");
+                return driver;
+            }
+            assert!(started.elapsed() < PATIENCE, "the driver does not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value, Value> {
+        let answer = self.http.post(format!("{}{path}", self.session)).json(&body).send().await.unwrap();
+        let (success, body) = (answer.status().is_success(), answer.json::<Value>().await.unwrap());
+        if success { Ok(body["value"].clone()) } else { Err(body["value"].clone()) }
+    }
+
+    pub(crate) async fn open(&self, url: &str) {
+        self.post("/url", json!({ "url": url })).await.unwrap();
+    }
+
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.post("/execute/sync", json!({ "script": script, "args": [] }))
+            .await
+            .unwrap_or_else(|e| panic!("{script}: {e}"))
+    }
+
+    /// Waits until the script answers something true, and returns that.
+    pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            if let Ok(value) = self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+                && !matches!(value, Value::Null | Value::Bool(false))
+            {
+                return value;
+            }
+            if started.elapsed() > PATIENCE {
+                let page = self.run("return location.hash + '\\n' + document.body.innerText").await;
+                panic!("never {what}:\n{}", page.as_str().unwrap_or_default());
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// Waits for an element that can be seen and clicks it as a person would.
+    pub(crate) async fn click(&self, css: &str) {
+        self.until(
+            css,
+            &format!(
+                "const e = document.querySelector({css:?}); return !!e && !e.disabled && e.getClientRects().length > 0"
+            ),
+        )
+        .await;
+        let found = self.post("/element", json!({ "using": "css selector", "value": css })).await.unwrap();
+        let id = found[ELEMENT].as_str().unwrap();
+        self.post(&format!("/element/{id}/click"), json!({})).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
+        let script = format!(
+            "const e = document.querySelector({css:?}); if (!e) return false; e.value = {text:?}; \
+             e.dispatchEvent(new Event('input', {{ bubbles: true }})); e.dispatchEvent(new Event('change', {{ bubbles: true }})); return true"
+        );
+        self.until(css, &script).await;
+    }
+
+    pub(crate) async fn attribute(&self, css: &str, name: &str, value: &str) {
+        let script = format!("return document.querySelector({css:?})?.getAttribute({name:?}) === {value:?}");
+        self.until(&format!("{css} {name}={value}"), &script).await;
+    }
+
+    pub(crate) async fn picture(&self) -> Vec<u8> {
+        let answer = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap();
+        let body: Value = answer.json().await.unwrap();
+        base64::engine::general_purpose::STANDARD.decode(body["value"].as_str().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn size(&self, width: u32, height: u32) {
+        // Not every window manager grants every size; the pictures show what was granted.
+        let _ = self.post("/window/rect", json!({ "width": width, "height": height })).await;
+    }
+
+    /// Closes the window in order.
+    pub(crate) async fn close(mut self) {
+        let _ = self.http.delete(&self.session).send().await;
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}

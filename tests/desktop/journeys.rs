@@ -1,0 +1,195 @@
+//! What a traveller does in the window, from the plan to the end of the order.
+
+use crate::stage::{Stage, count};
+use std::process::Command;
+
+const STATE: &str = "[data-testid=order-state]";
+
+/// Import, review, hold, sign in through a browser and back by a link of the desktop.
+async fn hold(stage: &Stage) {
+    let window = &stage.window;
+    window.click("[data-testid=import-open]").await;
+    let plan = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shanghai-weekend.zh-CN.json"))
+        .unwrap();
+    window.fill("[data-testid=import-text]", &plan).await;
+    window.click("[data-testid=import-submit]").await;
+    window.click("[data-testid=review-hold]").await;
+    window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
+}
+
+async fn sign_in(stage: &Stage) {
+    let window = &stage.window;
+    window.run("sessionStorage.setItem('came from', location.hash); location.hash = '#/sign-in'").await;
+    window.click("[data-testid=sign-in-connect-zz-club]").await;
+    let address = window
+        .until(
+            "an address to open",
+            "return document.querySelector('[data-testid=sign-in-url-zz-club]')?.textContent.trim()",
+        )
+        .await;
+    let browser = stage.browser().await;
+    browser.open(address.as_str().unwrap()).await;
+    browser.click("#approve").await;
+    let back = browser.until("the way back", "return document.querySelector('#return')?.getAttribute('href')").await;
+    let back = back.as_str().unwrap();
+    assert!(back.starts_with("zhiyou://auth/zz-club?"), "{back}");
+    browser.close().await;
+    // A forged link first: it is dropped and the pending sign-in stays intact.
+    for link in ["zhiyou://auth/zz-club?code=forged&state=forged", back] {
+        assert!(Command::new("gio").args(["open", link]).status().unwrap().success());
+    }
+    window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
+    window.run("location.hash = sessionStorage.getItem('came from')").await;
+}
+
+async fn seat_and_confirm(stage: &Stage) {
+    let window = &stage.window;
+    window.click("[data-testid=go-seats]").await;
+    window.click("[data-free=true]").await;
+    window.click("[data-testid=seats-submit]").await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
+}
+
+/// The code in the picture of the window, read by somebody else, is what the traveller's phone gets.
+async fn phone(stage: &Stage, button: &str) {
+    let code = stage.read_code().await;
+    assert!(code.starts_with("weixin://wxpay/bizpayurl?pr="), "{code:?}");
+    let browser = stage.browser().await;
+    let page = stage.announced["phone"].as_str().unwrap();
+    let mut address: url::Url = page.parse().unwrap();
+    address.query_pairs_mut().append_pair("text", &code);
+    browser.open(address.as_str()).await;
+    browser.click(button).await;
+    browser.until("an answer", "return document.querySelector('#result').hidden === false").await;
+    browser.close().await;
+}
+
+async fn payable() -> Stage {
+    let stage = Stage::new(&[]).await;
+    hold(&stage).await;
+    sign_in(&stage).await;
+    seat_and_confirm(&stage).await;
+    stage
+}
+
+const PAY: &str = "#pay";
+const REFUSE: &str = "#refuse";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_is_imported_signed_in_seated_confirmed_scanned_and_paid() {
+    let stage = payable().await;
+    phone(&stage, PAY).await;
+    stage.window.attribute(STATE, "data-state", "confirmed").await;
+    let book = stage.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), count(&book["stays"], "status", "confirmed")), (1, 1));
+    assert_eq!(count(&book["payments"], "state", "SUCCESS"), 1);
+    let shown = stage.window.run("return document.querySelector('[data-testid=item-reference-0]').textContent").await;
+    assert_eq!(shown, book["flights"][0]["booking_reference"]);
+    let member = stage.window.run("return document.querySelector('[data-testid=item-loyalty-0]').textContent").await;
+    assert!(member.as_str().unwrap().contains("ZZ1234567890"));
+    pictures(&stage).await;
+    stage.close().await;
+}
+
+/// Every screen in both languages, both themes, wide and narrow.
+async fn pictures(stage: &Stage) {
+    let window = &stage.window;
+    let order = window.run("return location.hash").await.as_str().unwrap().to_owned();
+    for (size, width) in [("wide", 1280), ("narrow", 400)] {
+        window.size(width, 860).await;
+        for locale in ["zh-CN", "en"] {
+            for theme in ["light", "dark"] {
+                window.run("location.hash = '#/settings'").await;
+                window.fill("[data-testid=locale-select]", locale).await;
+                window.until("the language", &format!("return document.documentElement.lang === {locale:?}")).await;
+                window.fill("[data-testid=theme-select]", theme).await;
+                window
+                    .until("the theme", &format!("return document.documentElement.dataset.theme === {theme:?}"))
+                    .await;
+                stage.keep_picture(&format!("settings-{locale}-{theme}-{size}")).await;
+                for (name, place, sign) in [
+                    ("trips", "#/trips", "[data-testid=trip-card]"),
+                    ("orders", "#/orders", "[data-testid=nav-orders][aria-current]"),
+                    ("sign-in", "#/sign-in", "[data-testid=sign-in-state-zz-club]"),
+                    ("order", order.as_str(), STATE),
+                ] {
+                    window.run(&format!("location.hash = {place:?}")).await;
+                    window.until(name, &format!("return document.querySelector({sign:?}) !== null")).await;
+                    stage.keep_picture(&format!("{name}-{locale}-{theme}-{size}")).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_on_the_phone_and_ended_in_the_window_costs_nothing() {
+    let stage = payable().await;
+    stage.keep_picture("pay").await;
+    phone(&stage, REFUSE).await;
+    stage.window.click("[data-testid=cancel-free]").await;
+    stage.window.attribute(STATE, "data-state", "cancelled").await;
+    let book = stage.book().await;
+    assert_eq!(count(&book["payments"], "state", "SUCCESS"), 0);
+    assert_eq!(count(&book["flights"], "state", "held"), 0);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_running_out_ends_the_order_and_the_window_shows_it() {
+    let stage = payable().await;
+    stage.advance(31).await;
+    stage.window.attribute(STATE, "data-state", "cancelled").await;
+    assert_eq!(count(&stage.book().await["flights"], "state", "cancelled"), 1);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_is_quoted_accepted_and_refunded() {
+    let stage = payable().await;
+    phone(&stage, PAY).await;
+    let window = &stage.window;
+    window.attribute(STATE, "data-state", "confirmed").await;
+    window.click("[data-testid=cancel-quote]").await;
+    let quoted =
+        window.until("a refund", "return document.querySelector('[data-testid=cancel-refund]')?.dataset.minor").await;
+    window.click("[data-testid=cancel-accept]").await;
+    window.attribute(STATE, "data-state", "refunded").await;
+    let book = stage.book().await;
+    assert_eq!(book["refunds"][0]["refund_fen"].to_string(), quoted.as_str().unwrap());
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_paying_and_opened_again_the_order_is_confirmed_once() {
+    let mut stage = payable().await;
+    phone(&stage, PAY).await;
+    stage.kill_and_reopen().await;
+    stage.window.run("location.hash = '#/orders'").await;
+    stage.window.click("main a[href^='#/order/']").await;
+    stage.window.attribute(STATE, "data-state", "confirmed").await;
+    let book = stage.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), count(&book["stays"], "status", "confirmed")), (1, 1));
+    assert_eq!(count(&book["payments"], "state", "SUCCESS"), 1);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_doorbell_the_window_stays_as_it_is() {
+    let stage = Stage::new(&[("ZHIYOU_TEST_NO_EVENTS", "1")]).await;
+    let window = &stage.window;
+    window.click("[data-testid=sample-trip]").await;
+    window.click("[data-testid=review-hold]").await;
+    window.attribute("[data-testid=item-state-1]", "data-state", "planned").await;
+    // The core goes on and has checked the hotel's price; the page was not told.
+    let held = "const id = location.hash.split('/')[2]; return window.__TAURI_INTERNALS__ \
+        .invoke('rpc', { name: 'get_order', payload: { order_id: id } }).then((order) => order.items[1].state === 'held')";
+    window.until("the core to go on", held).await;
+    let shown = "return document.querySelector('[data-testid=item-state-1]').dataset.state";
+    assert_eq!(window.run(shown).await, "planned");
+    // Looking at the window again asks once.
+    window.run("window.dispatchEvent(new Event('focus'))").await;
+    window.attribute("[data-testid=item-state-1]", "data-state", "held").await;
+    stage.close().await;
+}

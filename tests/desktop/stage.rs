@@ -1,0 +1,137 @@
+//! A sandbox as a process of its own, the app in its window, and the traveller's browser.
+
+use crate::driver::{Driver, free_port};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+use tempfile::TempDir;
+
+pub(crate) struct Stage {
+    sandbox: Child,
+    pub(crate) announced: Value,
+    folder: TempDir,
+    pub(crate) window: Driver,
+    http: reqwest::Client,
+}
+
+fn program(name: &str) -> PathBuf {
+    // Test binaries lie beside the programs: …/debug/deps/desktop-….
+    std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join(name)
+}
+
+async fn open_window(folder: &Path, announced: &Value, environment: &[(&str, &str)]) -> Driver {
+    let port = free_port();
+    let control = announced["control"].as_str().unwrap();
+    let token = announced["control_token"].as_str().unwrap();
+    let mut command = Command::new("WebKitWebDriver");
+    command
+        .arg(format!("--port={port}"))
+        .env("TAURI_WEBVIEW_AUTOMATION", "true")
+        .env("ZHIYOU_DATA_DIR", folder.join("data"))
+        .env("ZHIYOU_SANDBOX_URL", control.replace("http://", &format!("http://:{token}@")))
+        .env("ZHIYOU_TEST_NO_BROWSER", "1")
+        .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
+        .envs(environment.iter().copied());
+    let binary = program("zhiyou");
+    let window =
+        Driver::start(command, port, json!({ "webkitgtk:browserOptions": { "binary": binary, "args": [] } })).await;
+    window.until("the first screen", "return document.querySelector('[data-testid=demo-band]') !== null").await;
+    window
+}
+
+impl Stage {
+    pub(crate) async fn new(environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sandbox = Command::new(program("zhiyouctl"))
+            .args(["sandbox", "--data-dir"])
+            .arg(folder.path().join("sandbox"))
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let announced: Value = serde_json::from_str(&line).unwrap();
+        let window = open_window(folder.path(), &announced, environment).await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { sandbox, announced, folder, window, http }
+    }
+
+    /// Kills the app as a power cut would, and opens it again.
+    pub(crate) async fn kill_and_reopen(&mut self) {
+        let pids = Command::new("pgrep").arg("-f").arg(program("zhiyou")).output().unwrap();
+        for pid in String::from_utf8_lossy(&pids.stdout).lines() {
+            Command::new("kill").args(["-9", pid]).status().unwrap();
+        }
+        let window = open_window(self.folder.path(), &self.announced, &[]).await;
+        std::mem::replace(&mut self.window, window).close().await;
+    }
+
+    async fn control(&self, request: reqwest::RequestBuilder) -> Value {
+        let answer = request.bearer_auth(self.announced["control_token"].as_str().unwrap()).send().await.unwrap();
+        assert!(answer.status().is_success());
+        answer.json().await.unwrap_or(Value::Null)
+    }
+
+    pub(crate) async fn book(&self) -> Value {
+        self.control(self.http.get(format!("{}/book", self.announced["control"].as_str().unwrap()))).await
+    }
+
+
+    pub(crate) async fn advance(&self, minutes: i64) {
+        let address = format!("{}/clock", self.announced["control"].as_str().unwrap());
+        self.control(self.http.post(address).json(&json!({ "advance_ms": minutes * 60_000 }))).await;
+    }
+
+    /// The traveller's own browser, apart from the app.
+    pub(crate) async fn browser(&self) -> Driver {
+        let port = free_port();
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}"));
+        let profile = self.folder.path().join("browser");
+        let arguments = [
+            "--headless".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            format!("--user-data-dir={}", profile.display()),
+        ];
+        Driver::start(command, port, json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } }))
+            .await
+    }
+
+    /// What an independent reader finds in a picture of the window.
+    pub(crate) async fn read_code(&self) -> String {
+        let picture = self.folder.path().join("code.png");
+        std::fs::write(&picture, self.window.picture().await).unwrap();
+        let read = Command::new("zbarimg")
+            .args(["-q", "--raw", "-Sdisable", "-Sqrcode.enable"])
+            .arg(&picture)
+            .output()
+            .unwrap();
+        String::from_utf8(read.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Keeps a picture of the window among the build results.
+    pub(crate) async fn keep_picture(&self, name: &str) {
+        let folder = program("zhiyou").parent().unwrap().parent().unwrap().join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), self.window.picture().await).unwrap();
+    }
+
+    pub(crate) async fn close(mut self) {
+        self.window.close().await;
+        let _ = self.sandbox.kill();
+        let _ = self.sandbox.wait();
+    }
+}
+
+pub(crate) fn count(list: &Value, field: &str, state: &str) -> usize {
+    list.as_array().unwrap().iter().filter(|entry| entry[field] == state).count()
+}

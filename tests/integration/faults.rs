@@ -1,0 +1,83 @@
+//! Lost answers, lost and doubled notifications, and restarts.
+
+use crate::world::{World, count};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_14_a_hold_whose_answer_is_lost_is_found_and_not_made_twice() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "duffel", "switch": "act_then_time_out", "op": "create_order" })).await;
+    let order = world.held().await;
+    assert!(order["timeline"].as_array().unwrap().iter().any(|entry| entry["kind"] == "outcome_unknown"));
+    assert_eq!(world.book().await["flights"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_14_a_hotel_booking_whose_answer_is_lost_is_found_and_not_made_twice() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "duffel", "switch": "act_then_time_out", "op": "book_stay" })).await;
+    world.confirmed().await;
+    assert_eq!(world.book().await["stays"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_notifications_lost_gives_the_same_end() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "wechatpay", "switch": "notify", "mode": "drop" })).await;
+    world.confirmed().await;
+    assert_eq!(count(&world.book().await["payments"], "state", "SUCCESS"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_59_doubled_notifications_pay_once() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "wechatpay", "switch": "notify", "mode": "duplicate", "n": 5 })).await;
+    let order = world.confirmed().await;
+    let paid = order["timeline"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "paid").count();
+    assert_eq!(paid, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deliberately_wrong_signature_is_refused_and_the_real_one_is_taken() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "wechatpay", "switch": "signature_probe" })).await;
+    world.confirmed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_34_a_ticket_that_fails_after_payment_gives_the_money_back() {
+    let world = World::new().await;
+    let order = world.payable().await;
+    world.scenario(json!({ "provider": "duffel", "switch": "decline", "op": "pay", "times": 5 })).await;
+    world.phone("pay", &order).await;
+    let order = world.until_state(&order, "refunded").await;
+    assert_eq!(order["money"]["refunded"], order["money"]["paid"]);
+    let book = world.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), count(&book["stays"], "status", "confirmed")), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_after_paying_finishes_the_same_order_once() {
+    let mut world = World::new().await;
+    let order = world.payable().await;
+    world.close_app().await;
+    world.phone("pay", &order).await;
+    world.open_app().await;
+    world.until_state(&order, "confirmed").await;
+    let book = world.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), count(&book["stays"], "status", "confirmed")), (1, 1));
+    assert_eq!(count(&book["payments"], "state", "SUCCESS"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_while_choosing_keeps_the_offers_and_the_sign_in() {
+    let mut world = World::new().await;
+    let order = world.prepare().await;
+    world.until_next(&order, "sign_in").await;
+    world.sign_in().await;
+    let before = world.until_next(&order, "choose_seats").await;
+    world.close_app().await;
+    world.open_app().await;
+    let after = world.until_next(&order, "choose_seats").await;
+    assert_eq!(before["items"][0]["offer"], after["items"][0]["offer"]);
+}

@@ -1,0 +1,134 @@
+//! The main job, and its ends.
+
+use crate::world::{World, count, request_id};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_is_signed_in_seated_booked_and_paid_once() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let book = world.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), count(&book["stays"], "status", "confirmed")), (1, 1));
+    assert_eq!(book["payments"].as_array().unwrap().len(), 1);
+    assert_eq!(book["payments"][0]["total_fen"], order["total"]["amount_minor"]);
+    assert_eq!(order["items"][0]["reference"], book["flights"][0]["booking_reference"]);
+    assert_eq!(order["items"][1]["reference"], book["stays"][0]["reference"]);
+    assert_eq!(order["payment"]["transaction_id"], book["payments"][0]["transaction_id"]);
+    // The member number came from the platform with the traveller's token, through the gateway, into the booking.
+    assert_eq!(order["items"][0]["loyalty"], "ZZ1234567890");
+    assert!(book["flights"][0].to_string().contains("1234567890"));
+    assert!(
+        book["flights"][0]["seats"].to_string().contains(order["items"][0]["seats"][0]["designator"].as_str().unwrap())
+    );
+    assert_eq!(order["money"]["committed"], order["money"]["paid"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_may_come_back_by_deep_link() {
+    let world = World::new().await;
+    let order = world.prepare().await;
+    world.until_next(&order, "sign_in").await;
+    let link = world.consent("deep_link").await;
+    assert!(link.starts_with("zhiyou://auth/zz-club?"), "{link}");
+    // Forged, foreign and half links are dropped, and the pending sign-in stays intact.
+    for forged in ["zhiyou://auth/zz-club?code=x&state=y", "zhiyou://auth/other?code=x&state=y", "zhiyou://pay/x", "x"]
+    {
+        world.app().engine().deep_link(forged).await;
+    }
+    world.app().engine().deep_link(&link).await;
+    world.until_next(&order, "choose_seats").await;
+    // A second use of the same link changes nothing.
+    world.app().engine().deep_link(&link).await;
+    let rows = world.call("list_sign_ins", json!({ "plan_id": null })).await;
+    assert_eq!(rows[0]["state"]["kind"], "connected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_sign_in_cannot_confirm() {
+    let world = World::new().await;
+    let order = world.held().await;
+    world.scenario(json!({ "provider": "oauth", "switch": "revoke_all" })).await;
+    let payload = json!({
+        "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "wechatpay", "request_id": request_id(),
+    });
+    let fault = world.ask("confirm_order", payload).await.unwrap_err();
+    assert_eq!(format!("{:?}", fault.code), "AuthRequired");
+    assert_eq!(world.book().await["payments"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_that_cannot_hold_seats_books_at_once_after_payment() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "duffel", "switch": "services_on_hold", "value": false })).await;
+    let order = world.held().await;
+    assert_eq!(order["items"][0]["held_firmly"], false);
+    assert_eq!(count(&world.book().await["flights"], "state", "held"), 0);
+    world.confirm(&order).await;
+    let order = world.until(&order, "payable", |order| order["payment"]["qr"]["content"].is_string()).await;
+    world.phone("pay", &order).await;
+    world.until_state(&order, "confirmed").await;
+    let book = world.book().await;
+    assert_eq!(count(&book["flights"], "state", "ticketed"), 1);
+    assert!(!book["flights"][0]["seats"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_on_the_phone_and_ended_by_the_traveller_costs_nothing() {
+    let world = World::new().await;
+    let order = world.payable().await;
+    assert!(world.phone("refuse", &order).await.is_success());
+    world.call("cancel_order", json!({ "order_id": order["id"], "request_id": request_id() })).await;
+    let order = world.until_state(&order, "cancelled").await;
+    assert_eq!(order["money"]["paid"]["amount_minor"], 0);
+    let book = world.book().await;
+    assert_eq!((count(&book["flights"], "state", "held"), count(&book["flights"], "state", "cancelled")), (0, 1));
+    assert_eq!(count(&book["payments"], "state", "SUCCESS"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_to_pay_over_closes_the_payment_and_lets_the_hold_go() {
+    let world = World::new().await;
+    let order = world.payable().await;
+    world.advance(31).await;
+    world.until_state(&order, "cancelled").await;
+    let book = world.book().await;
+    assert_eq!(
+        (book["payments"][0]["state"].as_str(), count(&book["flights"], "state", "cancelled")),
+        (Some("CLOSED"), 1)
+    );
+    assert!(!world.phone("pay", &order).await.is_success(), "a closed code cannot be paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_is_quoted_then_accepted_and_exactly_that_comes_back() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    world.call("quote_cancellation", json!({ "order_id": order["id"], "request_id": request_id() })).await;
+    let quoted = world.until(&order, "quoted", |order| order["cancellation"]["state"] == "quoted").await;
+    assert_eq!(quoted["state"], "confirmed");
+    assert_eq!(count(&world.book().await["flights"], "state", "ticketed"), 1, "a quote cancels nothing");
+    let accept = json!({
+        "order_id": order["id"], "quote_id": quoted["cancellation"]["quote_id"], "request_id": request_id(),
+    });
+    world.call("accept_cancellation", accept).await;
+    let order = world.until_state(&order, "refunded").await;
+    assert_eq!(order["money"]["refunded"], quoted["cancellation"]["refund"]);
+    let book = world.book().await;
+    assert_eq!((count(&book["flights"], "state", "cancelled"), count(&book["stays"], "status", "cancelled")), (1, 1));
+    assert_eq!(book["refunds"].as_array().unwrap().len(), 1);
+    assert_eq!(book["refunds"][0]["refund_fen"], order["money"]["refunded"]["amount_minor"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_repeated_makes_one_thing() {
+    let world = World::new().await;
+    let (plan_request, order_request) = (request_id(), request_id());
+    let text = crate::world::sample();
+    let import = || world.call("import_plan", json!({ "text": text, "request_id": plan_request }));
+    let (first, second) = (import().await, import().await);
+    assert_eq!(first["id"], second["id"]);
+    let prepare = || world.call("prepare_order", json!({ "plan_id": first["id"], "request_id": order_request }));
+    let (one, two) = (prepare().await, prepare().await);
+    assert_eq!(one["id"], two["id"]);
+    assert_eq!(world.call("list_orders", json!({})).await.as_array().unwrap().len(), 1);
+}
