@@ -57,6 +57,8 @@ fn window(app: &tauri::App) -> tauri::Result<()> {
         .min_inner_size(360.0, 600.0)
         .disable_drag_drop_handler()
         .on_navigation(is_ours)
+        .on_new_window(|_, _| tauri::webview::NewWindowResponse::Deny)
+        .devtools(cfg!(debug_assertions))
         .build()
         .map(|_| ())
 }
@@ -69,6 +71,9 @@ fn is_ours(url: &url::Url) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod grants;
 
 #[cfg(test)]
 mod tests {
@@ -109,7 +114,10 @@ mod tests {
         assert_eq!(config["app"]["withGlobalTauri"], false);
         assert_eq!(config["app"]["security"]["freezePrototype"], true);
         assert!(config["build"].get("devUrl").is_none());
-        let csp = config["app"]["security"]["csp"].as_str().unwrap();
-        assert!(csp.starts_with("default-src 'self';") && !csp.contains("unsafe"));
+        assert_eq!(
+            config["app"]["security"]["csp"],
+            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+             connect-src ipc: http://ipc.localhost; frame-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'"
+        );
     }
 }

@@ -36,10 +36,11 @@ impl Queue {
 
 /// Reads the link the app was started with, registers the scheme, and listens for more.
 pub(crate) fn listen<R: Runtime>(app: &AppHandle<R>) {
-    // On Linux and Windows a program that is not installed has to register itself.
     #[cfg(any(target_os = "linux", target_os = "windows"))]
-    if let Err(error) = app.deep_link().register_all() {
-        tracing::warn!(%error, "links to the app could not be registered; sign-in by local address still works");
+    {
+        let app = app.clone();
+        // It runs other programs; the window does not wait for them.
+        tauri::async_runtime::spawn_blocking(move || register(&app));
     }
     let queue = app.state::<Queue>();
     match app.deep_link().get_current() {
@@ -52,6 +53,40 @@ pub(crate) fn listen<R: Runtime>(app: &AppHandle<R>) {
         let queue = later.state::<Queue>();
         event.urls().iter().for_each(|url| queue.push(url.as_str()));
     });
+}
+
+/// A program that no package installed has to register itself for its links.
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+fn register<R: Runtime>(app: &AppHandle<R>) {
+    let registered = app.deep_link().register_all().map_err(|error| error.to_string());
+    #[cfg(target_os = "linux")]
+    let registered = registered.and_then(|()| unquote_entry(app).map_err(|error| error.to_string()));
+    if let Err(error) = registered {
+        tracing::warn!(error, "links to the app could not be registered; sign-in by local address still works");
+    }
+}
+
+/// Without a desktop environment `xdg-open` cannot start a program whose path is quoted, and every path is written
+/// quoted; the quotes go where the path needs none.
+#[cfg(target_os = "linux")]
+fn unquote_entry<R: Runtime>(app: &AppHandle<R>) -> std::io::Result<()> {
+    let program = std::env::current_exe()?;
+    let Some(name) = program.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    let folder = app.path().data_dir().map_err(std::io::Error::other)?;
+    let entry = folder.join("applications").join(format!("{name}-handler.desktop"));
+    let text = std::fs::read_to_string(&entry)?;
+    match unquoted(&text) {
+        Some(text) => std::fs::write(entry, text),
+        None => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn unquoted(entry: &str) -> Option<String> {
+    let (before, rest) = entry.split_once("Exec=\"")?;
+    let (path, after) = rest.split_once('"')?;
+    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ','));
+    plain.then(|| format!("{before}Exec={path}{after}"))
 }
 
 /// A second start of the program: its window comes to the front. Its link arrives through the deep-link plugin.
@@ -73,4 +108,29 @@ pub(crate) fn deliver<R: Runtime>(app: &AppHandle<R>, engine: Arc<Engine>) {
             engine.deep_link(&link).await;
         }
     });
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_path_loses_its_quotes_and_a_path_that_needs_them_keeps_them() {
+        let entry = |exec: &str| format!("[Desktop Entry]\nExec={exec}\nTerminal=false\n");
+        assert_eq!(unquoted(&entry("\"/opt/z/zhiyou\" %u")), Some(entry("/opt/z/zhiyou %u")));
+        assert_eq!(unquoted(&entry("\"/opt/my apps/zhiyou\" %u")), None);
+        assert_eq!(unquoted(&entry("/opt/z/zhiyou %u")), None);
+    }
+
+    #[test]
+    fn long_links_and_a_flood_of_links_are_dropped() {
+        let queue = Queue::new();
+        queue.push(&"z".repeat(BYTES_MAX + 1));
+        for number in 0..WAITING_MAX + 10 {
+            queue.push(&format!("zhiyou://auth/{number}"));
+        }
+        let mut links = queue.leave.lock().unwrap().take().unwrap();
+        let arrived = std::iter::from_fn(|| links.try_recv().ok()).collect::<Vec<_>>();
+        assert_eq!((arrived.len(), arrived[0].as_str()), (WAITING_MAX, "zhiyou://auth/0"));
+    }
 }

@@ -28,6 +28,9 @@ pub(crate) async fn rpc<R: Runtime>(
         engine.dispatch(&name, payload).await
     });
     // A panic ends the task, not the app.
-    let ended = call.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal, error.to_string())));
+    let ended = call.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a command panicked");
+        Err(Fault::new(FaultCode::Internal, error.to_string()))
+    });
     ended.map_err(|fault| FaultView::from(&fault))
 }

@@ -36,6 +36,11 @@ impl Starting {
             Err(_) => Err(gone()),
         }
     }
+
+    /// Tells everybody who waits how the start ended.
+    pub(crate) fn ended(&self, outcome: Result<Arc<Engine>, Fault>) {
+        self.outcome.send_replace(Some(outcome));
+    }
 }
 
 fn gone() -> Fault {
@@ -51,7 +56,7 @@ pub(crate) fn begin<R: Runtime>(app: &AppHandle<R>) {
             tracing::error!(%fault, "the app could not start");
         }
         let starting = app.state::<Starting>();
-        starting.outcome.send_replace(Some(outcome));
+        starting.ended(outcome);
         if let Ok(engine) = starting.engine().await {
             events::forward(&app, &engine);
             links::deliver(&app, engine);
