@@ -21,6 +21,7 @@ fn app() -> App<MockRuntime> {
     app
 }
 
+#[allow(clippy::disallowed_methods, reason = "the framework's macro names `exit`")]
 fn without_parts() -> App<MockRuntime> {
     mock_builder()
         .plugin(tauri_plugin_deep_link::init())

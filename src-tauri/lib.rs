@@ -16,6 +16,7 @@ use tauri::{Manager, RunEvent, WebviewUrl, WebviewWindowBuilder};
 pub const MAIN: &str = "main";
 
 /// Runs the app until its window is closed.
+#[allow(clippy::disallowed_methods, reason = "the framework's macro names `exit`")]
 pub fn run() -> ExitCode {
     start::logging();
     let app = tauri::Builder::default()

@@ -93,7 +93,7 @@ fn lint_suites(tally: &mut Tally) {
     tally.suite("deny", || {
         check(tool("cargo-deny").and_then(|deny| {
             let deny = deny.display().to_string();
-            succeed(command(&deny, ["--offline", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
+            succeed(command(&deny, ["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))
         }))
     });
     let database = root().join("../shared/advisory-db");
