@@ -19,7 +19,7 @@ pub(crate) fn forward<R: Runtime>(app: &AppHandle<R>, engine: &Arc<Engine>) {
     let (app, mut doorbell) = (app.clone(), engine.doorbell());
     tauri::async_runtime::spawn(async move {
         while doorbell.changed().await.is_ok() {
-            #[expect(clippy::disallowed_methods, reason = "this is the doorbell")]
+            #[allow(clippy::disallowed_methods, reason = "this is the doorbell")]
             if let Err(error) = app.emit_to(MAIN, "changes", ()) {
                 tracing::warn!(%error, "the doorbell did not ring");
             }

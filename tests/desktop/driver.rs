@@ -1,6 +1,5 @@
 //! A W3C WebDriver client, as small as these tests need; it drives the app's web view and the traveller's browser alike.
 
-use base64::Engine as _;
 use serde_json::{Value, json};
 use std::{
     net::TcpListener,
@@ -104,21 +103,20 @@ impl Driver {
         self.until(&format!("{css} {name}={value}"), &script).await;
     }
 
-    pub(crate) async fn picture(&self) -> Vec<u8> {
-        let answer = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap();
-        let body: Value = answer.json().await.unwrap();
-        base64::engine::general_purpose::STANDARD.decode(body["value"].as_str().unwrap()).unwrap()
-    }
-
     pub(crate) async fn size(&self, width: u32, height: u32) {
         // Not every window manager grants every size; the pictures show what was granted.
         let _ = self.post("/window/rect", json!({ "width": width, "height": height })).await;
     }
 
+    /// Ends the driver of a window that is gone already.
+    pub(crate) fn abandon(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+
     /// Closes the window in order.
     pub(crate) async fn close(mut self) {
         let _ = self.http.delete(&self.session).send().await;
-        let _ = self.program.kill();
-        let _ = self.program.wait();
+        self.abandon();
     }
 }

@@ -1,6 +1,9 @@
 //! What a traveller does in the window, from the plan to the end of the order.
 
-use crate::stage::{Stage, count};
+use crate::{
+    driver::Driver,
+    stage::{Stage, count},
+};
 use std::process::Command;
 
 const STATE: &str = "[data-testid=order-state]";
@@ -53,7 +56,8 @@ async fn seat_and_confirm(stage: &Stage) {
 
 /// The code in the picture of the window, read by somebody else, is what the traveller's phone gets.
 async fn phone(stage: &Stage, button: &str) {
-    let code = stage.read_code().await;
+    painted(&stage.window).await;
+    let code = stage.read_code();
     assert!(code.starts_with("weixin://wxpay/bizpayurl?pr="), "{code:?}");
     let browser = stage.browser().await;
     let page = stage.announced["phone"].as_str().unwrap();
@@ -92,12 +96,19 @@ async fn a_trip_is_imported_signed_in_seated_confirmed_scanned_and_paid() {
     stage.close().await;
 }
 
+/// Waits until what the page says is also what it shows.
+async fn painted(window: &Driver) {
+    window
+        .run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+        .await;
+}
+
 /// Every screen in both languages, both themes, wide and narrow.
 async fn pictures(stage: &Stage) {
     let window = &stage.window;
     let order = window.run("return location.hash").await.as_str().unwrap().to_owned();
     for (size, width) in [("wide", 1280), ("narrow", 400)] {
-        window.size(width, 860).await;
+        window.size(width, 800).await;
         for locale in ["zh-CN", "en"] {
             for theme in ["light", "dark"] {
                 window.run("location.hash = '#/settings'").await;
@@ -107,7 +118,8 @@ async fn pictures(stage: &Stage) {
                 window
                     .until("the theme", &format!("return document.documentElement.dataset.theme === {theme:?}"))
                     .await;
-                stage.keep_picture(&format!("settings-{locale}-{theme}-{size}")).await;
+                painted(window).await;
+                Stage::keep_picture(&format!("settings-{locale}-{theme}-{size}"));
                 for (name, place, sign) in [
                     ("trips", "#/trips", "[data-testid=trip-card]"),
                     ("orders", "#/orders", "[data-testid=nav-orders][aria-current]"),
@@ -116,7 +128,8 @@ async fn pictures(stage: &Stage) {
                 ] {
                     window.run(&format!("location.hash = {place:?}")).await;
                     window.until(name, &format!("return document.querySelector({sign:?}) !== null")).await;
-                    stage.keep_picture(&format!("{name}-{locale}-{theme}-{size}")).await;
+                    painted(window).await;
+                    Stage::keep_picture(&format!("{name}-{locale}-{theme}-{size}"));
                 }
             }
         }
@@ -126,7 +139,7 @@ async fn pictures(stage: &Stage) {
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_on_the_phone_and_ended_in_the_window_costs_nothing() {
     let stage = payable().await;
-    stage.keep_picture("pay").await;
+    Stage::keep_picture("pay");
     phone(&stage, REFUSE).await;
     stage.window.click("[data-testid=cancel-free]").await;
     stage.window.attribute(STATE, "data-state", "cancelled").await;

@@ -22,6 +22,11 @@ fn program(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join(name)
 }
 
+/// What stands on the display, frame and all.
+fn photograph(file: &Path) {
+    assert!(Command::new("import").args(["-window", "root"]).arg(file).status().unwrap().success());
+}
+
 async fn open_window(folder: &Path, announced: &Value, environment: &[(&str, &str)]) -> Driver {
     let port = free_port();
     let control = announced["control"].as_str().unwrap();
@@ -62,12 +67,12 @@ impl Stage {
 
     /// Kills the app as a power cut would, and opens it again.
     pub(crate) async fn kill_and_reopen(&mut self) {
-        let pids = Command::new("pgrep").arg("-f").arg(program("zhiyou")).output().unwrap();
+        let pids = Command::new("pgrep").args(["-x", "zhiyou"]).output().unwrap();
         for pid in String::from_utf8_lossy(&pids.stdout).lines() {
             Command::new("kill").args(["-9", pid]).status().unwrap();
         }
-        let window = open_window(self.folder.path(), &self.announced, &[]).await;
-        std::mem::replace(&mut self.window, window).close().await;
+        self.window.abandon();
+        self.window = open_window(self.folder.path(), &self.announced, &[]).await;
     }
 
     async fn control(&self, request: reqwest::RequestBuilder) -> Value {
@@ -79,7 +84,6 @@ impl Stage {
     pub(crate) async fn book(&self) -> Value {
         self.control(self.http.get(format!("{}/book", self.announced["control"].as_str().unwrap()))).await
     }
-
 
     pub(crate) async fn advance(&self, minutes: i64) {
         let address = format!("{}/clock", self.announced["control"].as_str().unwrap());
@@ -107,9 +111,9 @@ impl Stage {
     }
 
     /// What an independent reader finds in a picture of the window.
-    pub(crate) async fn read_code(&self) -> String {
+    pub(crate) fn read_code(&self) -> String {
         let picture = self.folder.path().join("code.png");
-        std::fs::write(&picture, self.window.picture().await).unwrap();
+        photograph(&picture);
         let read = Command::new("zbarimg")
             .args(["-q", "--raw", "-Sdisable", "-Sqrcode.enable"])
             .arg(&picture)
@@ -119,10 +123,10 @@ impl Stage {
     }
 
     /// Keeps a picture of the window among the build results.
-    pub(crate) async fn keep_picture(&self, name: &str) {
+    pub(crate) fn keep_picture(name: &str) {
         let folder = program("zhiyou").parent().unwrap().parent().unwrap().join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), self.window.picture().await).unwrap();
+        photograph(&folder.join(format!("{name}.png")));
     }
 
     pub(crate) async fn close(mut self) {

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its standard streams")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod bench;
 mod count;
 mod run;
 mod session;
@@ -20,6 +21,7 @@ cargo xtask run [--browser]  open the app in demo mode (installs what is missing
 cargo xtask test             every check that CI runs; ends with `N passed, N failed`
 cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
+cargo xtask bench            size, start and memory beside an empty window (release builds)
 cargo xtask bindings         write the TypeScript types of the API";
 
 fn main() -> ExitCode {
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         ["test"] => return suites::test(),
         ["lint"] => return suites::lint(),
         ["e2e"] => return suites::e2e(),
+        ["bench"] => bench::bench(),
+        ["bench-in-session"] => bench::in_session(),
         ["bindings"] => suites::bindings(),
         _ => {
             eprintln!("{USAGE}");

@@ -135,6 +135,18 @@ fn interop() -> Count {
     let tool = target().join("debug/zhiyouctl").display().to_string();
     let mut npm = command("npm", ["run", "with-sandbox", "--", tool.as_str(), "sandbox"]);
     npm.current_dir(root().join("tests/interop"));
+    counted(observe(npm), count::node_test).plus(authorization_server())
+}
+
+/// Our sign-in against an authorization server that is not ours.
+fn authorization_server() -> Count {
+    let prepared = setup::npm_packages("tests/interop/oidc")
+        .and_then(|()| succeed(cargo(["build", "--package", "zhiyou-engine", "--example", "sign_in", "--quiet"])));
+    if let Err(error) = prepared {
+        return check(Err(error));
+    }
+    let mut npm = command("npm", ["test"]);
+    npm.current_dir(root().join("tests/interop/oidc")).env("ZHIYOU_SIGN_IN", target().join("debug/examples/sign_in"));
     counted(observe(npm), count::node_test)
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct DemoClock {
 }
 
 impl DemoClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the demo's clock")]
     fn read(&self) -> UtcMicros {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);

@@ -111,8 +111,7 @@ impl Engine {
         let book = Arc::new(Book::new(db.clone(), lease, Arc::clone(&options.clock), ids.clone()));
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let (runs, goes) = (Arc::clone(&travellers), stop.clone());
-        let runner =
-            runner::start(Arc::clone(&book), Arc::clone(&ports), runs, options.wake, goes, &tracker).await?;
+        let runner = runner::start(Arc::clone(&book), Arc::clone(&ports), runs, options.wake, goes, &tracker).await?;
         let engine = Arc::new(Self {
             data_dir: options.data_dir,
             db,
@@ -258,7 +257,9 @@ mod tests {
     fn a_link_selects_a_screen_by_a_well_formed_id_and_nothing_else() {
         let id = "01KA0000000000000000000ABC";
         assert_eq!(screen_of(&format!("zhiyou://open/order/ord_{id}")), Some(format!("order/ord_{id}")));
-        for link in ["zhiyou://open/order/ord_1", "zhiyou://open/pay/x", "zhiyou://open/order/../x", "ZHIYOU://open/order/x"] {
+        for link in
+            ["zhiyou://open/order/ord_1", "zhiyou://open/pay/x", "zhiyou://open/order/../x", "ZHIYOU://open/order/x"]
+        {
             assert_eq!(screen_of(link), None, "{link}");
         }
     }

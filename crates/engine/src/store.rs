@@ -5,16 +5,16 @@
 //! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
 
 pub mod changes;
-pub mod settings;
-pub mod requests;
+pub mod dialect;
+pub mod journal;
+pub mod lease;
+pub mod orders;
+pub(crate) mod pending_sign_ins;
 pub mod plans;
 pub mod rebuild;
-pub mod orders;
-pub mod lease;
-pub mod journal;
-pub mod dialect;
-pub(crate) mod pending_sign_ins;
+pub mod requests;
 pub(crate) mod sealed;
+pub mod settings;
 pub(crate) mod sign_ins;
 pub mod vault_keys;
 
@@ -64,7 +64,9 @@ impl From<StoreError> for Fault {
             StoreError::Stale => FaultCode::WrongState,
             StoreError::Damaged(_) => FaultCode::HistoryDamaged,
             StoreError::Newer(_) => FaultCode::NewerVersion,
-            StoreError::Sql(_) | StoreError::Migrate(_) | StoreError::Engine(_) | StoreError::Io(_) => FaultCode::Internal,
+            StoreError::Sql(_) | StoreError::Migrate(_) | StoreError::Engine(_) | StoreError::Io(_) => {
+                FaultCode::Internal
+            }
         };
         Self::new(code, error.to_string())
     }

@@ -12,16 +12,21 @@ pub(crate) struct Clock {
     offset_us: AtomicI64,
 }
 
+#[allow(clippy::disallowed_methods, reason = "this is the sandbox's clock")]
+fn system_us() -> i64 {
+    Timestamp::now().as_microsecond()
+}
+
 impl Clock {
     /// A clock that resumes at a persisted offset; with `virtual_clock` its base stays at this very moment.
     pub(crate) fn resume(virtual_clock: bool, offset_us: i64) -> Self {
-        let frozen_us = virtual_clock.then(|| Timestamp::now().as_microsecond());
+        let frozen_us = virtual_clock.then(system_us);
         Self { frozen_us, offset_us: AtomicI64::new(offset_us) }
     }
 
     /// The providers' present.
     pub(crate) fn now_us(&self) -> i64 {
-        self.frozen_us.unwrap_or_else(|| Timestamp::now().as_microsecond()).saturating_add(self.offset_us())
+        self.frozen_us.unwrap_or_else(system_us).saturating_add(self.offset_us())
     }
 
     /// The providers' present as an instant.

@@ -76,13 +76,12 @@ pub async fn append(tx: &mut Tx, entity: Entity, id: &str, now: UtcMicros) -> Re
 /// # Errors
 /// [`StoreError::Sql`].
 pub async fn after(pool: &AnyPool, cursor: i64, limit: i64) -> Result<Vec<Change>, StoreError> {
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(
-        "SELECT cursor, entity, entity_id FROM changes WHERE cursor > $1 ORDER BY cursor LIMIT $2",
-    )
-    .bind(cursor)
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
+    let rows: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT cursor, entity, entity_id FROM changes WHERE cursor > $1 ORDER BY cursor LIMIT $2")
+            .bind(cursor)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?;
     rows.into_iter().map(|(cursor, entity, id)| Ok(Change { cursor, entity: Entity::parse(&entity)?, id })).collect()
 }
 

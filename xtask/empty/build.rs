@@ -1,0 +1,7 @@
+//! Embeds the empty page.
+
+fn main() {
+    if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new()) {
+        println!("cargo::error={error:#}");
+    }
+}
