@@ -139,6 +139,7 @@ async fn pictures(stage: &Stage) {
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_on_the_phone_and_ended_in_the_window_costs_nothing() {
     let stage = payable().await;
+    painted(&stage.window).await;
     Stage::keep_picture("pay");
     phone(&stage, REFUSE).await;
     stage.window.click("[data-testid=cancel-free]").await;

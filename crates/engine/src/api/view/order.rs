@@ -1,0 +1,541 @@
+//! What the seats, checkout and order screens see.
+
+use super::{CivilView, ItemDetailView, MoneyView, PriorityView};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Public states of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStateView {
+    /// Holding and choosing.
+    Draft,
+    /// Confirmed by the traveller; waiting for money.
+    PaymentPending,
+    /// Money arrived or is arriving; booking.
+    PaymentProcessing,
+    /// Everything is booked.
+    Confirmed,
+    /// What had to be is booked; something else failed.
+    PartiallyConfirmed,
+    /// Ended without a booking.
+    Cancelled,
+    /// Could not be booked.
+    Failed,
+    /// Money is on its way back.
+    RefundRequested,
+    /// Money came back.
+    Refunded,
+}
+
+/// An order with everything the order, seats and checkout screens show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct OrderView {
+    /// `ord_…`
+    pub id: String,
+    /// The plan it was made from.
+    pub plan_id: String,
+    /// Title of the plan.
+    pub title: String,
+    /// Where it stands.
+    pub state: OrderStateView,
+    /// Grows by one with every fact.
+    #[ts(type = "number")]
+    pub version: i64,
+    /// When it was made.
+    #[ts(type = "number")]
+    pub created_at_us: i64,
+    /// What the traveller has to do now.
+    pub next: NextStepView,
+    /// Items in time order.
+    pub items: Vec<OrderItemView>,
+    /// What would be charged now; grows as holds come in.
+    pub total: MoneyView,
+    /// Spending limit.
+    pub budget: MoneyView,
+    /// Names the exact cart; confirming repeats it. Absent until every item is held or priced.
+    pub cart_hash: Option<String>,
+    /// What is lost at worst if booking fails half-way after paying.
+    pub worst_case: MoneyView,
+    /// The earliest deadline and what it is about.
+    pub deadline: Option<DeadlineView>,
+    /// The newest payment attempt.
+    pub payment: Option<PaymentView>,
+    /// Where the money is.
+    pub money: MoneyMapView,
+    /// The open or accepted cancellation quote.
+    pub cancellation: Option<CancellationView>,
+    /// What happened, oldest first.
+    pub timeline: Vec<TimelineEntryView>,
+    /// Matters that need a person; never empty text codes.
+    pub attention: Vec<AttentionView>,
+    /// What may be asked of it now.
+    pub can: OrderCanView,
+}
+
+/// What the traveller has to do now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NextStepView {
+    /// Nothing: offers are being fetched or holds made.
+    WaitForHolds,
+    /// Choose or skip seats for this item.
+    ChooseSeats {
+        /// Item.
+        item_id: String,
+    },
+    /// Sign in to these platforms first.
+    SignIn {
+        /// Platform ids.
+        platforms: Vec<String>,
+    },
+    /// Confirm the cart.
+    Confirm,
+    /// Pay.
+    Pay,
+    /// Nothing: money or bookings are being confirmed.
+    WaitForBooking,
+    /// Nothing: a cancellation or refund is under way.
+    WaitForRefund,
+    /// Nothing: finished.
+    Done,
+}
+
+/// What may be asked of an order now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct OrderCanView {
+    /// `confirm_order`
+    pub confirm: bool,
+    /// `cancel_order`: nothing is booked yet, so it costs nothing.
+    pub cancel_free: bool,
+    /// `quote_cancellation`
+    pub quote_cancellation: bool,
+    /// `accept_cancellation`
+    pub accept_cancellation: bool,
+    /// `retry_payment`
+    pub retry_payment: bool,
+}
+
+/// The earliest deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DeadlineView {
+    /// When.
+    #[ts(type = "number")]
+    pub at_us: i64,
+    /// What happens then.
+    pub kind: DeadlineKindView,
+}
+
+/// What happens at a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadlineKindView {
+    /// Offers or holds lapse; nothing was charged.
+    HoldsExpire,
+    /// The payment closes and the holds are released; nothing was charged.
+    PayBy,
+    /// The cancellation quote lapses; nothing was cancelled.
+    QuoteExpires,
+}
+
+/// One item of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct OrderItemView {
+    /// `itm_…`
+    pub id: String,
+    /// What the plan asked for.
+    pub detail: ItemDetailView,
+    /// How much it matters.
+    pub priority: PriorityView,
+    /// Where it stands.
+    pub state: ItemStateView,
+    /// Why it failed, as a code.
+    pub failure: Option<String>,
+    /// What is being booked, once known.
+    pub offer: Option<OfferView>,
+    /// Price with chosen seats, once known.
+    pub price: Option<MoneyView>,
+    /// Whether the supplier really holds it; otherwise only the price is checked and it is booked right after payment.
+    pub held_firmly: bool,
+    /// When hold or price lapses.
+    #[ts(type = "number | null")]
+    pub expires_at_us: Option<i64>,
+    /// Chosen seats.
+    pub seats: Vec<SeatChoiceView>,
+    /// Reference to show at the counter: PNR or confirmation number.
+    pub reference: Option<String>,
+    /// Ticket numbers.
+    pub documents: Vec<String>,
+    /// Member number the supplier recorded.
+    pub loyalty: Option<String>,
+}
+
+/// Item states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStateView {
+    /// Nothing asked yet, or an offer is known.
+    Planned,
+    /// Held, or its price is checked.
+    Held,
+    /// Being booked.
+    Booking,
+    /// Booked.
+    Booked,
+    /// The supplier proposes a change.
+    ChangeProposed,
+    /// Changed.
+    Changed,
+    /// A cancellation quote is open.
+    CancelQuoted,
+    /// Being cancelled.
+    Cancelling,
+    /// Cancelled.
+    Cancelled,
+    /// Could not be booked.
+    Failed,
+    /// The hold or price lapsed.
+    Expired,
+    /// A call's outcome is not known; we are asking.
+    Unknown,
+}
+
+/// What is being booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OfferView {
+    /// A flight.
+    Flight {
+        /// Airline name.
+        airline: String,
+        /// IATA code of the airline.
+        airline_code: String,
+        /// Segments in order.
+        segments: Vec<SegmentView>,
+        /// Refund terms: `allowed`, `not_allowed`, `not_stated`.
+        refund: String,
+        /// Fee of a refund, when named.
+        refund_fee: Option<MoneyView>,
+    },
+    /// A hotel.
+    Hotel {
+        /// Hotel name.
+        name: String,
+        /// Address.
+        address: String,
+        /// Room.
+        room: String,
+        /// `room_only`, `breakfast`, …
+        board: String,
+        /// Until when cancelling is free, with the hotel's zone; absent when it never is.
+        free_cancel_until: Option<CivilView>,
+    },
+}
+
+/// One flight segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SegmentView {
+    /// Segment id.
+    pub id: String,
+    /// `ZZ1862`
+    pub flight_number: String,
+    /// IATA.
+    pub origin: String,
+    /// Airport name.
+    pub origin_name: String,
+    /// City.
+    pub origin_city: String,
+    /// IATA.
+    pub destination: String,
+    /// Airport name.
+    pub destination_name: String,
+    /// City.
+    pub destination_city: String,
+    /// Local departure.
+    pub departs: CivilView,
+    /// Local arrival.
+    pub arrives: CivilView,
+    /// Minutes.
+    pub duration_min: u32,
+    /// Aircraft.
+    pub aircraft: Option<String>,
+}
+
+/// A chosen seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SeatChoiceView {
+    /// Segment.
+    pub segment_id: String,
+    /// `trv_…`
+    pub traveller_id: String,
+    /// `12A`
+    pub designator: String,
+    /// Price.
+    pub price: MoneyView,
+}
+
+/// Seat maps of one flight item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SeatMapsView {
+    /// One per segment that has a map, in order.
+    pub maps: Vec<SeatMapView>,
+    /// When the offer lapses.
+    #[ts(type = "number")]
+    pub expires_at_us: i64,
+}
+
+/// Seat map of one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SeatMapView {
+    /// The segment.
+    pub segment: SegmentView,
+    /// Cabins, front to back.
+    pub cabins: Vec<CabinView>,
+}
+
+/// One cabin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CabinView {
+    /// 0 main, 1 upper.
+    pub deck: u8,
+    /// `economy`, …
+    pub class: String,
+    /// First and last row index beside the wings.
+    pub wings: Option<(u32, u32)>,
+    /// Rows.
+    pub rows: Vec<CabinRowView>,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CabinRowView {
+    /// Sections from left to right, divided by aisles.
+    pub sections: Vec<Vec<CabinElementView>>,
+}
+
+/// One place in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CabinElementView {
+    /// `seat`, `restricted`, `bassinet`, `empty`, `exit_row`, `lavatory`, `galley`, `closet`, `stairs`.
+    pub kind: String,
+    /// `12A`, seats only.
+    pub designator: Option<String>,
+    /// Airline's name of the seat.
+    pub name: Option<String>,
+    /// What the airline wants known.
+    pub disclosures: Vec<String>,
+    /// For whom it is free and at what price; empty when taken.
+    pub offers: Vec<SeatOfferView>,
+}
+
+/// A seat offered to one traveller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SeatOfferView {
+    /// Service id to send back.
+    pub service_id: String,
+    /// `trv_…`
+    pub traveller_id: String,
+    /// Price.
+    pub price: MoneyView,
+}
+
+/// A payment attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct PaymentView {
+    /// `pay_…`
+    pub attempt_id: String,
+    /// `wechatpay`
+    pub channel: String,
+    /// What is charged.
+    pub amount: MoneyView,
+    /// Where it stands.
+    pub state: PaymentStateView,
+    /// QR code to scan, while it can be paid.
+    pub qr: Option<QrView>,
+    /// Last moment to pay.
+    #[ts(type = "number")]
+    pub expires_at_us: i64,
+    /// The channel's own number.
+    pub transaction_id: Option<String>,
+}
+
+/// Payment attempt states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStateView {
+    /// Being opened.
+    Created,
+    /// Waiting for the payer.
+    RequiresAction,
+    /// The channel is working on it.
+    Processing,
+    /// Authorised, not yet taken.
+    Authorised,
+    /// Paid.
+    Captured,
+    /// Given up before money moved.
+    Voided,
+    /// Refused.
+    Failed,
+    /// Past its time.
+    Expired,
+    /// Not known; we are asking. Nothing is charged twice.
+    Unknown,
+}
+
+/// A QR code as a drawing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct QrView {
+    /// Text of the code.
+    pub content: String,
+    /// Modules per side, without the quiet zone.
+    pub size: u32,
+    /// SVG path of the dark modules in module units (`M0 0h1v1h-1z…`).
+    pub path: String,
+}
+
+/// Where the money is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct MoneyMapView {
+    /// Received from the traveller.
+    pub paid: MoneyView,
+    /// Passed on to suppliers for booked items.
+    pub committed: MoneyView,
+    /// With us, waiting for a booking.
+    pub held: MoneyView,
+    /// On its way back.
+    pub refund_in_transit: MoneyView,
+    /// Came back.
+    pub refunded: MoneyView,
+}
+
+/// What cancelling costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CancellationView {
+    /// `qte_…`
+    pub quote_id: String,
+    /// Where it stands.
+    pub state: CancellationStateView,
+    /// What is lost.
+    pub fee: MoneyView,
+    /// What comes back.
+    pub refund: MoneyView,
+    /// Per item.
+    pub items: Vec<CancellationItemView>,
+    /// When the quote lapses.
+    #[ts(type = "number | null")]
+    pub expires_at_us: Option<i64>,
+}
+
+/// Where a cancellation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CancellationStateView {
+    /// Suppliers are being asked.
+    Quoting,
+    /// The traveller can accept.
+    Quoted,
+    /// Accepted; being carried out.
+    Accepted,
+    /// Carried out.
+    Done,
+    /// Could not be quoted; nothing was cancelled.
+    Failed,
+}
+
+/// Cancellation of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CancellationItemView {
+    /// Item.
+    pub item_id: String,
+    /// What comes back; absent while unknown.
+    pub refund: Option<MoneyView>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TimelineEntryView {
+    /// Position in the order's journal.
+    #[ts(type = "number")]
+    pub seq: i64,
+    /// When.
+    #[ts(type = "number")]
+    pub at_us: i64,
+    /// What, as a code the interface has words for.
+    pub kind: TimelineKindView,
+    /// Item concerned.
+    pub item_id: Option<String>,
+    /// Amount concerned.
+    pub amount: Option<MoneyView>,
+    /// Reference concerned: PNR, confirmation or transaction number.
+    pub reference: Option<String>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TimelineKindView {
+    /// The order was made.
+    Created,
+    /// An offer was found.
+    OfferFound,
+    /// Seats were chosen.
+    SeatsChosen,
+    /// Seats were left to the airline.
+    SeatsSkipped,
+    /// An item is held.
+    Held,
+    /// An item's price is checked; it is booked right after payment.
+    Priced,
+    /// The traveller confirmed the cart.
+    Confirmed,
+    /// A payment was opened.
+    PaymentOpened,
+    /// Money arrived.
+    Paid,
+    /// The payment was refused.
+    PaymentFailed,
+    /// The payment was closed without money.
+    PaymentClosed,
+    /// Money arrived although the order had ended.
+    PaidLate,
+    /// An item is booked.
+    Booked,
+    /// An item failed.
+    ItemFailed,
+    /// A call's outcome is unknown; we are asking.
+    OutcomeUnknown,
+    /// The order was cancelled by the traveller before booking.
+    CancelledByTraveller,
+    /// The order ended because time ran out.
+    Expired,
+    /// A hold was released.
+    Released,
+    /// A cancellation was quoted.
+    CancelQuoted,
+    /// The traveller accepted the quote.
+    CancelAccepted,
+    /// An item was cancelled.
+    ItemCancelled,
+    /// A refund was asked for.
+    RefundRequested,
+    /// Money came back.
+    Refunded,
+    /// A refund needs a person.
+    RefundNeedsAttention,
+    /// Everything is confirmed.
+    OrderConfirmed,
+    /// The order failed.
+    OrderFailed,
+}
+
+/// A matter that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct AttentionView {
+    /// `unknown_outcome`, `refund_manual`, `release_failed`, `history_damaged`
+    pub kind: String,
+    /// Item concerned.
+    pub item_id: Option<String>,
+    /// Amount concerned.
+    pub amount: Option<MoneyView>,
+}
