@@ -13,7 +13,7 @@ use driver::Window;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const RUNS: usize = 5;
@@ -80,25 +80,41 @@ fn measure(program: &Program, data: &Path, number: usize) -> Result<Run, Failed>
     window.idle(IDLE)?;
     let memory_kb = memory_kb(&mark);
     window.close();
+    gone(&mark)?;
     Ok(Run { start_ms, memory_kb })
 }
 
-/// Proportional memory of the app and the web view's processes, the driver left out.
-fn memory_kb(mark: &str) -> u64 {
+/// The app and the web view's processes of one run; the driver is left out.
+fn processes(mark: &str) -> impl Iterator<Item = PathBuf> {
     let wanted = format!("{MARK}={mark}");
-    let ours = |process: &Path| {
+    let ours = move |process: &PathBuf| {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
         let marked = environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes());
         let driver = fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with("WebKitWebDriver"));
         marked && !driver
     };
-    let shares = |process: &Path| {
+    fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path()).filter(ours)
+}
+
+/// Waits until a run has ended: the next start of the same app would only wake this one.
+fn gone(mark: &str) -> Result<(), Failed> {
+    let started = Instant::now();
+    while processes(mark).next().is_some() {
+        if started.elapsed() > Duration::from_secs(30) {
+            return Err(Failed(format!("{mark} did not end")));
+        }
+    }
+    Ok(())
+}
+
+/// Proportional memory, so that what processes share is counted once.
+fn memory_kb(mark: &str) -> u64 {
+    let share = |process: PathBuf| {
         let rollup = fs::read_to_string(process.join("smaps_rollup")).unwrap_or_default();
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:").map(str::to_owned)).unwrap_or_default();
         line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
     };
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-    processes.filter(|process| ours(process)).map(|process| shares(&process)).sum()
+    processes(mark).map(share).sum()
 }
 
 fn median(runs: &[Run], of: impl Fn(&Run) -> u64) -> u64 {

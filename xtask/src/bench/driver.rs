@@ -90,7 +90,7 @@ impl Window {
             body.len()
         );
         socket.write_all(format!("{head}{body}").as_bytes()).map_err(failed)?;
-        let answer = read(&mut socket)?;
+        let answer = read(&mut socket).map_err(|error| Failed(format!("{method} {path}: {error}")))?;
         Ok(answer["value"].clone())
     }
 }
