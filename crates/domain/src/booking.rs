@@ -52,8 +52,13 @@ pub enum Read {
         /// Item.
         item: ItemId,
     },
-    /// Check a hotel rate.
-    QuoteHotel {
+    /// Check a hotel rate or a car, hold an activity.
+    Quote {
+        /// Item.
+        item: ItemId,
+    },
+    /// Ask whether a booking the supplier was still deciding on is confirmed.
+    AwaitBooking {
         /// Item.
         item: ItemId,
     },
@@ -136,7 +141,7 @@ fn draft_items(order: &Order, decision: &mut Decision) {
         let id = item.wanted.id;
         match &item.offer {
             None => decision.read(Read::FindOffer { item: id }),
-            Some(Offer::Hotel(_)) => decision.read(Read::QuoteHotel { item: id }),
+            Some(Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_)) => decision.read(Read::Quote { item: id }),
             Some(Offer::Flight(_)) if matches!(item.seats, SeatChoice::Pending) => {}
             Some(Offer::Flight(_)) if !signed_in_for(order, item) => {}
             Some(Offer::Flight(_)) if item.instant => decision.read(Read::PriceFlight { item: id }),
@@ -191,6 +196,11 @@ fn payment_pending(order: &Order, now: UtcMicros, decision: &mut Decision) {
 
 fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
     if !order.open_steps.is_empty() {
+        return;
+    }
+    let undecided: Vec<_> = order.items.iter().filter(|item| item.is_undecided()).collect();
+    if !undecided.is_empty() {
+        undecided.iter().for_each(|item| decision.read(Read::AwaitBooking { item: item.wanted.id }));
         return;
     }
     // One after the other, in the order that risks least; a must-have that failed stops the rest.
@@ -253,8 +263,7 @@ fn unwind(order: &Order, decision: &mut Decision) {
 
 fn release_holds(order: &Order, decision: &mut Decision) {
     let held = |item: &&OrderItem| {
-        item.hold.as_ref().is_some_and(|hold| hold.firm)
-            && matches!(item.state, ItemState::Held | ItemState::Failed | ItemState::Booking)
+        item.is_kept_for_us() && matches!(item.state, ItemState::Held | ItemState::Failed | ItemState::Booking)
     };
     // While the order can still be paid its holds stay.
     let paying = matches!(order.state, OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing);

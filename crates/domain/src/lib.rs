@@ -12,5 +12,6 @@ pub mod money;
 pub mod order;
 pub mod places;
 pub mod plan;
+pub mod policy;
 pub mod port;
 pub mod time;

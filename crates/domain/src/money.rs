@@ -214,6 +214,16 @@ impl Money {
         Ok(parts.into_iter().map(|minor| Self { minor: minor * sign, currency: self.currency }).collect())
     }
 
+    /// `basis_points` hundredths of a per cent of the amount, rounded up to the next minor unit.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`].
+    pub fn share_up(self, basis_points: u16) -> Result<Self, MoneyError> {
+        let share = i128::from(self.minor) * i128::from(basis_points);
+        let up = share.div_euclid(10_000) + i128::from(share.rem_euclid(10_000) != 0);
+        Self::new(i64::try_from(up).map_err(|_| MoneyError::Overflow)?, self.currency)
+    }
+
     /// Reads a plain decimal ("227.33", "20.0", "-4") without ever passing through a float.
     ///
     /// Trailing zeros beyond the exponent are accepted because suppliers send them; any other digit there is not.

@@ -16,8 +16,11 @@ use crate::{
     id::{AttemptId, ItemId, OrderId, PlanId, QuoteId, RefundId, TravellerId},
     money::Money,
     plan::{Constraint, ItemRequest, Plan, Priority, Supplier},
+    policy::Terms,
     port::{
         ReasonCode,
+        bookings::Quote,
+        flights::FlightPrice,
         payments::{Channel, PaymentAction},
     },
     time::UtcMicros,
@@ -208,6 +211,8 @@ pub struct OrderItem {
     pub reference: Option<String>,
     /// Ticket numbers.
     pub documents: Vec<String>,
+    /// What the traveller needs to know there.
+    pub instructions: Option<String>,
     /// Member number the supplier recorded.
     pub loyalty: Option<String>,
     /// Open cancellation quote.
@@ -254,8 +259,10 @@ pub struct Hold {
     pub price: Money,
     /// When it lapses.
     pub expires_at: UtcMicros,
-    /// The supplier's quote id, for hotels.
+    /// The supplier's quote or reservation id, where booking names one.
     pub quote_id: Option<String>,
+    /// What cancelling costs, where the checked price came with terms.
+    pub terms: Option<Terms>,
 }
 
 /// The cart the traveller confirmed.
@@ -470,7 +477,7 @@ impl Order {
         let money_open = self.attempts.iter().any(|a| AttemptState::OPEN.contains(&a.state))
             || self.refunds.iter().any(|r| RefundProgress::OPEN.contains(&r.state));
         let goods_open = self.items.iter().any(|i| {
-            i.state == ItemState::Cancelling || i.hold.as_ref().is_some_and(|h| h.firm) && i.state == ItemState::Held
+            i.state == ItemState::Cancelling || i.is_kept_for_us() && i.state == ItemState::Held
         });
         let quoting = self.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting);
         !(OrderState::TERMINAL.contains(&self.state) || OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state))
@@ -504,6 +511,26 @@ impl OrderItem {
         self.hold.as_ref().map(|hold| hold.price)
     }
 
+    /// Terms of the checked price, else of the offer.
+    #[must_use]
+    pub fn terms(&self) -> Option<&Terms> {
+        let checked = self.hold.as_ref().and_then(|hold| hold.terms.as_ref());
+        checked.or_else(|| self.offer.as_ref().and_then(Offer::terms))
+    }
+
+    /// Whether the supplier keeps it for us until we let it go. Holds that lapse by themselves are not meant.
+    #[must_use]
+    pub fn is_kept_for_us(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.firm) && matches!(self.offer, Some(Offer::Flight(_)))
+    }
+
+    /// Whether the supplier took the booking and is still deciding on it.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        let flight = matches!(self.offer, Some(Offer::Flight(_)));
+        self.state == ItemState::Booking && self.supplier_order.is_some() && !flight
+    }
+
     /// The moment the offer, hold or price lapses.
     #[must_use]
     pub fn lapses_at(&self) -> Option<UtcMicros> {
@@ -518,6 +545,51 @@ impl Offer {
         match self {
             Self::Flight(flight) => flight.expires_at_us,
             Self::Hotel(rate) => rate.expires_at_us,
+            Self::Car(rate) => rate.expires_at_us,
+            // The supplier states no end; it is held at once, and the hold has one.
+            Self::Activity(_) => UtcMicros(i64::MAX),
+        }
+    }
+
+    /// Price without seats.
+    #[must_use]
+    pub const fn total(&self) -> Money {
+        match self {
+            Self::Flight(flight) => flight.total,
+            Self::Hotel(rate) => rate.total,
+            Self::Car(rate) => rate.total,
+            Self::Activity(option) => option.total,
+        }
+    }
+
+    /// What cancelling costs, where the supplier gives terms by time.
+    #[must_use]
+    pub const fn terms(&self) -> Option<&Terms> {
+        match self {
+            Self::Flight(_) => None,
+            Self::Hotel(rate) => Some(&rate.terms),
+            Self::Car(rate) => Some(&rate.terms),
+            Self::Activity(option) => Some(&option.terms),
+        }
+    }
+}
+
+impl Hold {
+    /// A flight that is only priced.
+    #[must_use]
+    pub const fn price_of_flight(price: &FlightPrice) -> Self {
+        Self { firm: false, price: price.total, expires_at: price.expires_at_us, quote_id: None, terms: None }
+    }
+
+    /// A checked rate or a kept place.
+    #[must_use]
+    pub fn of_quote(quote: &Quote) -> Self {
+        Self {
+            firm: quote.kept,
+            price: quote.total,
+            expires_at: quote.expires_at_us,
+            quote_id: Some(quote.quote_id.clone()),
+            terms: Some(quote.terms.clone()),
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct AirportPlace {
     pub city: &'static str,
     /// ISO country code.
     pub country: &'static str,
+    /// Latitude in micro-degrees, WGS-84.
+    pub latitude_udeg: i64,
+    /// Longitude in micro-degrees, WGS-84.
+    pub longitude_udeg: i64,
     /// IANA zone.
     pub zone: &'static str,
 }
@@ -58,8 +62,9 @@ fn airports(csv: &'static str) -> BTreeMap<&'static str, AirportPlace> {
         .skip(1)
         .filter_map(|line| {
             let fields = split_csv(line);
-            let [iata, _, name, city, country, _, _, zone] = fields.as_slice() else { return None };
-            Some((*iata, AirportPlace { iata, name, city, country, zone }))
+            let [iata, _, name, city, country, latitude, longitude, zone] = fields.as_slice() else { return None };
+            let (latitude_udeg, longitude_udeg) = (micro_degrees(latitude)?, micro_degrees(longitude)?);
+            Some((*iata, AirportPlace { iata, name, city, country, latitude_udeg, longitude_udeg, zone }))
         })
         .collect()
 }
@@ -88,7 +93,7 @@ fn cities(json: &str) -> BTreeMap<String, CityPlace> {
     let rows: Vec<CityRow> = serde_json::from_str(json).unwrap_or_default();
     let mut map = BTreeMap::new();
     for row in rows {
-        let (Some(latitude_udeg), Some(longitude_udeg)) = (micro_degrees(&row.lat), micro_degrees(&row.lon)) else {
+        let (Some(latitude_udeg), Some(longitude_udeg)) = (micro_degrees(&row.lat.to_string()), micro_degrees(&row.lon.to_string())) else {
             continue;
         };
         let place = CityPlace {
@@ -108,9 +113,8 @@ fn cities(json: &str) -> BTreeMap<String, CityPlace> {
 }
 
 /// Degrees as written, to micro-degrees, without a float in between.
-fn micro_degrees(number: &serde_json::Number) -> Option<i64> {
-    let text = number.to_string();
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text.as_str()), |rest| (true, rest));
+fn micro_degrees(text: &str) -> Option<i64> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let kept = fraction.get(..fraction.len().min(6))?;
     let value: i64 = format!("{whole}{kept:0<6}").parse().ok()?;
@@ -125,6 +129,7 @@ mod tests {
     fn airports_know_their_city_and_clock() {
         let pek = airport("PEK").unwrap();
         assert_eq!((pek.city, pek.country, pek.zone), ("Beijing", "CN", "Asia/Shanghai"));
+        assert_eq!((pek.latitude_udeg, pek.longitude_udeg), (40_080_100, 116_585_000));
         assert!(airport("pek").is_none() && airport("QQQ").is_none());
     }
 

@@ -228,8 +228,10 @@ pub enum Supplier {
     Duffel,
     /// Duffel Stays.
     DuffelStays,
-    /// No supplier is connected for this kind.
-    None,
+    /// Duffel Cars.
+    DuffelCars,
+    /// Viator activities.
+    Viator,
 }
 
 /// What must hold between items.

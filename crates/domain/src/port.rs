@@ -4,6 +4,9 @@
 //! an [`Answer`], whose four endings are [`Outcome`]; reads answer it too, so that "the supplier did not reply" is never
 //! mistaken for "there is nothing". Deliberately not here: a provider's wire format and any transport.
 
+pub mod activities;
+pub mod bookings;
+pub mod cars;
 pub mod flights;
 pub mod hotels;
 pub mod payments;

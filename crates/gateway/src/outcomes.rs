@@ -26,7 +26,7 @@ use tokio::{
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
     money::{Currency, Money},
-    port::{Outcome, Reason, ReasonCode, flights as f, hotels as h, payments as p},
+    port::{Outcome, Reason, ReasonCode, bookings as b, flights as f, hotels as h, payments as p},
     time::UtcMicros,
 };
 
@@ -399,7 +399,7 @@ impl World {
                 .await,
             ),
             Effect::CancelHotel => {
-                told(self.duffel.cancel(h::HotelBookingRef { booking_id: "bok_1".to_owned() }).await)
+                told(self.duffel.cancel(b::BookingRef { booking_id: "bok_1".to_owned() }).await)
             }
         }
     }

@@ -6,7 +6,7 @@ pub(crate) mod duffel;
 pub(crate) mod member;
 
 use async_trait::async_trait;
-use zhiyou_domain::port::{Found, Outcome, flights as f, hotels as h};
+use zhiyou_domain::port::{Found, Outcome, bookings as b, flights as f, hotels as h};
 
 /// Sells flights. Effects are sent once: whether to try again is the caller's decision.
 #[async_trait]
@@ -39,13 +39,13 @@ pub(crate) trait HotelSupplier: Send + Sync {
     /// Tool `searchHotels`.
     async fn search(&self, wish: h::SearchHotels) -> Outcome<h::HotelRates>;
     /// Tool `quoteHotel`.
-    async fn quote(&self, wish: h::QuoteHotel) -> Outcome<h::HotelQuote>;
+    async fn quote(&self, wish: h::QuoteHotel) -> Outcome<b::Quote>;
     /// Tool `bookHotel`.
-    async fn book(&self, wish: h::BookHotel) -> Outcome<h::HotelBooking>;
+    async fn book(&self, wish: h::BookHotel) -> Outcome<b::Booking>;
     /// Tool `getHotelBooking`.
-    async fn booking(&self, booking: h::HotelBookingRef) -> Outcome<h::HotelBooking>;
+    async fn booking(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
     /// Tool `findHotelBooking`.
-    async fn find(&self, wish: h::FindHotelBooking) -> Outcome<Found<h::HotelBooking>>;
+    async fn find(&self, wish: b::FindBooking) -> Outcome<Found<b::Booking>>;
     /// Tool `cancelHotel`.
-    async fn cancel(&self, booking: h::HotelBookingRef) -> Outcome<h::HotelBooking>;
+    async fn cancel(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
 }

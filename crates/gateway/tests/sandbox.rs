@@ -6,7 +6,7 @@ mod world;
 
 use serde_json::{Value, json};
 use world::World;
-use zhiyou_domain::port::{Found, Outcome, ReasonCode, flights as f, hotels as h, payments as p};
+use zhiyou_domain::port::{Found, Outcome, ReasonCode, bookings as b, flights as f, hotels as h, payments as p};
 
 fn code<T: std::fmt::Debug>(outcome: Outcome<T>) -> (&'static str, ReasonCode) {
     match outcome {
@@ -165,22 +165,22 @@ async fn a_lost_answer_is_unknown_and_the_order_is_found_by_its_reference() {
 async fn a_hotel_is_quoted_booked_found_and_cancelled_with_its_terms() {
     let world = World::start().await;
     let rate = world.hotel_rate().await;
-    let quote = world.done::<h::HotelQuote>("quoteHotel", &h::QuoteHotel { rate_id: rate.rate_id.clone() }).await;
+    let quote = world.done::<b::Quote>("quoteHotel", &h::QuoteHotel { rate_id: rate.rate_id.clone() }).await;
     assert_eq!(quote.total, rate.total);
     let mut wish = world.hotel_wish(&quote);
     wish.expected_total = quote.total.plus(quote.total).unwrap();
-    assert_eq!(code(world.call::<h::HotelBooking>("bookHotel", &wish).await), ("declined", ReasonCode::PriceChanged));
+    assert_eq!(code(world.call::<b::Booking>("bookHotel", &wish).await), ("declined", ReasonCode::PriceChanged));
     world.scenario(json!({"provider": "duffel", "switch": "act_then_time_out", "op": "book_stay", "cut": true})).await;
     let wish = world.hotel_wish(&quote);
-    assert_eq!(code(world.call::<h::HotelBooking>("bookHotel", &wish).await).0, "unknown");
-    let find = h::FindHotelBooking { reference: wish.reference.clone() };
-    let found = world.done::<Found<h::HotelBooking>>("findHotelBooking", &find).await.found.unwrap();
-    assert_eq!((found.state, found.total), (h::HotelBookingState::Confirmed, quote.total));
-    assert_eq!(world.done::<h::HotelBooking>("bookHotel", &wish).await, found);
+    assert_eq!(code(world.call::<b::Booking>("bookHotel", &wish).await).0, "unknown");
+    let find = b::FindBooking { reference: wish.reference.clone() };
+    let found = world.done::<Found<b::Booking>>("findHotelBooking", &find).await.found.unwrap();
+    assert_eq!((found.state, found.total), (b::BookingState::Confirmed, quote.total));
+    assert_eq!(world.done::<b::Booking>("bookHotel", &wish).await, found);
     let cancelled = world
-        .done::<h::HotelBooking>("cancelHotel", &h::HotelBookingRef { booking_id: found.booking_id.clone() })
+        .done::<b::Booking>("cancelHotel", &b::BookingRef { booking_id: found.booking_id.clone() })
         .await;
-    assert_eq!(cancelled.state, h::HotelBookingState::Cancelled);
+    assert_eq!(cancelled.state, b::BookingState::Cancelled);
     assert_eq!(
         cancelled.refunded,
         Some(
@@ -191,7 +191,7 @@ async fn a_hotel_is_quoted_booked_found_and_cancelled_with_its_terms() {
         )
     );
     assert_eq!(
-        code(world.call::<h::HotelBooking>("cancelHotel", &h::HotelBookingRef { booking_id: found.booking_id }).await),
+        code(world.call::<b::Booking>("cancelHotel", &b::BookingRef { booking_id: found.booking_id }).await),
         ("declined", ReasonCode::AlreadyClosed)
     );
     world.stop().await;

@@ -6,7 +6,8 @@ use crate::{
     money::Currency,
     order::{Ending, ItemCancelQuote, NewItem, NewOrder, OrderKind, Source, StepEnd, StepResult},
     plan::{ItemRequest, Priority, Supplier},
-    port::{Reason, ReasonCode, flights::*, hotels::*, payments::*},
+    policy::{Confidence, Fee, Terms, Tier},
+    port::{Reason, ReasonCode, bookings::*, flights::*, hotels::*, payments::*},
     time::ZonedCivil,
 };
 use ulid::Ulid;
@@ -38,6 +39,9 @@ struct World {
     flight_hold: Result<(), ReasonCode>,
     flight_commit: Result<(), ReasonCode>,
     hotel_commit: Result<(), ReasonCode>,
+    /// State the hotel's booking is answered in, and the one it is told to have when asked again.
+    hotel_answers: BookingState,
+    hotel_decides: BookingState,
     /// The next so many holds act but lose their answer.
     hold_answers_lost: u32,
     payment: PaymentState,
@@ -53,6 +57,8 @@ impl World {
             flight_hold: Ok(()),
             flight_commit: Ok(()),
             hotel_commit: Ok(()),
+            hotel_answers: BookingState::Confirmed,
+            hotel_decides: BookingState::Confirmed,
             hold_answers_lost: 0,
             payment: PaymentState::RequiresAction,
             hotel_priority: Priority::MustHave,
@@ -144,18 +150,22 @@ impl World {
                 let price = FlightPrice { total: cny(82_000), expires_at_us: T0.plus_minutes(30) };
                 self.tell(order, Fact::FlightPriced { item, price });
             }
-            Read::QuoteHotel { item } => {
-                let quote = HotelQuote {
+            Read::Quote { item } => {
+                let quote = Quote {
                     quote_id: "quo_1".into(),
                     total: cny(142_400),
-                    cancellation: vec![],
+                    terms: hotel_terms(),
                     expires_at_us: T0.plus_minutes(60),
+                    kept: false,
                 };
-                self.tell(order, Fact::HotelQuoted { item, quote });
+                self.tell(order, Fact::Quoted { item, quote });
+            }
+            Read::AwaitBooking { item } => {
+                self.tell(order, Fact::BookingReported { item, booking: hotel(self.hotel_decides) });
             }
             Read::QuoteCancel { item } => {
                 let refund = if item == flight_item() { cny(66_000) } else { cny(142_400) };
-                let quote = ItemCancelQuote { cancellation_id: None, refund, expires_at: self.now.plus_minutes(60) };
+                let quote = ItemCancelQuote { cancellation_id: None, refund, expires_at: self.now.plus_minutes(60), confidence: Confidence::Quoted };
                 self.tell(order, Fact::ItemCancelQuoted { item, quote });
             }
             Read::QueryPayment { attempt } => {
@@ -190,7 +200,7 @@ impl World {
             Op::Commit { item } if item == flight_item() => {
                 outcome(self.flight_commit, StepResult::Flight(flight(FlightOrderState::Ticketed)))
             }
-            Op::Commit { .. } => outcome(self.hotel_commit, StepResult::Hotel(hotel(HotelBookingState::Confirmed))),
+            Op::Commit { .. } => outcome(self.hotel_commit, StepResult::Booking(hotel(self.hotel_answers))),
             Op::Release { .. } => outcome(Ok(()), StepResult::Released),
             Op::Cancel { .. } => outcome(Ok(()), StepResult::Cancelled { refund: None }),
             Op::OpenPayment { attempt } => {
@@ -273,7 +283,7 @@ fn hotel_offer() -> Offer {
         board: Board::Breakfast,
         total: cny(142_400),
         due_at_hotel: cny(0),
-        cancellation: vec![CancellationTier { before_us: T0.plus_minutes(10_000), refund: cny(142_400) }],
+        terms: hotel_terms(),
         expires_at_us: T0.plus_minutes(30),
     })
 }
@@ -292,15 +302,19 @@ fn flight(state: FlightOrderState) -> FlightOrder {
     }
 }
 
-fn hotel(state: HotelBookingState) -> HotelBooking {
-    HotelBooking {
+fn hotel_terms() -> Terms {
+    Terms::Stated { tiers: vec![Tier::until_instant(T0.plus_minutes(10_000), Fee::Free).unwrap()] }
+}
+
+fn hotel(state: BookingState) -> Booking {
+    Booking {
         booking_id: "bok_1".into(),
         reference: "HB-1".into(),
         state,
         total: cny(142_400),
-        cancellation: vec![],
+        terms: hotel_terms(),
         refunded: None,
-        key_collection: None,
+        instructions: None,
     }
 }
 

@@ -44,6 +44,7 @@ impl Order {
             supplier_order: None,
             reference: None,
             documents: Vec::new(),
+            instructions: None,
             loyalty: None,
             cancel_quote: None,
             failure: None,
@@ -101,10 +102,9 @@ impl Order {
                 self.fail_item(at, *item, reason)
             }
             Fact::SeatsChosen { item, seats } => self.seats_chosen(at, *item, seats),
-            Fact::FlightPriced { item, price } => self.priced(at, *item, price.total, price.expires_at_us, None),
-            Fact::HotelQuoted { item, quote } => {
-                self.priced(at, *item, quote.total, quote.expires_at_us, Some(quote.quote_id.clone()))
-            }
+            Fact::FlightPriced { item, price } => self.priced(at, *item, Hold::price_of_flight(price)),
+            Fact::Quoted { item, quote } => self.priced(at, *item, Hold::of_quote(quote)),
+            Fact::BookingReported { item, booking } => self.booking_reported(at, *item, booking),
             Fact::StepStarted { key } => self.step_started(at, key),
             Fact::StepEnded { key, end } => self.step_ended(at, key, end),
             Fact::HoldsLapsed => self.holds_lapsed(at),
@@ -173,7 +173,7 @@ impl Order {
         }
         let (price, instant, seats) = match offer {
             Offer::Flight(flight) => (flight.total, !flight.holdable, SeatChoice::Pending),
-            Offer::Hotel(rate) => (rate.total, false, SeatChoice::NotApplicable),
+            Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_) => (offer.total(), false, SeatChoice::NotApplicable),
         };
         place.instant = instant;
         place.seats = seats;
@@ -198,11 +198,10 @@ impl Order {
         &mut self,
         at: UtcMicros,
         item: ItemId,
-        price: Money,
-        expires_at: UtcMicros,
-        quote_id: Option<String>,
+        hold: Hold,
     ) -> Result<(), Illegal> {
         self.expect(&[OrderState::Draft], "a price")?;
+        let price = hold.price;
         let currency = self.budget.currency();
         let place = self.item_mut(item)?;
         if place.state != ItemState::Planned {
@@ -213,7 +212,7 @@ impl Order {
             return self.fail_item(at, item, &reason);
         }
         place.state = ItemState::Held;
-        place.hold = Some(Hold { firm: false, price, expires_at, quote_id });
+        place.hold = Some(hold);
         self.note(at, TimelineKind::Priced, Some(item), Some(price), None);
         Ok(())
     }

@@ -77,12 +77,9 @@ pub fn loss_if_undone(item: &OrderItem, now: UtcMicros) -> Option<Money> {
             FlightTerms::Allowed { fee: Some(fee) } if fee.currency() == price.currency() => *fee,
             FlightTerms::Allowed { .. } | FlightTerms::NotAllowed | FlightTerms::NotStated => price,
         },
-        Offer::Hotel(rate) => rate
-            .cancellation
-            .iter()
-            .find(|tier| now < tier.before_us)
-            .and_then(|tier| price.minus(tier.refund).ok())
-            .unwrap_or(price),
+        Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_) => {
+            item.terms().and_then(|terms| terms.evaluate(price, now).ok()).map_or(price, |found| found.fee)
+        }
     };
     // A fee above the price cannot take more than was paid.
     let bounded = if loss.exceeds(price).unwrap_or(true) { price } else { loss };

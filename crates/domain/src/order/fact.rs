@@ -6,10 +6,14 @@ use super::{NewOrder, SeatChosen};
 use crate::{
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId},
     money::Money,
+    policy::Confidence,
     port::{
         Reason,
+        activities::ActivityOption,
+        bookings::{Booking, Quote},
+        cars::CarRate,
         flights::{FlightOffer, FlightOrder, FlightPrice},
-        hotels::{HotelBooking, HotelQuote, HotelRate},
+        hotels::HotelRate,
         payments::{Channel, PaymentIntent, PaymentStatus, RefundStatus},
     },
     time::UtcMicros,
@@ -24,6 +28,10 @@ pub enum Offer {
     Flight(FlightOffer),
     /// A hotel rate.
     Hotel(HotelRate),
+    /// A hired car.
+    Car(CarRate),
+    /// An activity.
+    Activity(ActivityOption),
 }
 
 /// Names one step of an order: what is done to what, and the how-manyeth business try it is.
@@ -117,8 +125,8 @@ impl Op {
 pub enum StepResult {
     /// A flight is held, paid, or booked at once.
     Flight(FlightOrder),
-    /// A hotel is booked or cancelled.
-    Hotel(HotelBooking),
+    /// A hotel, car or activity is booked or cancelled.
+    Booking(Booking),
     /// A hold was let go.
     Released,
     /// A booked item is cancelled; what came back to our balance, when the supplier said.
@@ -180,6 +188,8 @@ pub struct ItemCancelQuote {
     pub refund: Money,
     /// Until when it can be accepted.
     pub expires_at: UtcMicros,
+    /// How sure the figure is.
+    pub confidence: Confidence,
 }
 
 /// Everything that can happen to an order.
@@ -229,12 +239,19 @@ pub enum Fact {
         /// Price and its time.
         price: FlightPrice,
     },
-    /// A hotel rate was checked.
-    HotelQuoted {
+    /// A hotel rate or a car was checked, an activity was held.
+    Quoted {
         /// Item.
         item: ItemId,
         /// Quote.
-        quote: HotelQuote,
+        quote: Quote,
+    },
+    /// A supplier's word about a booking it was still deciding on.
+    BookingReported {
+        /// Item.
+        item: ItemId,
+        /// Booking.
+        booking: Booking,
     },
     /// A price could not be checked.
     PricingRefused {

@@ -57,6 +57,9 @@ pub struct Traveller {
     pub email: String,
     /// Phone, E.164.
     pub phone_number: String,
+    /// Country of residence, ISO 3166-1 alpha-2; car hire asks for it.
+    #[serde(default)]
+    pub residence_country: Option<String>,
 }
 
 // Personal data must not reach a log through `{:?}`.
@@ -173,6 +176,7 @@ fn plan(file: PlanFile, today: Date, ids: &mut impl NewIds) -> Checked<Imported>
     let destinations = destinations(&file.destinations)?;
     let (travellers, traveller_ids) = travellers(&file.travellers, today, ids)?;
     let items = items(&file.items, today, timeline, budget.currency(), &traveller_ids, ids)?;
+    drivers_live_somewhere(&items, &travellers)?;
     let plan = Plan {
         id: ids.plan(),
         title,
@@ -244,6 +248,11 @@ fn travellers(
             born_on,
             email: email(at("email"), &file.email)?,
             phone_number: phone(at("phone_number"), &file.phone_number)?,
+            residence_country: file
+                .residence_country
+                .as_deref()
+                .map(|code| country(at("residence_country"), code))
+                .transpose()?,
         });
     }
     Ok((travellers, keys))
@@ -315,7 +324,8 @@ fn item(
     let supplier = match request {
         ItemRequest::Flight { .. } => Supplier::Duffel,
         ItemRequest::Hotel { .. } => Supplier::DuffelStays,
-        ItemRequest::Activity { .. } | ItemRequest::Car { .. } => Supplier::None,
+        ItemRequest::Car { .. } => Supplier::DuffelCars,
+        ItemRequest::Activity { .. } => Supplier::Viator,
     };
     let Some((id, _)) = keys.get(&common.key) else { return problem(at("key"), Problem::UnknownKey, &common.key) };
     Ok(PlanItem {
@@ -497,6 +507,24 @@ fn email(path: String, text: &str) -> Checked<String> {
     } else {
         problem(path, Problem::BadText, "")
     }
+}
+
+/// Car hire companies ask where the driver, the first traveller of the item, lives.
+fn drivers_live_somewhere(items: &[PlanItem], travellers: &[Traveller]) -> Checked<()> {
+    for item in items.iter().filter(|item| matches!(item.request, ItemRequest::Car { .. })) {
+        let driver = item.travellers.first().and_then(|id| travellers.iter().position(|traveller| traveller.id == *id));
+        if let Some((index, traveller)) = driver.and_then(|index| Some((index, travellers.get(index)?)))
+            && traveller.residence_country.is_none()
+        {
+            return problem(format!("travellers[{index}].residence_country"), Problem::Missing, "needed to hire a car");
+        }
+    }
+    Ok(())
+}
+
+fn country(path: String, code: &str) -> Checked<String> {
+    let plausible = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if plausible { Ok(code.to_owned()) } else { problem(path, Problem::BadText, code) }
 }
 
 fn phone(path: String, text: &str) -> Checked<String> {

@@ -1,6 +1,12 @@
 //! How each action is carried out: which tool is called with what, and which fact its answer becomes.
 //!
-//! Deliberately not here: when (the runner's), and finding out how a lost call ended (see [`super::lookup`]).
+//! Flights and payments are here; what is searched and chosen is in [`offers`], what hotels, cars and activities share in
+//! [`bookings`]. Deliberately not here: when (the runner's), and finding out how a lost call ended (see [`super::lookup`]).
+
+mod bookings;
+mod offers;
+
+pub(super) use bookings::Tool;
 
 use crate::{auth::Auth, mcp::Server, vault::Vault};
 use std::sync::Arc;
@@ -8,20 +14,19 @@ use zhiyou_domain::{
     booking::Read,
     id::{AttemptId, ItemId, RefundId, TravellerId},
     money::Money,
-    order::{Fact, ItemCancelQuote, Offer, Op, Order, OrderItem, RefundProgress, Source, StepEnd, StepKey, StepResult},
-    places,
-    plan::{ItemRequest, import::Traveller},
-    port::{Outcome, Reason, ReasonCode, flights::*, hotels::*, payments::*},
+    order::{Fact, ItemCancelQuote, Offer, Op, Order, RefundProgress, Source, StepEnd, StepKey, StepResult},
+    plan::import::Traveller,
+    policy::Confidence,
+    port::{Outcome, Reason, ReasonCode, bookings::*, flights::*, payments::*},
     time::UtcMicros,
 };
 
-/// How long a quote that costs the supplier nothing to keep is offered to the traveller, minutes.
-const HOTEL_QUOTE_MIN: i64 = 60;
-
-/// The three MCP servers.
+/// The MCP servers.
 pub(crate) struct Ports {
     pub(crate) flights: Server,
     pub(crate) hotels: Server,
+    pub(crate) cars: Server,
+    pub(crate) activities: Server,
     pub(crate) payments: Server,
 }
 
@@ -54,58 +59,16 @@ fn inconsistent<T>(what: &str) -> Outcome<T> {
 
 impl Ports {
     /// Carries out a read.
-    pub(super) async fn read(&self, order: &Order, read: &Read, now: UtcMicros) -> Heard {
+    pub(super) async fn read(&self, travellers: &Travellers, order: &Order, read: &Read, now: UtcMicros) -> Heard {
         match read {
-            Read::FindOffer { item } => self.find_offer(order, *item).await,
+            Read::FindOffer { item } => self.find_offer(travellers, order, *item, now).await,
             Read::PriceFlight { item } => self.price_flight(order, *item).await,
-            Read::QuoteHotel { item } => self.quote_hotel(order, *item).await,
+            Read::Quote { item } => self.quote(order, *item).await,
+            Read::AwaitBooking { item } => self.await_booking(order, *item).await,
             Read::QuoteCancel { item } => self.quote_cancel(order, *item, now).await,
             Read::QueryPayment { attempt } => self.query_payment(order, *attempt).await,
             Read::QueryRefund { refund } => self.query_refund(order, *refund).await,
             Read::LookUp { .. } => Heard::Later,
-        }
-    }
-
-    async fn find_offer(&self, order: &Order, item: ItemId) -> Heard {
-        let Some(place) = order.item(item) else { return Heard::Later };
-        let adults = u8::try_from(place.wanted.travellers.len()).unwrap_or(u8::MAX);
-        let found = match &place.wanted.request {
-            ItemRequest::Flight { origin, destination, departure_date, cabin } => {
-                let request = SearchFlights {
-                    origin: origin.clone(),
-                    destination: destination.clone(),
-                    departure_date: *departure_date,
-                    adults,
-                    cabin: *cabin,
-                };
-                let offers: Outcome<FlightOffers> = self.flights.call("searchFlights", &request).await;
-                offers.map(|found| choose_flight(found.offers).map(Offer::Flight))
-            }
-            ItemRequest::Hotel { city, check_in, check_out, rooms } => {
-                let Some(city) = places::city(city) else {
-                    return missing(item, Reason::new(ReasonCode::NotFound, "the city is not known"));
-                };
-                let request = SearchHotels {
-                    latitude_udeg: city.latitude_udeg,
-                    longitude_udeg: city.longitude_udeg,
-                    radius_km: 10,
-                    check_in: *check_in,
-                    check_out: *check_out,
-                    rooms: *rooms,
-                    adults,
-                };
-                let rates: Outcome<HotelRates> = self.hotels.call("searchHotels", &request).await;
-                rates.map(|found| choose_rate(found.rates).map(Offer::Hotel))
-            }
-            ItemRequest::Activity { .. } | ItemRequest::Car { .. } => {
-                return missing(item, Reason::new(ReasonCode::NotFound, "no supplier is connected for this kind"));
-            }
-        };
-        match found {
-            Outcome::Done(Some(offer)) => Heard::fact(Fact::OfferFound { item, offer: Box::new(offer) }),
-            Outcome::Done(None) => missing(item, Reason::new(ReasonCode::SoldOut, "nothing is offered")),
-            Outcome::Declined(reason) => missing(item, reason),
-            Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
         }
     }
 
@@ -117,15 +80,6 @@ impl Ports {
         let request = PriceFlight { offer_id: offer.offer_id.clone(), services };
         match self.flights.call("priceFlight", &request).await {
             Outcome::Done(price) => Heard::fact(Fact::FlightPriced { item, price }),
-            Outcome::Declined(reason) => Heard::fact(Fact::PricingRefused { item, reason }),
-            Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
-        }
-    }
-
-    async fn quote_hotel(&self, order: &Order, item: ItemId) -> Heard {
-        let Some(Some(Offer::Hotel(rate))) = order.item(item).map(|place| &place.offer) else { return Heard::Later };
-        match self.hotels.call("quoteHotel", &QuoteHotel { rate_id: rate.rate_id.clone() }).await {
-            Outcome::Done(quote) => Heard::fact(Fact::HotelQuoted { item, quote }),
             Outcome::Declined(reason) => Heard::fact(Fact::PricingRefused { item, reason }),
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
         }
@@ -144,14 +98,11 @@ impl Ports {
                         cancellation_id,
                         refund,
                         expires_at: quote.expires_at_us,
+                        confidence: Confidence::Quoted,
                     })
                 })
             }
-            Some(Offer::Hotel(_)) => {
-                let booking: Outcome<HotelBooking> =
-                    self.hotels.call("getHotelBooking", &HotelBookingRef { booking_id: id }).await;
-                booking.map(|booking| Some(hotel_cancel_quote(&booking, now)))
-            }
+            Some(offer) => self.booking_cancel_quote(offer, id, now).await.map(Some),
             None => return Heard::Later,
         };
         match quoted {
@@ -230,13 +181,7 @@ impl Ports {
                 Ok(request) => self.flights.call("bookFlight", &request).await.map(StepResult::Flight),
                 Err(outcome) => outcome,
             },
-            (Some(Offer::Hotel(_)), Some(hold)) => {
-                let request = match hotel_request(travellers, place, hold.price, hold.quote_id.clone(), key).await {
-                    Ok(request) => request,
-                    Err(outcome) => return outcome,
-                };
-                self.hotels.call("bookHotel", &request).await.map(StepResult::Hotel)
-            }
+            (Some(offer), Some(hold)) => self.book(travellers, place, offer, hold, key).await,
             (_, None) | (None, _) => inconsistent("an item without an offer or a price"),
         }
     }
@@ -271,12 +216,11 @@ impl Ports {
                     .await
                     .map(|cancelled| StepResult::Cancelled { refund: cancelled.refund })
             }
-            (Some(Offer::Hotel(_)), _) => self
-                .hotels
-                .call::<_, HotelBooking>("cancelHotel", &HotelBookingRef { booking_id: id })
+            (Some(Offer::Flight(_)), None) | (None, _) => inconsistent("nothing was quoted"),
+            (Some(offer), _) => self
+                .booking_call::<_, Booking>(offer, Tool::Cancel, &BookingRef { booking_id: id })
                 .await
                 .map(|booking| StepResult::Cancelled { refund: booking.refunded }),
-            (Some(Offer::Flight(_)), None) | (None, _) => inconsistent("nothing was quoted"),
         }
     }
 
@@ -353,29 +297,6 @@ fn later(reason: &Reason) -> Heard {
 fn description(order: &Order) -> String {
     let tail: String = order.id.bare().chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
     format!("智游行程 Zhiyou trip {tail}")
-}
-
-/// The cheapest offer that can be held, else the cheapest.
-fn choose_flight(offers: Vec<FlightOffer>) -> Option<FlightOffer> {
-    offers.into_iter().min_by_key(|offer| (!offer.holdable, offer.total.minor(), offer.offer_id.clone()))
-}
-
-/// The cheapest rate that can be cancelled for nothing for a while, else the cheapest. Rates paid at the hotel are left
-/// out: the order takes one payment.
-fn choose_rate(rates: Vec<HotelRate>) -> Option<HotelRate> {
-    let refundable = |rate: &HotelRate| rate.cancellation.first().is_some_and(|tier| tier.refund == rate.total);
-    let prepaid = rates.into_iter().filter(|rate| rate.due_at_hotel.is_zero());
-    prepaid.min_by_key(|rate| (!refundable(rate), rate.total.minor(), rate.rate_id.clone()))
-}
-
-fn hotel_cancel_quote(booking: &HotelBooking, now: UtcMicros) -> ItemCancelQuote {
-    let tier = booking.cancellation.iter().find(|tier| now < tier.before_us);
-    let latest = now.plus_minutes(HOTEL_QUOTE_MIN);
-    ItemCancelQuote {
-        cancellation_id: None,
-        refund: tier.map_or_else(|| Money::zero(booking.total.currency()), |tier| tier.refund),
-        expires_at: tier.map_or(latest, |tier| tier.before_us.min(latest)),
-    }
 }
 
 fn says_something_new(order: &Order, status: &PaymentStatus) -> bool {
@@ -457,27 +378,4 @@ fn member_index(people: &[Traveller], profile: &MemberProfile) -> usize {
             && person.family_name.eq_ignore_ascii_case(&profile.family_name)
     };
     people.iter().position(same).unwrap_or(0)
-}
-
-async fn hotel_request(
-    travellers: &Travellers,
-    place: &OrderItem,
-    price: Money,
-    quote_id: Option<String>,
-    key: &StepKey,
-) -> Result<BookHotel, Outcome<StepResult>> {
-    let people = details(travellers, &place.wanted.travellers).await?;
-    let (Some(first), Some(quote_id)) = (people.first(), quote_id) else {
-        return Err(inconsistent("a hotel needs a quote and a guest"));
-    };
-    let guest =
-        |person: &Traveller| Guest { given_name: person.given_name.clone(), family_name: person.family_name.clone() };
-    Ok(BookHotel {
-        reference: key.reference(),
-        quote_id,
-        guests: people.iter().map(guest).collect(),
-        email: first.email.clone(),
-        phone_number: first.phone_number.clone(),
-        expected_total: price,
-    })
 }

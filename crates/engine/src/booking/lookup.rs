@@ -3,11 +3,11 @@
 //! A step that the provider provably does not know may be done again, but only after it was asked twice and some time
 //! has passed: an answer can be lost before its effect is visible. Deliberately not here: when to ask.
 
-use super::calls::{Ports, end};
+use super::calls::{Ports, Tool, end};
 use zhiyou_domain::{
     id::ItemId,
     order::{Offer, Op, Order, StepEnd, StepKey, StepResult},
-    port::{Found, Outcome, Reason, ReasonCode, flights::*, hotels::*, payments::*},
+    port::{Found, Outcome, Reason, ReasonCode, bookings::*, flights::*, payments::*},
     time::UtcMicros,
 };
 
@@ -97,10 +97,10 @@ impl Ports {
                 .await
             }
             (Some(Offer::Flight(_)), _) => self.trace_flight_by_reference(order, item, key).await,
-            (Some(Offer::Hotel(_)), _) => {
-                let request = FindHotelBooking { reference: key.reference() };
-                let found: Outcome<Found<HotelBooking>> = self.hotels.call("findHotelBooking", &request).await;
-                Trace::from_read(found, |found| found.found.map(StepResult::Hotel))
+            (Some(offer), _) => {
+                let request = FindBooking { reference: key.reference() };
+                let found: Outcome<Found<Booking>> = self.booking_call(offer, Tool::Find, &request).await;
+                Trace::from_read(found, |found| found.found.map(StepResult::Booking))
             }
             (None, _) => Trace::Silent,
         }
@@ -124,11 +124,10 @@ impl Ports {
                 })
                 .await
             }
-            (Some(Offer::Hotel(_)), Some(booking_id)) => {
-                let booking: Outcome<HotelBooking> =
-                    self.hotels.call("getHotelBooking", &HotelBookingRef { booking_id }).await;
+            (Some(offer), Some(booking_id)) => {
+                let booking: Outcome<Booking> = self.booking_call(offer, Tool::Get, &BookingRef { booking_id }).await;
                 Trace::from_read(booking, |booking| {
-                    let gone = booking.state == HotelBookingState::Cancelled;
+                    let gone = booking.state == BookingState::Cancelled;
                     gone.then_some(StepResult::Cancelled { refund: booking.refunded })
                 })
             }

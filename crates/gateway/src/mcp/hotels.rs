@@ -5,7 +5,7 @@
 use super::{Effect, Entry, flights::supplied, tool};
 use crate::travel::HotelSupplier;
 use std::sync::Arc;
-use zhiyou_domain::port::{Answer, hotels as h};
+use zhiyou_domain::port::{Answer, bookings as b, hotels as h};
 
 /// Every tool of the server.
 pub(crate) fn tools(supplier: &Arc<dyn HotelSupplier>) -> Vec<Entry> {
@@ -34,13 +34,13 @@ pub(crate) fn tools(supplier: &Arc<dyn HotelSupplier>) -> Vec<Entry> {
             h::BookHotel,
             book
         ),
-        supplied!(supplier, "getHotelBooking", "Reads a booking.", Effect::Read, h::HotelBookingRef, booking),
+        supplied!(supplier, "getHotelBooking", "Reads a booking.", Effect::Read, b::BookingRef, booking),
         supplied!(
             supplier,
             "findHotelBooking",
             "Looks up the booking made with a reference; tells whether there is one.",
             Effect::Read,
-            h::FindHotelBooking,
+            b::FindBooking,
             find
         ),
         supplied!(
@@ -48,7 +48,7 @@ pub(crate) fn tools(supplier: &Arc<dyn HotelSupplier>) -> Vec<Entry> {
             "cancelHotel",
             "Cancels a booking at once; its terms say what comes back.",
             Effect::Undo { repeatable: false },
-            h::HotelBookingRef,
+            b::BookingRef,
             cancel
         ),
     ]

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
     money::{Currency, Money},
-    port::{Answer, Outcome, TRAVELLER_TOKEN_META, flights as f, hotels as h, payments as p},
+    port::{Answer, Outcome, TRAVELLER_TOKEN_META, bookings as b, flights as f, hotels as h, payments as p},
     time::UtcMicros,
 };
 use zhiyou_gateway::{Clock, Gateway};
@@ -345,11 +345,11 @@ impl World {
         rates.into_iter().find(|rate| !rate.cancellation.is_empty()).unwrap()
     }
 
-    pub(crate) fn hotel_wish(&self, quote: &h::HotelQuote) -> h::BookHotel {
+    pub(crate) fn hotel_wish(&self, quote: &b::Quote) -> h::BookHotel {
         h::BookHotel {
             reference: self.ulid().to_string(),
             quote_id: quote.quote_id.clone(),
-            guests: vec![h::Guest { given_name: "Amelia".to_owned(), family_name: "Earhart".to_owned() }],
+            guests: vec![b::Person { given_name: "Amelia".to_owned(), family_name: "Earhart".to_owned() }],
             email: "amelia@example.com".to_owned(),
             phone_number: "+8613800000000".to_owned(),
             expected_total: quote.total,

@@ -9,8 +9,8 @@ use crate::{
     },
     port::{
         Reason, ReasonCode,
+        bookings::{Booking, BookingState},
         flights::{FlightOrder, FlightOrderState},
-        hotels::{HotelBooking, HotelBookingState},
     },
     time::UtcMicros,
 };
@@ -140,9 +140,9 @@ impl Order {
         match (op, result) {
             (Op::Hold { item }, StepResult::Flight(flight)) => self.flight_held(at, item, flight),
             (Op::Commit { item }, StepResult::Flight(flight)) => self.flight_booked(at, item, flight),
-            (Op::Commit { item }, StepResult::Hotel(booking)) => self.hotel_booked(at, item, booking),
+            (Op::Commit { item }, StepResult::Booking(booking)) => self.booked(at, item, booking),
             (Op::Release { item }, StepResult::Released) => self.released(at, item),
-            (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Hotel(_)) => self.item_cancelled(at, item),
+            (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Booking(_)) => self.item_cancelled(at, item),
             (Op::OpenPayment { attempt }, StepResult::PaymentOpened(intent)) => {
                 self.attempt_opened(at, attempt, intent)
             }
@@ -157,7 +157,7 @@ impl Order {
                 | Op::ClosePayment { .. }
                 | Op::Refund { .. },
                 StepResult::Flight(_)
-                | StepResult::Hotel(_)
+                | StepResult::Booking(_)
                 | StepResult::Released
                 | StepResult::Cancelled { .. }
                 | StepResult::PaymentOpened(_)
@@ -180,7 +180,7 @@ impl Order {
         let expires_at = flight.price_guaranteed_until_us.or(flight.hold_expires_at_us).or(offered).unwrap_or(at);
         let expires_at = flight.hold_expires_at_us.map_or(expires_at, |hold| hold.min(expires_at));
         place.state = ItemState::Held;
-        place.hold = Some(Hold { firm: true, price: flight.total, expires_at, quote_id: None });
+        place.hold = Some(Hold { firm: true, price: flight.total, expires_at, quote_id: None, terms: None });
         place.adopt_flight(flight);
         self.note(at, TimelineKind::Held, Some(item), Some(flight.total), Some(flight.booking_reference.clone()));
         Ok(())
@@ -198,17 +198,33 @@ impl Order {
         Ok(())
     }
 
-    fn hotel_booked(&mut self, at: UtcMicros, item: ItemId, booking: &HotelBooking) -> Result<(), Illegal> {
-        if booking.state != HotelBookingState::Confirmed {
-            let reason = Reason::new(ReasonCode::SoldOut, "the booking is not confirmed");
-            return self.fail_item(at, item, &reason);
-        }
+    fn booked(&mut self, at: UtcMicros, item: ItemId, booking: &Booking) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
-        place.state = ItemState::Booked;
         place.supplier_order = Some(booking.booking_id.clone());
-        place.reference = Some(booking.reference.clone());
-        self.note(at, TimelineKind::Booked, Some(item), Some(booking.total), Some(booking.reference.clone()));
-        Ok(())
+        match booking.state {
+            BookingState::Confirmed => {
+                place.state = ItemState::Booked;
+                place.reference = Some(booking.reference.clone());
+                place.instructions.clone_from(&booking.instructions);
+                self.note(at, TimelineKind::Booked, Some(item), Some(booking.total), Some(booking.reference.clone()));
+                Ok(())
+            }
+            // The supplier has it and is still deciding: the item stays "booking" and is asked about.
+            BookingState::Pending => Ok(()),
+            BookingState::Rejected | BookingState::Cancelled => {
+                let reason = Reason::new(ReasonCode::SoldOut, "the supplier did not confirm the booking");
+                self.fail_item(at, item, &reason)
+            }
+        }
+    }
+
+    pub(super) fn booking_reported(&mut self, at: UtcMicros, item: ItemId, booking: &Booking) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Booking || place.supplier_order.as_ref() != Some(&booking.booking_id) {
+            // Told again after it was settled: nothing new.
+            return Ok(());
+        }
+        self.booked(at, item, booking)
     }
 
     fn released(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {

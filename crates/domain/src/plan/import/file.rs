@@ -43,6 +43,7 @@ pub(super) struct TravellerFile {
     pub(super) born_on: DateText,
     pub(super) email: String,
     pub(super) phone_number: String,
+    pub(super) residence_country: Option<String>,
 }
 
 #[derive(Deserialize)]

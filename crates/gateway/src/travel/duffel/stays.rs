@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use zhiyou_domain::{
     money::{Currency, Money},
-    port::{Found, Outcome, ReasonCode, hotels as h},
+    policy::{Fee, Terms, Tier},
+    port::{Found, Outcome, ReasonCode, bookings as b, hotels as h},
     time::UtcMicros,
 };
 
@@ -140,16 +141,17 @@ enum Status {
     Unknown,
 }
 
-fn timeline(steps: &[Step]) -> Result<Vec<h::CancellationTier>, Unreadable> {
-    let tier = |step: &Step| {
-        Ok(h::CancellationTier {
-            before_us: instant(&step.before)?,
-            refund: money(&step.refund_amount, &step.currency)?,
-        })
-    };
-    let mut tiers = steps.iter().map(tier).collect::<Result<Vec<_>, Unreadable>>()?;
-    tiers.sort_by_key(|tier| tier.before_us);
-    Ok(tiers)
+/// The timeline says what comes back until when; our terms say what is kept.
+fn terms(steps: &[Step], total: Money) -> Result<Terms, Unreadable> {
+    let mut tiers = Vec::with_capacity(steps.len());
+    for step in steps {
+        let until = instant(&step.before)?;
+        let kept = total.minus(money(&step.refund_amount, &step.currency)?).map_err(|_| Unreadable::Missing("a refund"))?;
+        let fee = if kept.is_positive() { Fee::Fixed { amount: kept } } else { Fee::Free };
+        tiers.push((until, Tier::until_instant(until, fee).map_err(|_| Unreadable::Missing("a time in range"))?));
+    }
+    tiers.sort_by_key(|(until, _)| *until);
+    Ok(Terms::Stated { tiers: tiers.into_iter().map(|(_, tier)| tier).collect() })
 }
 
 impl Accommodation {
@@ -199,7 +201,7 @@ impl Accommodation {
             },
             total,
             due_at_hotel: due.unwrap_or_else(|| Money::zero(total.currency())),
-            cancellation: timeline(&rate.cancellation_timeline)?,
+            terms: terms(&rate.cancellation_timeline, total)?,
             expires_at_us: instant(&rate.expires_at)?,
         })
     }
@@ -213,21 +215,23 @@ impl SearchResult {
 }
 
 impl Quote {
-    fn ours(&self) -> Result<h::HotelQuote, Unreadable> {
+    fn ours(&self) -> Result<b::Quote, Unreadable> {
         let rate = self.accommodation.rate();
         let expires = self.expires_at.as_deref().or(rate.map(|rate| rate.expires_at.as_str()));
         let steps = self.cancellation_timeline.as_deref().or(rate.map(|rate| rate.cancellation_timeline.as_slice()));
-        Ok(h::HotelQuote {
+        let total = money(&self.total_amount, &self.total_currency)?;
+        Ok(b::Quote {
             quote_id: self.id.clone(),
-            total: money(&self.total_amount, &self.total_currency)?,
-            cancellation: timeline(steps.unwrap_or_default())?,
+            total,
+            terms: terms(steps.unwrap_or_default(), total)?,
             expires_at_us: instant(expires.ok_or(Unreadable::Missing("expires_at"))?)?,
+            kept: false,
         })
     }
 }
 
 impl Booking {
-    fn ours(&self) -> Result<h::HotelBooking, Unreadable> {
+    fn ours(&self) -> Result<b::Booking, Unreadable> {
         let rate = self.accommodation.rate();
         let own = optional_money(self.total_amount.as_deref(), self.total_currency.as_deref())?;
         let total = match (own, rate) {
@@ -236,33 +240,32 @@ impl Booking {
             (None, None) => return Err(Unreadable::Missing("total_amount")),
         };
         let steps = self.cancellation_timeline.as_deref().or(rate.map(|rate| rate.cancellation_timeline.as_slice()));
-        let cancellation = timeline(steps.unwrap_or_default())?;
+        let terms = terms(steps.unwrap_or_default(), total)?;
         let state = match self.status {
-            Status::Confirmed => h::HotelBookingState::Confirmed,
-            Status::Cancelled => h::HotelBookingState::Cancelled,
+            Status::Confirmed => b::BookingState::Confirmed,
+            Status::Cancelled => b::BookingState::Cancelled,
             // Neither success nor failure: the caller has to look again.
             Status::Unknown => return Err(Unreadable::Missing("a known status")),
         };
         let cancelled_at = self.cancelled_at.as_deref().map(instant).transpose()?;
         let keys = self.key_collection.as_ref().or(self.accommodation.key_collection.as_ref());
-        Ok(h::HotelBooking {
+        Ok(b::Booking {
             booking_id: self.id.clone(),
             reference: self.reference.clone().unwrap_or_default(),
             state,
             total,
-            refunded: (state == h::HotelBookingState::Cancelled)
-                .then(|| refund(&cancellation, total, cancelled_at))
+            refunded: (state == b::BookingState::Cancelled)
+                .then(|| refund(&terms, total, cancelled_at))
                 .flatten(),
-            cancellation,
-            key_collection: keys.and_then(|keys| keys.instructions.clone()),
+            terms,
+            instructions: keys.and_then(|keys| keys.instructions.clone()),
         })
     }
 }
 
-/// The timeline's refund at the moment of cancelling: the first tier that was not over; nothing after the last.
-fn refund(tiers: &[h::CancellationTier], total: Money, at: Option<UtcMicros>) -> Option<Money> {
-    let tier = tiers.iter().find(|tier| at.is_some_and(|at| at < tier.before_us));
-    at.map(|_| tier.map_or_else(|| Money::zero(total.currency()), |tier| tier.refund))
+/// What the terms gave back at the moment of cancelling.
+fn refund(terms: &Terms, total: Money, at: Option<UtcMicros>) -> Option<Money> {
+    terms.evaluate(total, at?).ok().map(|found| found.refund)
 }
 
 /// Micro-degrees as a decimal JSON number, without a float.
@@ -278,7 +281,7 @@ impl Duffel {
         self.post::<AllRates>(&path, json!({})).await.map(|all| all.accommodation.rates())
     }
 
-    async fn bookable(&self, wish: &h::BookHotel) -> Result<(), Outcome<h::HotelBooking>> {
+    async fn bookable(&self, wish: &h::BookHotel) -> Result<(), Outcome<b::Booking>> {
         let quote = before_effect(self.get::<Quote>(&["stays", "quotes", &wish.quote_id], &[]).await)?;
         let quote = before_effect(converted(quote.ours()))?;
         if quote.expires_at_us <= self.clock.now() {
@@ -291,11 +294,11 @@ impl Duffel {
     }
 
     /// "No longer available" may be our own booking whose answer was lost.
-    async fn perhaps_booked(&self, reference: String, reason: zhiyou_domain::port::Reason) -> Outcome<h::HotelBooking> {
+    async fn perhaps_booked(&self, reference: String, reason: zhiyou_domain::port::Reason) -> Outcome<b::Booking> {
         if reason.code != ReasonCode::SoldOut {
             return Outcome::Declined(reason);
         }
-        match HotelSupplier::find(self, h::FindHotelBooking { reference }).await {
+        match HotelSupplier::find(self, b::FindBooking { reference }).await {
             Outcome::Done(Found { found: Some(booking) }) => Outcome::Done(booking),
             Outcome::Done(Found { found: None }) => Outcome::Declined(reason),
             Outcome::NotSent(other) | Outcome::Declined(other) | Outcome::Unknown(other) => Outcome::Unknown(other),
@@ -346,22 +349,22 @@ impl HotelSupplier for Duffel {
         }
     }
 
-    async fn quote(&self, wish: h::QuoteHotel) -> Outcome<h::HotelQuote> {
+    async fn quote(&self, wish: h::QuoteHotel) -> Outcome<b::Quote> {
         match passed(self.post::<Quote>(&["stays", "quotes"], json!({"rate_id": wish.rate_id})).await) {
             Ok(quote) => converted(quote.ours()),
             Err(ending) => ending,
         }
     }
 
-    async fn book(&self, wish: h::BookHotel) -> Outcome<h::HotelBooking> {
+    async fn book(&self, wish: h::BookHotel) -> Outcome<b::Booking> {
         if let Err(ending) = self.bookable(&wish).await {
             return ending;
         }
-        let guest = |guest: &h::Guest| json!({"given_name": guest.given_name, "family_name": guest.family_name});
+        let guest = |guest: &b::Person| json!({"given_name": guest.given_name, "family_name": guest.family_name});
         let body = json!({
             "quote_id": wish.quote_id,
-            "email": wish.email,
-            "phone_number": wish.phone_number,
+            "email": wish.contact.email,
+            "phone_number": wish.contact.phone_number,
             "guests": wish.guests.iter().map(guest).collect::<Vec<_>>(),
             "metadata": metadata(&wish.reference),
         });
@@ -373,14 +376,14 @@ impl HotelSupplier for Duffel {
         }
     }
 
-    async fn booking(&self, booking: h::HotelBookingRef) -> Outcome<h::HotelBooking> {
+    async fn booking(&self, booking: b::BookingRef) -> Outcome<b::Booking> {
         match passed(self.get::<Booking>(&["stays", "bookings", &booking.booking_id], &[]).await) {
             Ok(booking) => converted(booking.ours()),
             Err(ending) => ending,
         }
     }
 
-    async fn find(&self, wish: h::FindHotelBooking) -> Outcome<Found<h::HotelBooking>> {
+    async fn find(&self, wish: b::FindBooking) -> Outcome<Found<b::Booking>> {
         let ours = |booking: &Booking| carries(&booking.metadata, &wish.reference);
         let bookings = match passed(self.list(&["stays", "bookings"], &[], ours).await) {
             Ok(bookings) => bookings,
@@ -391,7 +394,7 @@ impl HotelSupplier for Duffel {
         converted(found.map(Booking::ours).transpose().map(|found| Found { found }))
     }
 
-    async fn cancel(&self, booking: h::HotelBookingRef) -> Outcome<h::HotelBooking> {
+    async fn cancel(&self, booking: b::BookingRef) -> Outcome<b::Booking> {
         let path = ["stays", "bookings", booking.booking_id.as_str(), "actions", "cancel"];
         match passed(self.post::<Booking>(&path, json!({})).await) {
             Ok(cancelled) if cancelled.status == Status::Cancelled => converted(cancelled.ours()),
@@ -414,11 +417,16 @@ mod tests {
     #[test]
     fn cancelling_gives_back_what_the_timeline_said_at_that_moment() {
         let cny = |minor| Money::new(minor, Currency::CNY).unwrap();
-        let tier = |before, refund| h::CancellationTier { before_us: UtcMicros(before), refund: cny(refund) };
-        let tiers = [tier(100, 50_000), tier(200, 30_000)];
-        let at = |micros| refund(&tiers, cny(50_000), Some(UtcMicros(micros))).unwrap().minor();
+        let step = |before: &str, refund: &str| Step {
+            before: before.to_owned(),
+            refund_amount: refund.to_owned(),
+            currency: "CNY".to_owned(),
+        };
+        let steps = [step("1970-01-01T00:03:20Z", "300.00"), step("1970-01-01T00:01:40Z", "500.00")];
+        let terms = terms(&steps, cny(50_000)).unwrap();
+        let at = |seconds| refund(&terms, cny(50_000), Some(UtcMicros(seconds * 1_000_000))).unwrap().minor();
         assert_eq!([at(0), at(99), at(100), at(199), at(200)], [50_000, 50_000, 30_000, 30_000, 0]);
-        assert_eq!(refund(&tiers, cny(50_000), None), None);
+        assert_eq!(refund(&terms, cny(50_000), None), None);
     }
 
     #[test]
