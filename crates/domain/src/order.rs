@@ -476,9 +476,10 @@ impl Order {
     pub fn is_live(&self) -> bool {
         let money_open = self.attempts.iter().any(|a| AttemptState::OPEN.contains(&a.state))
             || self.refunds.iter().any(|r| RefundProgress::OPEN.contains(&r.state));
-        let goods_open = self.items.iter().any(|i| {
-            i.state == ItemState::Cancelling || i.is_kept_for_us() && i.state == ItemState::Held
-        });
+        let goods_open = self
+            .items
+            .iter()
+            .any(|i| i.state == ItemState::Cancelling || i.is_kept_for_us() && i.state == ItemState::Held);
         let quoting = self.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting);
         !(OrderState::TERMINAL.contains(&self.state) || OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state))
             || money_open

@@ -93,7 +93,9 @@ fn cities(json: &str) -> BTreeMap<String, CityPlace> {
     let rows: Vec<CityRow> = serde_json::from_str(json).unwrap_or_default();
     let mut map = BTreeMap::new();
     for row in rows {
-        let (Some(latitude_udeg), Some(longitude_udeg)) = (micro_degrees(&row.lat.to_string()), micro_degrees(&row.lon.to_string())) else {
+        let (Some(latitude_udeg), Some(longitude_udeg)) =
+            (micro_degrees(&row.lat.to_string()), micro_degrees(&row.lon.to_string()))
+        else {
             continue;
         };
         let place = CityPlace {

@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_fee_never_exceeds_the_price_and_never_mixes_currencies() {
-        let fixed = |amount| Terms::Stated { tiers: vec![tier("2026-12-04T00:00:00", "UTC", 0, Fee::Fixed { amount })] };
+        let fixed =
+            |amount| Terms::Stated { tiers: vec![tier("2026-12-04T00:00:00", "UTC", 0, Fee::Fixed { amount })] };
         check(&fixed(yuan(900)), 500, "2026-12-01T00:00:00Z", 500, Confidence::Terms);
         let dollars = Money::new(1, "USD".parse().unwrap()).unwrap();
         assert!(fixed(dollars).evaluate(yuan(500), at("2026-12-01T00:00:00Z")).is_err());

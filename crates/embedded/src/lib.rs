@@ -124,6 +124,8 @@ async fn join(
         data_dir: options.data_dir,
         flights: serve(&|io| gateway.serve_flights(io)),
         hotels: serve(&|io| gateway.serve_hotels(io)),
+        cars: serve(&|io| gateway.serve_cars(io)),
+        activities: serve(&|io| gateway.serve_activities(io)),
         payments: serve(&|io| gateway.serve_payments(io)),
         wake: gateway.wake(),
         clock,

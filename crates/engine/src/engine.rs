@@ -38,6 +38,10 @@ pub struct Options {
     pub flights: DuplexStream,
     /// MCP connection to the `hotels` server.
     pub hotels: DuplexStream,
+    /// MCP connection to the `cars` server.
+    pub cars: DuplexStream,
+    /// MCP connection to the `activities` server.
+    pub activities: DuplexStream,
     /// MCP connection to the `payments` server.
     pub payments: DuplexStream,
     /// Bumped by the gateway after it applied a notification.
@@ -105,6 +109,8 @@ impl Engine {
         let ports = Arc::new(Ports {
             flights: Server::connect("flights", options.flights).await.map_err(connected)?,
             hotels: Server::connect("hotels", options.hotels).await.map_err(connected)?,
+            cars: Server::connect("cars", options.cars).await.map_err(connected)?,
+            activities: Server::connect("activities", options.activities).await.map_err(connected)?,
             payments: Server::connect("payments", options.payments).await.map_err(connected)?,
         });
         let travellers = Arc::new(Travellers { vault: Arc::clone(&vault), auth: Arc::clone(&auth) });

@@ -398,9 +398,7 @@ impl World {
                 )
                 .await,
             ),
-            Effect::CancelHotel => {
-                told(self.duffel.cancel(b::BookingRef { booking_id: "bok_1".to_owned() }).await)
-            }
+            Effect::CancelHotel => told(self.duffel.cancel(b::BookingRef { booking_id: "bok_1".to_owned() }).await),
         }
     }
 }

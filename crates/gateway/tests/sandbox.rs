@@ -177,9 +177,8 @@ async fn a_hotel_is_quoted_booked_found_and_cancelled_with_its_terms() {
     let found = world.done::<Found<b::Booking>>("findHotelBooking", &find).await.found.unwrap();
     assert_eq!((found.state, found.total), (b::BookingState::Confirmed, quote.total));
     assert_eq!(world.done::<b::Booking>("bookHotel", &wish).await, found);
-    let cancelled = world
-        .done::<b::Booking>("cancelHotel", &b::BookingRef { booking_id: found.booking_id.clone() })
-        .await;
+    let cancelled =
+        world.done::<b::Booking>("cancelHotel", &b::BookingRef { booking_id: found.booking_id.clone() }).await;
     assert_eq!(cancelled.state, b::BookingState::Cancelled);
     assert_eq!(
         cancelled.refunded,

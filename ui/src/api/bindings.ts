@@ -201,6 +201,7 @@ zone: string,
  * The instant, UTC microseconds.
  */
 at_us: number, };
+export type ConfidenceView = "assumed" | "terms" | "quoted";
 export type ConfirmOrder = { 
 /**
  * Order.
@@ -302,7 +303,7 @@ origin: string,
 /**
  * City of origin.
  */
-origin_city: string, 
+origin_city: PlaceNameView, 
 /**
  * IATA code.
  */
@@ -310,7 +311,7 @@ destination: string,
 /**
  * City of destination.
  */
-destination_city: string, 
+destination_city: PlaceNameView, 
 /**
  * Local date.
  */
@@ -322,7 +323,7 @@ cabin: string, } | { "kind": "hotel",
 /**
  * City.
  */
-city: string, 
+city: PlaceNameView, 
 /**
  * Local date.
  */
@@ -346,15 +347,19 @@ name: string,
 /**
  * City.
  */
-city: string, 
+city: PlaceNameView, 
 /**
  * When it begins.
  */
 starts: CivilView, } | { "kind": "car", 
 /**
- * Where it is picked up.
+ * IATA code of the airport where it is picked up.
  */
 pick_up: string, 
+/**
+ * City of the airport.
+ */
+pick_up_city: PlaceNameView, 
 /**
  * When.
  */
@@ -453,9 +458,49 @@ room: string,
  */
 board: string, 
 /**
- * Until when cancelling is free, with the hotel's zone; absent when it never is.
+ * What cancelling costs.
  */
-free_cancel_until: CivilView | null, };
+terms: TermsView, } | { "kind": "car", 
+/**
+ * Hire company.
+ */
+company: string, 
+/**
+ * Name of the car.
+ */
+car_name: string, 
+/**
+ * ACRISS code.
+ */
+acriss: string, 
+/**
+ * Where it is picked up.
+ */
+pick_up_place: string, 
+/**
+ * What cancelling costs.
+ */
+terms: TermsView, } | { "kind": "activity", 
+/**
+ * Title.
+ */
+title: string, 
+/**
+ * Where to meet, when stated.
+ */
+meeting_point: string | null, 
+/**
+ * When it begins.
+ */
+starts: CivilView, 
+/**
+ * How long it takes, minutes.
+ */
+duration_min: number, 
+/**
+ * What cancelling costs.
+ */
+terms: TermsView, };
 export type OpenPhone = Record<symbol, never>;
 export type OrderCanView = { 
 /**
@@ -530,7 +575,11 @@ documents: Array<string>,
 /**
  * Member number the supplier recorded.
  */
-loyalty: string | null, };
+loyalty: string | null, 
+/**
+ * What the traveller needs to know there: how to get in, where to meet.
+ */
+instructions: string | null, };
 export type OrderStateView = "draft" | "payment_pending" | "payment_processing" | "confirmed" | "partially_confirmed" | "cancelled" | "failed" | "refund_requested" | "refunded";
 export type OrderView = { 
 /**
@@ -639,6 +688,15 @@ expires_at_us: number,
  * The channel's own number.
  */
 transaction_id: string | null, };
+export type PlaceNameView = { 
+/**
+ * English.
+ */
+en: string, 
+/**
+ * Chinese, when known.
+ */
+zh: string | null, };
 export type PlanBookingView = "draft" | "confirmed" | "booking";
 export type PlanItemView = { 
 /**
@@ -843,7 +901,7 @@ origin_name: string,
 /**
  * City.
  */
-origin_city: string, 
+origin_city: PlaceNameView, 
 /**
  * IATA.
  */
@@ -855,7 +913,7 @@ destination_name: string,
 /**
  * City.
  */
-destination_city: string, 
+destination_city: PlaceNameView, 
 /**
  * Local departure.
  */
@@ -983,6 +1041,27 @@ platform: string,
  * How the browser comes back.
  */
 return_by: ReturnBy, };
+export type TermsView = { 
+/**
+ * Until when it costs nothing, on the clock of the place; absent when it never does or no longer.
+ */
+free_until: CivilView | null, 
+/**
+ * What it costs now; absent when that could not be read.
+ */
+fee_now: MoneyView | null, 
+/**
+ * When the fee next changes by time alone.
+ */
+changes_at: CivilView | null, 
+/**
+ * How sure the figure is.
+ */
+confidence: ConfidenceView, 
+/**
+ * The supplier's own words, where they could not be read as figures.
+ */
+text: string | null, };
 export type ThemeSetting = "system" | "light" | "dark";
 export type TimelineEntryView = { 
 /**

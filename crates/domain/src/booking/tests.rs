@@ -165,7 +165,12 @@ impl World {
             }
             Read::QuoteCancel { item } => {
                 let refund = if item == flight_item() { cny(66_000) } else { cny(142_400) };
-                let quote = ItemCancelQuote { cancellation_id: None, refund, expires_at: self.now.plus_minutes(60), confidence: Confidence::Quoted };
+                let quote = ItemCancelQuote {
+                    cancellation_id: None,
+                    refund,
+                    expires_at: self.now.plus_minutes(60),
+                    confidence: Confidence::Quoted,
+                };
                 self.tell(order, Fact::ItemCancelQuoted { item, quote });
             }
             Read::QueryPayment { attempt } => {

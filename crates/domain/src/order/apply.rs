@@ -194,12 +194,7 @@ impl Order {
         Ok(())
     }
 
-    fn priced(
-        &mut self,
-        at: UtcMicros,
-        item: ItemId,
-        hold: Hold,
-    ) -> Result<(), Illegal> {
+    fn priced(&mut self, at: UtcMicros, item: ItemId, hold: Hold) -> Result<(), Illegal> {
         self.expect(&[OrderState::Draft], "a price")?;
         let price = hold.price;
         let currency = self.budget.currency();

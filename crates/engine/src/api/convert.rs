@@ -73,29 +73,35 @@ pub(crate) const fn cabin_class(class: CabinClass) -> &'static str {
     }
 }
 
+/// A city by its English name, with its Chinese one when known.
+pub(crate) fn place_name(city: &str) -> PlaceNameView {
+    PlaceNameView { en: city.to_owned(), zh: places::city(city).and_then(|place| place.name_zh.clone()) }
+}
+
 pub(crate) fn detail(request: &ItemRequest) -> ItemDetailView {
-    let city = |iata: &str| places::airport(iata).map_or_else(|| iata.to_owned(), |airport| airport.city.to_owned());
+    let airport_city = |iata: &str| place_name(places::airport(iata).map_or(iata, |airport| airport.city));
     match request {
         ItemRequest::Flight { origin, destination, departure_date, cabin } => ItemDetailView::Flight {
             origin: origin.clone(),
-            origin_city: city(origin),
+            origin_city: airport_city(origin),
             destination: destination.clone(),
-            destination_city: city(destination),
+            destination_city: airport_city(destination),
             departure_date: departure_date.to_string(),
             cabin: cabin_class(*cabin).to_owned(),
         },
         ItemRequest::Hotel { city, check_in, check_out, rooms } => ItemDetailView::Hotel {
-            city: city.clone(),
+            city: place_name(city),
             check_in: check_in.to_string(),
             check_out: check_out.to_string(),
             nights: u32::try_from((*check_out - *check_in).get_days()).unwrap_or(0),
             rooms: *rooms,
         },
         ItemRequest::Activity { name, city, starts } => {
-            ItemDetailView::Activity { name: name.clone(), city: city.clone(), starts: civil(starts) }
+            ItemDetailView::Activity { name: name.clone(), city: place_name(city), starts: civil(starts) }
         }
         ItemRequest::Car { airport, starts, ends } => {
-            ItemDetailView::Car { pick_up: airport.clone(), starts: civil(starts), ends: civil(ends) }
+            let pick_up_city = airport_city(airport);
+            ItemDetailView::Car { pick_up: airport.clone(), pick_up_city, starts: civil(starts), ends: civil(ends) }
         }
     }
 }
@@ -162,10 +168,10 @@ pub(crate) fn segment(segment: &FlightSegment) -> SegmentView {
         flight_number: segment.flight_number.clone(),
         origin: segment.origin.iata.clone(),
         origin_name: segment.origin.name.clone(),
-        origin_city: segment.origin.city.clone(),
+        origin_city: place_name(&segment.origin.city),
         destination: segment.destination.iata.clone(),
         destination_name: segment.destination.name.clone(),
-        destination_city: segment.destination.city.clone(),
+        destination_city: place_name(&segment.destination.city),
         departs: civil(&segment.departs),
         arrives: civil(&segment.arrives),
         duration_min: segment.duration_min,

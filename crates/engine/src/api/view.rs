@@ -36,6 +36,15 @@ pub struct CivilView {
     pub at_us: i64,
 }
 
+/// A city's names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct PlaceNameView {
+    /// English.
+    pub en: String,
+    /// Chinese, when known.
+    pub zh: Option<String>,
+}
+
 /// The running app, read once at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct SessionView {
@@ -183,11 +192,11 @@ pub enum ItemDetailView {
         /// IATA code.
         origin: String,
         /// City of origin.
-        origin_city: String,
+        origin_city: PlaceNameView,
         /// IATA code.
         destination: String,
         /// City of destination.
-        destination_city: String,
+        destination_city: PlaceNameView,
         /// Local date.
         departure_date: String,
         /// `economy`, …
@@ -196,7 +205,7 @@ pub enum ItemDetailView {
     /// A hotel stay.
     Hotel {
         /// City.
-        city: String,
+        city: PlaceNameView,
         /// Local date.
         check_in: String,
         /// Local date.
@@ -211,14 +220,16 @@ pub enum ItemDetailView {
         /// Name in the plan.
         name: String,
         /// City.
-        city: String,
+        city: PlaceNameView,
         /// When it begins.
         starts: CivilView,
     },
     /// A hired car.
     Car {
-        /// Where it is picked up.
+        /// IATA code of the airport where it is picked up.
         pick_up: String,
+        /// City of the airport.
+        pick_up_city: PlaceNameView,
         /// When.
         starts: CivilView,
         /// When it goes back.

@@ -59,6 +59,8 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
         Asked::Read(_, Read::QueryPayment { .. }) => 5,
         Asked::Read(_, Read::QueryRefund { .. }) if tries <= 12 => 5,
         Asked::Read(_, Read::QueryRefund { .. }) => 60,
+        // A supplier that decides by hand takes minutes to hours.
+        Asked::Read(_, Read::AwaitBooking { .. }) => doubling(tries, 60),
         // An undo or a refund goes on for ever, ever more slowly.
         Asked::Step(StepKey { op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. }, .. }) => {
             doubling(tries, 300)
@@ -66,7 +68,7 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
         Asked::Read(_, Read::LookUp { .. }) => doubling(tries, 60),
         Asked::Read(
             _,
-            Read::FindOffer { .. } | Read::PriceFlight { .. } | Read::QuoteHotel { .. } | Read::QuoteCancel { .. },
+            Read::FindOffer { .. } | Read::PriceFlight { .. } | Read::Quote { .. } | Read::QuoteCancel { .. },
         )
         | Asked::Step(_) => doubling(tries, 30),
     }

@@ -294,7 +294,7 @@ async fn carry_out_read(shared: &Shared, order: &Order, read: &Read, tries: u32)
             None => false,
         };
     }
-    match shared.ports.read(order, read, now).await {
+    match shared.ports.read(&shared.travellers, order, read, now).await {
         Heard::Fact(fact) => write(shared, order.id, *fact).await,
         Heard::Later => false,
     }

@@ -142,7 +142,9 @@ impl Order {
             (Op::Commit { item }, StepResult::Flight(flight)) => self.flight_booked(at, item, flight),
             (Op::Commit { item }, StepResult::Booking(booking)) => self.booked(at, item, booking),
             (Op::Release { item }, StepResult::Released) => self.released(at, item),
-            (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Booking(_)) => self.item_cancelled(at, item),
+            (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Booking(_)) => {
+                self.item_cancelled(at, item)
+            }
             (Op::OpenPayment { attempt }, StepResult::PaymentOpened(intent)) => {
                 self.attempt_opened(at, attempt, intent)
             }

@@ -4,13 +4,14 @@ use super::{civil, detail, money, order_state, priority, segment};
 use crate::api::view::*;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
-    money::MoneyError,
+    money::{Money, MoneyError},
     order::{
         AttemptState, Attention, AttentionKind, Cancellation, CancellationState, ItemState, Offer, Op, Order,
         OrderItem, OrderState, SeatChoice, TimelineEntry, TimelineKind, cart,
     },
     places,
     plan::ItemRequest,
+    policy::{Confidence, Terms},
     port::{ReasonCode, flights::FlightTerms, hotels::HotelRate, payments::PaymentAction},
     time::UtcMicros,
 };
@@ -138,7 +139,7 @@ fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
         priority: priority(item.wanted.priority),
         state: if unknown { ItemStateView::Unknown } else { item_state(item.state) },
         failure: item.failure.map(|code| reason_word(code).to_owned()),
-        offer: item.offer.as_ref().map(|offer| offer_view(offer, &item.wanted.request, now)),
+        offer: item.offer.as_ref().map(|offer| offer_view(offer, item, now)),
         price: item.price().map(money),
         held_firmly: item.hold.as_ref().is_some_and(|hold| hold.firm),
         expires_at_us: item.lapses_at().filter(|_| order.state == OrderState::Draft).map(|at| at.0),
@@ -155,6 +156,7 @@ fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
         reference: item.reference.clone(),
         documents: item.documents.clone(),
         loyalty: item.loyalty.clone(),
+        instructions: item.instructions.clone(),
     }
 }
 
@@ -198,7 +200,7 @@ const fn reason_word(code: ReasonCode) -> &'static str {
     }
 }
 
-fn offer_view(offer: &Offer, request: &ItemRequest, now: UtcMicros) -> OfferView {
+fn offer_view(offer: &Offer, item: &OrderItem, now: UtcMicros) -> OfferView {
     match offer {
         Offer::Flight(flight) => {
             let (refund, fee) = match &flight.refund {
@@ -219,7 +221,21 @@ fn offer_view(offer: &Offer, request: &ItemRequest, now: UtcMicros) -> OfferView
             address: rate.address.clone(),
             room: rate.room_name.clone(),
             board: board_word(rate).to_owned(),
-            free_cancel_until: free_cancel_until(rate, request, now),
+            terms: terms_view(&rate.terms, rate.total, item, now),
+        },
+        Offer::Car(rate) => OfferView::Car {
+            company: rate.company.clone(),
+            car_name: rate.car_name.clone(),
+            acriss: rate.acriss.clone(),
+            pick_up_place: rate.pick_up_place.clone(),
+            terms: terms_view(&rate.terms, rate.total, item, now),
+        },
+        Offer::Activity(option) => OfferView::Activity {
+            title: option.title.clone(),
+            meeting_point: option.meeting_point.clone(),
+            starts: civil(&option.starts),
+            duration_min: option.duration_min,
+            terms: terms_view(&option.terms, option.total, item, now),
         },
     }
 }
@@ -236,10 +252,40 @@ const fn board_word(rate: &HotelRate) -> &'static str {
     }
 }
 
-fn free_cancel_until(rate: &HotelRate, request: &ItemRequest, now: UtcMicros) -> Option<CivilView> {
-    let tier = rate.cancellation.iter().find(|tier| tier.refund == rate.total && tier.before_us > now)?;
-    let ItemRequest::Hotel { city, .. } = request else { return None };
-    tier.before_us.in_zone(&places::city(city)?.zone).ok().as_ref().map(civil)
+/// The terms of the checked price where there are some, else the offer's.
+fn terms_view(offered: &Terms, price: Money, item: &OrderItem, now: UtcMicros) -> TermsView {
+    let (terms, price) = (item.terms().unwrap_or(offered), item.price().unwrap_or(price));
+    let zone = place_zone(&item.wanted.request);
+    let local = |at: UtcMicros| at.in_zone(zone).ok().as_ref().map(civil);
+    let found = terms.evaluate(price, now).ok();
+    let known = found.filter(|found| found.confidence != Confidence::Assumed);
+    TermsView {
+        free_until: terms.free_until().filter(|until| *until > now).and_then(local),
+        fee_now: known.map(|found| money(found.fee)),
+        changes_at: known.and_then(|found| found.changes_at).and_then(local),
+        confidence: confidence(known.map_or(Confidence::Assumed, |found| found.confidence)),
+        text: match terms {
+            Terms::Unread { text } => Some(text.clone()),
+            Terms::Stated { .. } => None,
+        },
+    }
+}
+
+const fn confidence(confidence: Confidence) -> ConfidenceView {
+    match confidence {
+        Confidence::Assumed => ConfidenceView::Assumed,
+        Confidence::Terms => ConfidenceView::Terms,
+        Confidence::Quoted => ConfidenceView::Quoted,
+    }
+}
+
+/// Whose clock a deadline of the item is told on.
+fn place_zone(request: &ItemRequest) -> &str {
+    match request {
+        ItemRequest::Flight { origin, .. } => places::airport(origin).map_or("UTC", |airport| airport.zone),
+        ItemRequest::Hotel { city, .. } => places::city(city).map_or("UTC", |city| city.zone.as_str()),
+        ItemRequest::Activity { starts, .. } | ItemRequest::Car { starts, .. } => &starts.zone,
+    }
 }
 
 fn payment(order: &Order) -> Option<PaymentView> {

@@ -70,7 +70,9 @@ fn flight(order: &Order, item: ItemId) -> Result<(&OrderItem, &FlightOffer), Fau
     let place = order.item(item).ok_or_else(|| Fault::new(FaultCode::NotFound, "no such item"))?;
     match &place.offer {
         Some(Offer::Flight(offer)) => Ok((place, offer)),
-        Some(Offer::Hotel(_)) | None => Err(Fault::new(FaultCode::WrongState, "the item has no flight offer")),
+        Some(Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_)) | None => {
+            Err(Fault::new(FaultCode::WrongState, "the item has no flight offer"))
+        }
     }
 }
 

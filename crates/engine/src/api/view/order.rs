@@ -1,6 +1,6 @@
 //! What the seats, checkout and order screens see.
 
-use super::{CivilView, ItemDetailView, MoneyView, PriorityView};
+use super::{CivilView, ItemDetailView, MoneyView, PlaceNameView, PriorityView};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -168,6 +168,8 @@ pub struct OrderItemView {
     pub documents: Vec<String>,
     /// Member number the supplier recorded.
     pub loyalty: Option<String>,
+    /// What the traveller needs to know there: how to get in, where to meet.
+    pub instructions: Option<String>,
 }
 
 /// Item states.
@@ -227,9 +229,62 @@ pub enum OfferView {
         room: String,
         /// `room_only`, `breakfast`, …
         board: String,
-        /// Until when cancelling is free, with the hotel's zone; absent when it never is.
-        free_cancel_until: Option<CivilView>,
+        /// What cancelling costs.
+        terms: TermsView,
     },
+    /// A hired car.
+    Car {
+        /// Hire company.
+        company: String,
+        /// Name of the car.
+        car_name: String,
+        /// ACRISS code.
+        acriss: String,
+        /// Where it is picked up.
+        pick_up_place: String,
+        /// What cancelling costs.
+        terms: TermsView,
+    },
+    /// An activity.
+    Activity {
+        /// Title.
+        title: String,
+        /// Where to meet, when stated.
+        meeting_point: Option<String>,
+        /// When it begins.
+        starts: CivilView,
+        /// How long it takes, minutes.
+        duration_min: u32,
+        /// What cancelling costs.
+        terms: TermsView,
+    },
+}
+
+/// What cancelling costs, reckoned from the supplier's terms for this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TermsView {
+    /// Until when it costs nothing, on the clock of the place; absent when it never does or no longer.
+    pub free_until: Option<CivilView>,
+    /// What it costs now; absent when that could not be read.
+    pub fee_now: Option<MoneyView>,
+    /// When the fee next changes by time alone.
+    pub changes_at: Option<CivilView>,
+    /// How sure the figure is.
+    pub confidence: ConfidenceView,
+    /// The supplier's own words, where they could not be read as figures.
+    pub text: Option<String>,
+}
+
+/// How sure a cancellation figure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfidenceView {
+    /// Nobody stated it; the worst is assumed.
+    Assumed,
+    /// Reckoned from the supplier's stated terms.
+    Terms,
+    /// The supplier quoted it just now.
+    Quoted,
 }
 
 /// One flight segment.
@@ -244,13 +299,13 @@ pub struct SegmentView {
     /// Airport name.
     pub origin_name: String,
     /// City.
-    pub origin_city: String,
+    pub origin_city: PlaceNameView,
     /// IATA.
     pub destination: String,
     /// Airport name.
     pub destination_name: String,
     /// City.
-    pub destination_city: String,
+    pub destination_city: PlaceNameView,
     /// Local departure.
     pub departs: CivilView,
     /// Local arrival.

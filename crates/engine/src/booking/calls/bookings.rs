@@ -115,8 +115,7 @@ impl Ports {
         let latest = now.plus_minutes(CANCEL_QUOTE_MIN);
         let reference = BookingRef { booking_id };
         if matches!(offer, Offer::Activity(_)) {
-            let quote: Outcome<CancellationQuote> =
-                self.activities.call("quoteActivityCancellation", &reference).await;
+            let quote: Outcome<CancellationQuote> = self.activities.call("quoteActivityCancellation", &reference).await;
             return quote.map(|quote| ItemCancelQuote {
                 cancellation_id: None,
                 refund: quote.refund,
@@ -180,9 +179,7 @@ fn from_terms(booking: &Booking, now: UtcMicros, latest: UtcMicros) -> Outcome<I
             expires_at: found.changes_at.map_or(latest, |change| change.min(latest)),
             confidence: found.confidence,
         }),
-        Err(error) => {
-            Outcome::Declined(zhiyou_domain::port::Reason::new(ReasonCode::ProviderFault, error.to_string()))
-        }
+        Err(error) => Outcome::Declined(zhiyou_domain::port::Reason::new(ReasonCode::ProviderFault, error.to_string())),
     }
 }
 

@@ -146,7 +146,8 @@ fn terms(steps: &[Step], total: Money) -> Result<Terms, Unreadable> {
     let mut tiers = Vec::with_capacity(steps.len());
     for step in steps {
         let until = instant(&step.before)?;
-        let kept = total.minus(money(&step.refund_amount, &step.currency)?).map_err(|_| Unreadable::Missing("a refund"))?;
+        let kept =
+            total.minus(money(&step.refund_amount, &step.currency)?).map_err(|_| Unreadable::Missing("a refund"))?;
         let fee = if kept.is_positive() { Fee::Fixed { amount: kept } } else { Fee::Free };
         tiers.push((until, Tier::until_instant(until, fee).map_err(|_| Unreadable::Missing("a time in range"))?));
     }
@@ -254,9 +255,7 @@ impl Booking {
             reference: self.reference.clone().unwrap_or_default(),
             state,
             total,
-            refunded: (state == b::BookingState::Cancelled)
-                .then(|| refund(&terms, total, cancelled_at))
-                .flatten(),
+            refunded: (state == b::BookingState::Cancelled).then(|| refund(&terms, total, cancelled_at)).flatten(),
             terms,
             instructions: keys.and_then(|keys| keys.instructions.clone()),
         })
