@@ -4,13 +4,21 @@
 //! failed to be sent is wanted again; what is unknown is only looked up. Deliberately not here: how often to ask
 //! (the runner paces), and how an action is carried out.
 
+pub mod pace;
+pub mod recipe;
+mod turn;
+
+pub use turn::{Turn, recover, turn};
+
 use crate::{
     id::{AttemptId, ItemId, RefundId},
     money::Money,
     order::{
         AttemptState, CancellationState, Ending, Fact, ItemState, Offer, Op, Order, OrderItem, OrderState,
-        RefundProgress, SeatChoice, StepKey, cart,
+        RefundProgress, SeatChoice, SecondChance, StepKey, cart, debt::Matter, risk,
     },
+    plan::Priority,
+    port::{Reason, ReasonCode},
     time::UtcMicros,
 };
 
@@ -40,10 +48,15 @@ pub enum Action {
 }
 
 /// Something to ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Read {
     /// Search and choose an offer.
     FindOffer {
+        /// Item.
+        item: ItemId,
+    },
+    /// Search the goods of the first try again, for late money.
+    FindAgain {
         /// Item.
         item: ItemId,
     },
@@ -109,18 +122,34 @@ pub fn decide(order: &Order, now: UtcMicros) -> Decision {
     let mut decision = Decision::default();
     for step in order.open_steps.iter().filter(|step| step.unknown) {
         decision.read(Read::LookUp { key: step.key.clone() });
+        debt_when_late(order, step, now, &mut decision);
     }
     match order.state {
         OrderState::Draft => draft(order, now, &mut decision),
         OrderState::PaymentPending => payment_pending(order, now, &mut decision),
         OrderState::PaymentProcessing => payment_processing(order, now, &mut decision),
         OrderState::Confirmed | OrderState::PartiallyConfirmed => quote_cancellation(order, &mut decision),
+        OrderState::Cancelled if matches!(order.second_chance, Some(SecondChance::Trying { .. })) => {
+            second_chance(order, now, &mut decision);
+        }
         OrderState::Cancelled | OrderState::Failed | OrderState::RefundRequested | OrderState::Refunded => {
             unwind(order, &mut decision);
         }
     }
     watch_money(order, &mut decision);
     decision
+}
+
+/// What nobody could find out before its deadline becomes a debt; it is looked up all the same.
+fn debt_when_late(order: &Order, step: &crate::order::OpenStep, now: UtcMicros, decision: &mut Decision) {
+    let known =
+        order.open_debts().any(|debt| matches!(&debt.matter, Matter::OutcomeUnknown { key } if *key == step.key));
+    let due = step.started_at.plus_minutes(recipe::recipe(step.key.op).debt_after_min);
+    if !known && due <= now {
+        decision.actions.push(Action::Record(Fact::DebtDue { key: step.key.clone() }));
+    } else if !known {
+        decision.wake(due);
+    }
 }
 
 fn draft(order: &Order, now: UtcMicros, decision: &mut Decision) {
@@ -139,16 +168,94 @@ fn draft(order: &Order, now: UtcMicros, decision: &mut Decision) {
 fn draft_items(order: &Order, decision: &mut Decision) {
     for item in order.items.iter().filter(|item| item.state == ItemState::Planned && !order.is_busy(item.wanted.id)) {
         let id = item.wanted.id;
-        match &item.offer {
-            None => decision.read(Read::FindOffer { item: id }),
-            Some(Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_)) => decision.read(Read::Quote { item: id }),
-            Some(Offer::Flight(_)) if matches!(item.seats, SeatChoice::Pending) => {}
-            Some(Offer::Flight(_)) if !signed_in_for(order, item) => {}
-            Some(Offer::Flight(_)) if item.instant => decision.read(Read::PriceFlight { item: id }),
-            Some(Offer::Flight(_)) => {
-                let key = StepKey { order: order.id, op: Op::Hold { item: id }, n: item.holds_ended + 1 };
-                decision.actions.push(Action::Start(key));
+        match (&item.offer, depends(order, item)) {
+            (_, Depends::Lost) => {
+                let reason = Reason::new(ReasonCode::DependencyFailed, "what it comes after could not be had");
+                decision.actions.push(Action::Record(Fact::ItemGivenUp { item: id, reason }));
             }
+            (None, _) => decision.read(Read::FindOffer { item: id }),
+            (Some(_), Depends::Open) => {}
+            (Some(offer), Depends::Secured) => gather(order, item, offer, decision),
+        }
+    }
+}
+
+/// How what an item comes after stands.
+enum Depends {
+    /// Everything is held or booked.
+    Secured,
+    /// Something is not held yet.
+    Open,
+    /// Something cannot be had.
+    Lost,
+}
+
+fn depends(order: &Order, item: &OrderItem) -> Depends {
+    let mut found = Depends::Secured;
+    for earlier in item.wanted.after.iter().filter_map(|id| order.item(*id)) {
+        match earlier.state {
+            ItemState::Failed | ItemState::Expired | ItemState::Cancelled => return Depends::Lost,
+            ItemState::Planned => found = Depends::Open,
+            ItemState::Held
+            | ItemState::Booking
+            | ItemState::Booked
+            | ItemState::ChangeProposed
+            | ItemState::Changed
+            | ItemState::CancelQuoted
+            | ItemState::Cancelling => {}
+        }
+    }
+    found
+}
+
+/// Holds an offered item, or checks its price where it cannot be held.
+fn gather(order: &Order, item: &OrderItem, offer: &Offer, decision: &mut Decision) {
+    let id = item.wanted.id;
+    match offer {
+        Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_) => decision.read(Read::Quote { item: id }),
+        Offer::Flight(_) if matches!(item.seats, SeatChoice::Pending) => {}
+        Offer::Flight(_) if !signed_in_for(order, item) => {}
+        Offer::Flight(_) if item.instant => decision.read(Read::PriceFlight { item: id }),
+        Offer::Flight(_) => {
+            let key = StepKey { order: order.id, op: Op::Hold { item: id }, n: item.holds_ended + 1 };
+            decision.actions.push(Action::Start(key));
+        }
+    }
+}
+
+/// Late money: the same goods are found and held again; then it pays for them, or goes back.
+fn second_chance(order: &Order, now: UtcMicros, decision: &mut Decision) {
+    let Some(SecondChance::Trying { until }) = order.second_chance else { return };
+    let wanted = order.confirmed.as_ref().map(|confirmed| confirmed.commit_order.as_slice()).unwrap_or_default();
+    let items: Vec<&OrderItem> = wanted.iter().filter_map(|id| order.item(*id)).collect();
+    let lost = |item: &&OrderItem| {
+        !matches!(item.state, ItemState::Planned | ItemState::Held)
+            || item.state == ItemState::Planned && matches!(item.seats, SeatChoice::Pending)
+    };
+    let held = |item: &&OrderItem| item.state == ItemState::Held && item.lapses_at().is_some_and(|lapse| lapse > now);
+    let dearer = || {
+        let agreed = order.confirmed.as_ref().map(|confirmed| confirmed.total);
+        !matches!((cart::total(order), agreed), (Ok(total), Some(agreed)) if total.exceeds(agreed) == Ok(false))
+    };
+    if items.iter().any(lost) || until <= now || items.iter().all(held) && dearer() {
+        if order.open_steps.is_empty() {
+            decision.actions.push(Action::Record(Fact::SecondChanceRefused));
+        }
+        return;
+    }
+    decision.wake(until);
+    if items.iter().all(held) {
+        decision.actions.push(Action::Record(Fact::SecondChanceAccepted));
+        return;
+    }
+    for item in items.into_iter().filter(|item| !held(item) && !order.is_busy(item.wanted.id)) {
+        let id = item.wanted.id;
+        match (&item.offer, item.state) {
+            (_, ItemState::Held) if item.is_kept_for_us() => release(order, item, decision),
+            // A checked price that lapsed meanwhile: the time is too short.
+            (_, ItemState::Held) => decision.actions.push(Action::Record(Fact::SecondChanceRefused)),
+            (None, _) => decision.read(Read::FindAgain { item: id }),
+            (Some(offer), _) => gather(order, item, offer, decision),
         }
     }
 }
@@ -203,26 +310,58 @@ fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
         undecided.iter().for_each(|item| decision.read(Read::AwaitBooking { item: item.wanted.id }));
         return;
     }
-    // One after the other, in the order that risks least; a must-have that failed stops the rest.
     let must_failed = order.items.iter().any(|item| {
-        item.state == ItemState::Failed
-            && item.hold.is_some()
-            && item.wanted.priority == crate::plan::Priority::MustHave
+        item.state == ItemState::Failed && item.hold.is_some() && item.wanted.priority == Priority::MustHave
     });
-    let waiting = |item: &&OrderItem| matches!(item.state, ItemState::Held | ItemState::Booking);
-    match cart::commit_order(order, now).into_iter().find(waiting) {
-        Some(item) if !must_failed => {
-            let op = Op::Commit { item: item.wanted.id };
-            decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
-        }
-        _ => decision.actions.push(Action::Record(Fact::BookingFinished)),
+    let given_up = waiting(order).find(|item| matches!(depends(order, item), Depends::Lost));
+    if let Some(item) = given_up.filter(|_| !must_failed) {
+        let reason = Reason::new(ReasonCode::DependencyFailed, "what it comes after could not be booked");
+        decision.actions.push(Action::Record(Fact::ItemGivenUp { item: item.wanted.id, reason }));
+        return;
     }
+    let next = if must_failed { Vec::new() } else { next_commits(order, now) };
+    if next.is_empty() {
+        decision.actions.push(Action::Record(Fact::BookingFinished));
+    }
+    for item in next {
+        let op = Op::Commit { item };
+        decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+    }
+}
+
+/// Items still to be booked, in the order fixed at confirmation.
+fn waiting(order: &Order) -> impl Iterator<Item = &OrderItem> {
+    let path = order.confirmed.as_ref().map(|confirmed| confirmed.commit_order.as_slice()).unwrap_or_default();
+    let items = path.iter().filter_map(|id| order.item(*id));
+    items.filter(|item| matches!(item.state, ItemState::Held | ItemState::Booking))
+}
+
+/// What is booked next: one item after the other where undoing costs something; what can be undone for nothing goes
+/// beside each other, because that risks nothing.
+fn next_commits(order: &Order, now: UtcMicros) -> Vec<ItemId> {
+    let free = |item: &&OrderItem| risk::loss_if_undone(item, now).is_some_and(Money::is_zero);
+    let ready = |item: &&OrderItem| {
+        let sure = |earlier: &OrderItem| {
+            ItemState::BOOKED.contains(&earlier.state) || earlier.hold.as_ref().is_some_and(|hold| hold.firm)
+        };
+        item.wanted.after.iter().filter_map(|id| order.item(*id)).all(sure)
+    };
+    let mut items = waiting(order);
+    let Some(first) = items.next() else { return Vec::new() };
+    let mut next = vec![first.wanted.id];
+    if free(&first) {
+        next.extend(items.take_while(|item| free(item) && ready(item)).map(|item| item.wanted.id));
+    }
+    next
 }
 
 fn quote_cancellation(order: &Order, decision: &mut Decision) {
     release_holds(order, decision);
-    if order.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting) {
-        for item in order.items.iter().filter(|item| item.state == ItemState::Booked) {
+    if let Some(cancellation) = order.cancellation.as_ref().filter(|c| c.state == CancellationState::Quoting) {
+        let asked = |item: &&OrderItem| {
+            cancellation.items.contains(&item.wanted.id) && ItemState::CANCELLABLE.contains(&item.state)
+        };
+        for item in order.items.iter().filter(asked) {
             decision.read(Read::QuoteCancel { item: item.wanted.id });
         }
     }
@@ -268,9 +407,13 @@ fn release_holds(order: &Order, decision: &mut Decision) {
     // While the order can still be paid its holds stay.
     let paying = matches!(order.state, OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing);
     for item in order.items.iter().filter(held).filter(|item| !paying && !order.is_busy(item.wanted.id)) {
-        let op = Op::Release { item: item.wanted.id };
-        decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+        release(order, item, decision);
     }
+}
+
+fn release(order: &Order, item: &OrderItem, decision: &mut Decision) {
+    let op = Op::Release { item: item.wanted.id };
+    decision.actions.push(Action::Start(StepKey { order: order.id, op, n: item.holds_ended + 1 }));
 }
 
 fn goods_settled(order: &Order, compensating: bool) -> bool {
@@ -305,6 +448,7 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
 fn keepable(order: &Order, paid: Money) -> Option<Money> {
     match order.state {
         OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing => Some(paid),
+        OrderState::Cancelled if matches!(order.second_chance, Some(SecondChance::Trying { .. })) => Some(paid),
         OrderState::Confirmed
         | OrderState::PartiallyConfirmed
         | OrderState::Cancelled

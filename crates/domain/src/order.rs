@@ -5,11 +5,17 @@
 
 mod apply;
 pub mod cart;
+pub mod debt;
 pub mod fact;
+pub mod graph;
+pub mod ledger;
+pub mod risk;
 pub mod state;
 
 pub use apply::Illegal;
+pub use debt::Debt;
 pub use fact::{Fact, ItemCancelQuote, Offer, Op, Source, StepEnd, StepKey, StepResult};
+pub use ledger::Entry;
 pub use state::{AttemptState, ItemState, OrderState, RefundProgress};
 
 use crate::{
@@ -173,8 +179,27 @@ pub struct Order {
     pub open_steps: Vec<OpenStep>,
     /// What happened, for the traveller.
     pub timeline: Vec<TimelineEntry>,
-    /// Matters that need a person.
-    pub attention: Vec<Attention>,
+    /// What will not settle by itself, oldest first; entries are settled, never removed.
+    pub debts: Vec<Debt>,
+    /// Movements of money, oldest first.
+    pub ledger: Vec<Entry>,
+    /// Whether late money is being tried with the same goods.
+    pub second_chance: Option<SecondChance>,
+}
+
+/// Late money on an order that expired by itself: the same goods are held again, or the money goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondChance {
+    /// The goods are being held again, until this moment at the latest.
+    Trying {
+        /// Deadline.
+        until: UtcMicros,
+    },
+    /// They could not be had, or not at that price.
+    Refused,
+    /// They are held again; booking goes on.
+    Accepted,
 }
 
 /// Why an order ends without a booking.
@@ -201,6 +226,8 @@ pub struct OrderItem {
     pub offer: Option<Offer>,
     /// Seats, for flights.
     pub seats: SeatChoice,
+    /// Offer of the first try, when late money looks for the same goods again.
+    pub earlier_offer: Option<Offer>,
     /// Hold or checked price.
     pub hold: Option<Hold>,
     /// Whether the supplier refused to hold this offer, so that it is priced and booked at once after payment.
@@ -217,6 +244,8 @@ pub struct OrderItem {
     pub loyalty: Option<String>,
     /// Open cancellation quote.
     pub cancel_quote: Option<ItemCancelQuote>,
+    /// What the supplier wants it changed to.
+    pub proposed: Option<Offer>,
     /// Why it failed.
     pub failure: Option<ReasonCode>,
     /// Holds that ended without one; the next hold is this plus one.
@@ -274,6 +303,8 @@ pub struct Confirmation {
     pub total: Money,
     /// When.
     pub at: UtcMicros,
+    /// The order items are booked in once money arrived: fixed here, with the worst case that was shown.
+    pub commit_order: Vec<ItemId>,
 }
 
 /// One attempt to pay.
@@ -308,15 +339,36 @@ pub struct Refund {
     pub state: RefundProgress,
 }
 
-/// A cancellation of everything booked.
+/// A cancellation of some or all booked items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
     /// Id of the quote.
     pub quote: QuoteId,
+    /// Items it is about.
+    pub items: Vec<ItemId>,
+    /// Why the traveller cancels.
+    pub reason: CancelReason,
     /// State.
     pub state: CancellationState,
     /// Refund that follows once it is accepted.
     pub refund: Option<RefundId>,
+}
+
+/// Why a traveller cancels; kept for the supplier and for support.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// Plans changed.
+    PlansChanged,
+    /// Found something better.
+    BetterOffer,
+    /// Booked by mistake, or twice.
+    Mistake,
+    /// Illness or another emergency.
+    Emergency,
+    /// Not said.
+    #[default]
+    NotSaid,
 }
 
 /// Where a cancellation stands.
@@ -419,31 +471,20 @@ pub enum TimelineKind {
     OrderConfirmed,
     /// The order failed.
     OrderFailed,
-}
-
-/// A matter that needs a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attention {
-    /// What kind.
-    pub kind: AttentionKind,
-    /// Item concerned.
-    pub item: Option<ItemId>,
-    /// Amount concerned.
-    pub amount: Option<Money>,
-}
-
-/// Kinds of matters that need a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttentionKind {
-    /// A refund was refused or must be finished at the channel.
-    RefundManual,
-    /// A hold could not be let go; it lapses by itself.
-    ReleaseFailed,
-    /// A booked item could not be cancelled.
-    CancelFailed,
-    /// A channel reported another amount than was asked for.
-    AmountMismatch,
+    /// A supplier cancelled a booked item.
+    SupplierCancelled,
+    /// A supplier wants to change a booked item.
+    ChangeProposed,
+    /// The traveller accepted a change.
+    ChangeAccepted,
+    /// An outcome could not be found out in time; a person sees it.
+    DebtDue,
+    /// Such a matter is settled.
+    DebtSettled,
+    /// Late money is being tried with the same goods.
+    SecondChance,
+    /// The same goods are held again; booking goes on.
+    SecondChanceAccepted,
 }
 
 impl Order {
@@ -457,6 +498,11 @@ impl Order {
     #[must_use]
     pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.id == id)
+    }
+
+    /// Debts that are not settled.
+    pub fn open_debts(&self) -> impl Iterator<Item = &Debt> {
+        self.debts.iter().filter(|debt| debt.settled.is_none())
     }
 
     /// Whether a step of any number on this op is still open.
@@ -485,6 +531,7 @@ impl Order {
             || money_open
             || goods_open
             || quoting
+            || matches!(self.second_chance, Some(SecondChance::Trying { .. }))
             || !self.open_steps.is_empty()
             || crate::booking::owed(self).is_some()
     }

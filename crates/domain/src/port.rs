@@ -96,6 +96,8 @@ pub enum ReasonCode {
     RateLimited,
     /// The provider's terms forbid it (not cancellable, not refundable now).
     NotAllowed,
+    /// Something it depends on could not be had.
+    DependencyFailed,
     /// No connection, a time-out or a reset.
     Network,
     /// The provider failed (5xx) or answered something unreadable.

@@ -3,15 +3,17 @@
 //! A fact that does not fit is an error and changes nothing; a repeated report is no error and changes nothing.
 //! Deliberately not here: deciding what to do next.
 
+mod cancel;
+mod changes;
 mod money;
 mod steps;
 
 use super::{
-    Cancellation, CancellationState, Confirmation, Ending, Fact, Hold, ItemState, Offer, OpenStep, Order, OrderItem,
-    OrderState, SeatChoice, SeatChosen, TimelineEntry, TimelineKind, fact::ItemCancelQuote,
+    CancellationState, Confirmation, Ending, Fact, Hold, ItemState, Offer, OpenStep, Order, OrderItem, OrderState,
+    SeatChoice, SeatChosen, SecondChance, TimelineEntry, TimelineKind,
 };
 use crate::{
-    id::{ItemId, QuoteId, RefundId},
+    id::ItemId,
     money::Money,
     plan::Priority,
     port::{Reason, ReasonCode},
@@ -38,6 +40,7 @@ impl Order {
             wanted: wanted.clone(),
             state: ItemState::Planned,
             offer: None,
+            earlier_offer: None,
             seats: SeatChoice::NotApplicable,
             hold: None,
             instant: false,
@@ -47,6 +50,7 @@ impl Order {
             instructions: None,
             loyalty: None,
             cancel_quote: None,
+            proposed: None,
             failure: None,
             holds_ended: 0,
             not_sent: 0,
@@ -69,7 +73,9 @@ impl Order {
             cancellation: None,
             open_steps: Vec::new(),
             timeline: Vec::new(),
-            attention: Vec::new(),
+            debts: Vec::new(),
+            ledger: Vec::new(),
+            second_chance: None,
         };
         order.note(at, TimelineKind::Created, None, None, None);
         Ok(order)
@@ -113,15 +119,24 @@ impl Order {
                 self.open_attempt(at, *attempt, *channel, *total, *pay_by)
             }
             Fact::PaymentRetried { attempt, channel, pay_by } => self.retry_payment(at, *attempt, *channel, *pay_by),
-            Fact::PaymentReported { status, .. } => self.payment_reported(at, status),
+            Fact::PaymentReported { status, source } => self.payment_reported(at, status, *source),
             Fact::CancelRequested => self.cancel_requested(at),
             Fact::PayByPassed => self.pay_by_passed(at),
-            Fact::CancelQuoteRequested { quote } => self.cancel_quote_requested(*quote),
+            Fact::CancelQuoteRequested { quote, items, reason } => self.cancel_quote_requested(*quote, items, *reason),
             Fact::ItemCancelQuoted { item, quote } => self.item_cancel_quoted(at, *item, quote),
-            Fact::ItemCancelRefused { item, .. } => self.item_cancel_refused(*item),
+            Fact::ItemCancelRefused { item, .. } => self.item_cancel_refused(at, *item),
             Fact::CancelAccepted { quote, refund } => self.cancel_accepted(at, *quote, *refund),
             Fact::RefundDecided { refund, attempt, amount } => self.refund_decided(at, *refund, *attempt, *amount),
-            Fact::RefundReported { status, .. } => self.refund_reported(at, status),
+            Fact::RefundReported { status, source } => self.refund_reported(at, status, *source),
+            Fact::ItemGivenUp { item, reason } => self.fail_item(at, *item, reason),
+            Fact::SupplierCancelled { item, refund, source } => self.supplier_cancelled(at, *item, *refund, *source),
+            Fact::ChangeProposed { item, offer } => self.change_proposed(at, *item, offer),
+            Fact::ChangeAccepted { item } => self.change_accepted(at, *item),
+            Fact::DebtDue { key } => self.debt_due(at, key),
+            Fact::DebtSettled { debt } => self.settle_by_person(at, *debt),
+            Fact::OfferFoundAgain { item, offer, seats } => self.offer_found_again(at, *item, offer, seats),
+            Fact::SecondChanceAccepted => self.second_chance_accepted(at),
+            Fact::SecondChanceRefused => self.second_chance_refused(),
             Fact::BookingFinished => self.booking_finished(at),
             Fact::UnwindFinished => self.unwind_finished(),
         }
@@ -161,6 +176,11 @@ impl Order {
         self.items.iter_mut().find(|item| item.wanted.id == id).ok_or_else(|| Illegal(format!("no item {id}")))
     }
 
+    /// Whether offers, prices and holds are being gathered: before confirmation, or again for late money.
+    pub(super) const fn is_holding(&self) -> bool {
+        matches!(self.state, OrderState::Draft) || matches!(self.second_chance, Some(SecondChance::Trying { .. }))
+    }
+
     fn expect(&self, allowed: &[OrderState], what: &str) -> Result<(), Illegal> {
         if allowed.contains(&self.state) { Ok(()) } else { illegal(format!("{what} in state {}", self.state.word())) }
     }
@@ -195,7 +215,9 @@ impl Order {
     }
 
     fn priced(&mut self, at: UtcMicros, item: ItemId, hold: Hold) -> Result<(), Illegal> {
-        self.expect(&[OrderState::Draft], "a price")?;
+        if !self.is_holding() {
+            return illegal("a price nobody waits for");
+        }
         let price = hold.price;
         let currency = self.budget.currency();
         let place = self.item_mut(item)?;
@@ -260,7 +282,11 @@ impl Order {
         if !self.missing_platforms().is_empty() {
             return illegal("a sign-in is missing");
         }
-        self.confirmed = Some(Confirmation { cart_hash: cart_hash.to_owned(), total, at });
+        if let Some(conflict) = super::graph::conflicts(self).first() {
+            return illegal(format!("{} cannot follow {}: {:?}", conflict.item, conflict.after, conflict.problem));
+        }
+        let commit_order = super::risk::commit_order(self, at);
+        self.confirmed = Some(Confirmation { cart_hash: cart_hash.to_owned(), total, at, commit_order });
         self.go(OrderState::PaymentPending)?;
         self.note(at, TimelineKind::Confirmed, None, Some(total), None);
         Ok(())
@@ -285,85 +311,6 @@ impl Order {
         self.end_if_no_money_open(at)
     }
 
-    fn cancel_quote_requested(&mut self, quote: QuoteId) -> Result<(), Illegal> {
-        self.expect(OrderState::CANCELLABLE_BY_QUOTE, "a cancellation quote")?;
-        for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
-            item.state = ItemState::Booked;
-            item.cancel_quote = None;
-        }
-        self.cancellation = Some(Cancellation { quote, state: CancellationState::Quoting, refund: None });
-        Ok(())
-    }
-
-    fn item_cancel_quoted(&mut self, at: UtcMicros, item: ItemId, quote: &ItemCancelQuote) -> Result<(), Illegal> {
-        let unwinding = self.state == OrderState::RefundRequested && self.ending.is_some();
-        let place = self.item_mut(item)?;
-        if place.state != ItemState::Booked {
-            return illegal("only a booked item is quoted");
-        }
-        let refund_fits = place.price().is_some_and(|price| quote.refund.exceeds(price) == Ok(false));
-        if !refund_fits || quote.refund.minor() < 0 {
-            return illegal("a refund above the price or below zero");
-        }
-        place.cancel_quote = Some(quote.clone());
-        // What has to be undone needs no consent; what the traveller asked about waits for it.
-        place.state = if unwinding { ItemState::Cancelling } else { ItemState::CancelQuoted };
-        let quoted = !self.items.iter().any(|item| item.state == ItemState::Booked);
-        if let Some(cancellation) =
-            self.cancellation.as_mut().filter(|c| c.state == CancellationState::Quoting && quoted)
-        {
-            cancellation.state = CancellationState::Quoted;
-            let refund = self.quoted_refund()?;
-            self.note(at, TimelineKind::CancelQuoted, None, Some(refund), None);
-        }
-        Ok(())
-    }
-
-    fn item_cancel_refused(&mut self, item: ItemId) -> Result<(), Illegal> {
-        if self.state == OrderState::RefundRequested && self.ending.is_some() {
-            let amount = self.item(item).and_then(OrderItem::price);
-            self.attend(super::AttentionKind::CancelFailed, Some(item), amount);
-            // Undoing goes on without it; the traveller keeps what cannot be given back.
-            let kept = self.item_mut(item)?;
-            kept.failure = Some(ReasonCode::NotAllowed);
-            return Ok(());
-        }
-        match self.cancellation.as_mut() {
-            Some(cancellation) if cancellation.state == CancellationState::Quoting => {
-                cancellation.state = CancellationState::Failed;
-                for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
-                    item.state = ItemState::Booked;
-                    item.cancel_quote = None;
-                }
-                Ok(())
-            }
-            _ => illegal("a refused quote nobody asked for"),
-        }
-    }
-
-    fn cancel_accepted(&mut self, at: UtcMicros, quote: QuoteId, refund: RefundId) -> Result<(), Illegal> {
-        self.expect(OrderState::CANCELLABLE_BY_QUOTE, "accepting a cancellation")?;
-        let amount = self.quoted_refund()?;
-        let lapsed = self.items.iter().any(|i| i.cancel_quote.as_ref().is_some_and(|quote| quote.expires_at <= at));
-        let Some(cancellation) = self.cancellation.as_mut() else { return illegal("there is no quote") };
-        if cancellation.quote != quote || cancellation.state != CancellationState::Quoted || lapsed {
-            return illegal("this quote is not open");
-        }
-        cancellation.state = CancellationState::Accepted;
-        cancellation.refund = Some(refund);
-        for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
-            item.state = ItemState::Cancelling;
-        }
-        self.note(at, TimelineKind::CancelAccepted, None, Some(amount), None);
-        self.go(if amount.is_positive() { OrderState::RefundRequested } else { OrderState::Cancelled })
-    }
-
-    /// Sum of the open quotes' refunds.
-    pub(super) fn quoted_refund(&self) -> Result<Money, Illegal> {
-        let refunds = self.items.iter().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund);
-        Money::sum(self.budget.currency(), refunds).map_err(|error| Illegal(error.to_string()))
-    }
-
     fn booking_finished(&mut self, at: UtcMicros) -> Result<(), Illegal> {
         self.expect(&[OrderState::PaymentProcessing], "the end of booking")?;
         let booked = self.items.iter().any(|item| item.state == ItemState::Booked);
@@ -384,7 +331,7 @@ impl Order {
 
     fn unwind_finished(&mut self) -> Result<(), Illegal> {
         self.expect(&[OrderState::RefundRequested], "the end of undoing")?;
-        if let Some(cancellation) = self.cancellation.as_mut() {
+        if let Some(cancellation) = self.cancellation.as_mut().filter(|c| c.state == CancellationState::Accepted) {
             cancellation.state = CancellationState::Done;
         }
         let live = self.items.iter().any(|item| ItemState::BOOKED.contains(&item.state));
@@ -394,13 +341,6 @@ impl Order {
             (false, true) => OrderState::Refunded,
             (false, false) => OrderState::Cancelled,
         })
-    }
-
-    pub(super) fn attend(&mut self, kind: super::AttentionKind, item: Option<ItemId>, amount: Option<Money>) {
-        let entry = super::Attention { kind, item, amount };
-        if !self.attention.contains(&entry) {
-            self.attention.push(entry);
-        }
     }
 
     pub(super) fn close_step(&mut self, key: &super::StepKey) -> Result<OpenStep, Illegal> {

@@ -1,12 +1,11 @@
-//! The cart: what exactly is confirmed, what it costs, where its money is, and what can be lost.
+//! The cart: what exactly is confirmed, what it costs, and where its money is.
 //!
 //! The hash names the cart by its items, prices, seats, terms and payee, so that a confirmation can only ever mean what
 //! was shown. Deliberately not here: changing an order.
 
-use super::{Attempt, AttemptState, ItemState, Offer, Order, OrderItem, RefundProgress};
+use super::{Attempt, AttemptState, ItemState, Order, OrderItem, RefundProgress};
 use crate::{
     money::{Money, MoneyError},
-    port::flights::FlightTerms,
     time::UtcMicros,
 };
 use sha2::{Digest, Sha256};
@@ -63,52 +62,6 @@ pub fn hash(order: &Order) -> Option<String> {
         .collect();
     let cart = serde_json::json!({ "order": order.id, "items": items, "total": total, "payee": PAYEE });
     Some(hex::encode(Sha256::digest(cart.to_string())))
-}
-
-/// What is lost if this item is booked and then has to be cancelled at `now`, without a supplier's own quote.
-///
-/// Terms nobody stated count as a total loss: the figure is shown as a worst case.
-#[must_use]
-pub fn loss_if_undone(item: &OrderItem, now: UtcMicros) -> Option<Money> {
-    let price = item.price()?;
-    let zero = Money::zero(price.currency());
-    let loss = match item.offer.as_ref()? {
-        Offer::Flight(flight) => match &flight.refund {
-            FlightTerms::Allowed { fee: Some(fee) } if fee.currency() == price.currency() => *fee,
-            FlightTerms::Allowed { .. } | FlightTerms::NotAllowed | FlightTerms::NotStated => price,
-        },
-        Offer::Hotel(_) | Offer::Car(_) | Offer::Activity(_) => {
-            item.terms().and_then(|terms| terms.evaluate(price, now).ok()).map_or(price, |found| found.fee)
-        }
-    };
-    // A fee above the price cannot take more than was paid.
-    let bounded = if loss.exceeds(price).unwrap_or(true) { price } else { loss };
-    Some(if bounded.is_positive() { bounded } else { zero })
-}
-
-/// The order items are booked in after payment: prices that are only checked first, because they can still fail while
-/// firm holds cannot be lost; among equals the one that costs least to undo first.
-#[must_use]
-pub fn commit_order(order: &Order, now: UtcMicros) -> Vec<&OrderItem> {
-    let mut items: Vec<&OrderItem> = cart_items(order).collect();
-    items.sort_by_key(|item| {
-        let firm = item.hold.as_ref().is_some_and(|hold| hold.firm);
-        (firm, loss_if_undone(item, now).map_or(i64::MAX, Money::minor))
-    });
-    items
-}
-
-/// The most that is lost if booking fails half-way after paying: for every possible failing item, what undoing the ones
-/// booked before it costs.
-///
-/// # Errors
-/// [`MoneyError`] when currencies mix.
-pub fn worst_case(order: &Order, now: UtcMicros) -> Result<Money, MoneyError> {
-    let items = commit_order(order, now);
-    // The last one booked has nothing after it that could fail.
-    let before_last = items.len().saturating_sub(1);
-    let losses = items.iter().take(before_last).filter_map(|item| loss_if_undone(item, now));
-    Money::sum(order.budget.currency(), losses)
 }
 
 /// Where the money of an order is; all in the charge currency.

@@ -2,7 +2,7 @@
 //!
 //! A fact carries no personal data, only ids. Deliberately not here: what a fact does (see [`super::apply`]).
 
-use super::{NewOrder, SeatChosen};
+use super::{CancelReason, NewOrder, SeatChosen};
 use crate::{
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId},
     money::Money,
@@ -170,13 +170,17 @@ pub enum StepEnd {
 }
 
 /// Where the word about a payment or refund came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Ordered from the strongest word to the weakest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The provider's signed notification.
     Notification,
-    /// Our own question to the provider.
+    /// Our own question to the provider, or its answer to a step.
     Poll,
+    /// Reckoned by us.
+    Local,
 }
 
 /// A supplier's answer to "what comes back if this item is cancelled now".
@@ -311,7 +315,62 @@ pub enum Fact {
     CancelQuoteRequested {
         /// Id of the quote to come.
         quote: QuoteId,
+        /// Items; all booked ones when empty.
+        items: Vec<ItemId>,
+        /// Why.
+        reason: CancelReason,
     },
+    /// An item is not tried any more, for a reason of ours: what it comes after could not be had.
+    ItemGivenUp {
+        /// Item.
+        item: ItemId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A supplier cancelled a booked item.
+    SupplierCancelled {
+        /// Item.
+        item: ItemId,
+        /// What it gives back, when it says.
+        refund: Option<Money>,
+        /// Where from.
+        source: Source,
+    },
+    /// A supplier wants to change a booked item.
+    ChangeProposed {
+        /// Item.
+        item: ItemId,
+        /// What to.
+        offer: Box<Offer>,
+    },
+    /// The traveller keeps the changed item.
+    ChangeAccepted {
+        /// Item.
+        item: ItemId,
+    },
+    /// How a step ended is still not known after its deadline.
+    DebtDue {
+        /// Step.
+        key: StepKey,
+    },
+    /// A person says a debt is settled.
+    DebtSettled {
+        /// Its number.
+        debt: u64,
+    },
+    /// The same goods were found again for late money.
+    OfferFoundAgain {
+        /// Item.
+        item: ItemId,
+        /// Offer.
+        offer: Box<Offer>,
+        /// The same seats, under their new service ids.
+        seats: Vec<SeatChosen>,
+    },
+    /// The same goods are held again at no higher price: late money pays for them.
+    SecondChanceAccepted,
+    /// They are not to be had: late money goes back.
+    SecondChanceRefused,
     /// A supplier quoted an item's cancellation.
     ItemCancelQuoted {
         /// Item.

@@ -45,6 +45,9 @@ impl OrderState {
     /// States that absorb everything but money.
     pub const TERMINAL: &[Self] = &[Self::Cancelled, Self::Failed, Self::Refunded];
 
+    /// States before booking is over.
+    pub const BEFORE_BOOKED: &[Self] = &[Self::Draft, Self::PaymentPending, Self::PaymentProcessing];
+
     /// States in which nothing is booked yet, so that ending the order costs nothing.
     pub const CANCELLABLE_FREE: &[Self] = &[Self::Draft, Self::PaymentPending];
 
@@ -135,6 +138,9 @@ impl ItemState {
     /// States in which the supplier has a confirmed booking.
     pub const BOOKED: &[Self] =
         &[Self::Booked, Self::ChangeProposed, Self::Changed, Self::CancelQuoted, Self::Cancelling];
+
+    /// States in which the traveller may cancel a booked item.
+    pub const CANCELLABLE: &[Self] = &[Self::Booked, Self::ChangeProposed, Self::Changed];
 
     /// The word stored and shown.
     #[must_use]

@@ -7,7 +7,9 @@ use crate::{
     id::{AttemptId, RefundId},
     money::Money,
     order::{
-        Attempt, AttemptState, AttentionKind, Ending, Order, OrderState, Refund, RefundProgress, TimelineKind, cart,
+        Attempt, AttemptState, Ending, Order, OrderState, Refund, RefundProgress, Source, TimelineKind, cart,
+        debt::{Matter, SettledBy},
+        ledger::Account,
     },
     port::payments::{Channel, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus},
     time::UtcMicros,
@@ -78,9 +80,14 @@ impl Order {
         self.end_if_no_money_open(at)
     }
 
-    pub(super) fn payment_reported(&mut self, at: UtcMicros, status: &PaymentStatus) -> Result<(), Illegal> {
+    pub(super) fn payment_reported(
+        &mut self,
+        at: UtcMicros,
+        status: &PaymentStatus,
+        source: Source,
+    ) -> Result<(), Illegal> {
         match status.state {
-            PaymentState::Captured => self.captured(at, status),
+            PaymentState::Captured => self.captured(at, status, source),
             PaymentState::Failed => self.attempt_refused(at, status.attempt_id),
             PaymentState::Closed => self.attempt_closed(at, status.attempt_id),
             PaymentState::Processing => {
@@ -102,7 +109,7 @@ impl Order {
         if self.ending.is_some() { self.attempt_closed(at, id) } else { self.attempt_mut(id).map(|_| ()) }
     }
 
-    fn captured(&mut self, at: UtcMicros, status: &PaymentStatus) -> Result<(), Illegal> {
+    fn captured(&mut self, at: UtcMicros, status: &PaymentStatus, source: Source) -> Result<(), Illegal> {
         let already_paid = cart::paying_attempt(self).is_some();
         let attempt = self.attempt_mut(status.attempt_id)?;
         if attempt.state == AttemptState::Captured {
@@ -110,12 +117,13 @@ impl Order {
         }
         let amount = attempt.amount;
         if status.captured.is_some_and(|captured| captured != amount) {
-            self.attend(AttentionKind::AmountMismatch, None, status.captured);
+            self.owe(at, Matter::AmountMismatch, status.captured);
             return Ok(());
         }
         attempt.state = AttemptState::Captured;
         attempt.action = None;
         attempt.transaction_id.clone_from(&status.transaction_id);
+        self.move_money(Account::Traveller, Account::Held { attempt: status.attempt_id }, amount, source);
         let late = already_paid || self.state != OrderState::PaymentPending || self.ending == Some(Ending::Traveller);
         let kind = if late { TimelineKind::PaidLate } else { TimelineKind::Paid };
         self.note(at, kind, None, Some(amount), status.transaction_id.clone());
@@ -125,9 +133,14 @@ impl Order {
             match self.ending {
                 // Ended by the traveller and paid all the same: nothing is booked, everything goes back.
                 Some(Ending::Traveller) => self.go(OrderState::Cancelled)?,
-                Some(Ending::Expired | Ending::ItemFailed) if !holds_live => self.go(OrderState::Cancelled)?,
+                Some(Ending::Expired | Ending::ItemFailed) if !holds_live => {
+                    self.go(OrderState::Cancelled)?;
+                    self.begin_second_chance(at);
+                }
                 Some(Ending::Expired | Ending::ItemFailed) | None => self.ending = None,
             }
+        } else if self.state == OrderState::Cancelled && self.ending == Some(Ending::Expired) && !already_paid {
+            self.begin_second_chance(at);
         }
         Ok(())
     }
@@ -173,6 +186,7 @@ impl Order {
             return illegal("more would go back than came");
         }
         self.refunds.push(Refund { id, attempt, amount, state: RefundProgress::Requested });
+        self.move_money(Account::Held { attempt }, Account::InTransit { refund: id }, amount, Source::Local);
         self.note(at, TimelineKind::RefundRequested, None, Some(amount), None);
         if matches!(self.state, OrderState::Cancelled | OrderState::Failed) {
             self.go(OrderState::RefundRequested)?;
@@ -185,28 +199,33 @@ impl Order {
     }
 
     pub(super) fn refund_refused(&mut self, at: UtcMicros, id: RefundId) -> Result<(), Illegal> {
-        self.refund_moves(at, id, RefundProgress::Manual)
+        self.refund_moves(at, id, RefundProgress::Manual, Source::Poll)
     }
 
-    pub(super) fn refund_reported(&mut self, at: UtcMicros, status: &RefundStatus) -> Result<(), Illegal> {
+    pub(super) fn refund_reported(
+        &mut self,
+        at: UtcMicros,
+        status: &RefundStatus,
+        source: Source,
+    ) -> Result<(), Illegal> {
         let refund = self.refund_mut(status.refund_id)?;
         if status.state != RefundState::NotFound && status.amount != refund.amount {
             let amount = status.amount;
-            self.attend(AttentionKind::AmountMismatch, None, Some(amount));
+            self.owe(at, Matter::AmountMismatch, Some(amount));
             return Ok(());
         }
         match status.state {
             // Not known there: it is asked for again with the same number.
             RefundState::NotFound => Ok(()),
-            RefundState::Pending => self.refund_moves(at, status.refund_id, RefundProgress::Submitted),
-            RefundState::Succeeded => self.refund_moves(at, status.refund_id, RefundProgress::Succeeded),
+            RefundState::Pending => self.refund_moves(at, status.refund_id, RefundProgress::Submitted, source),
+            RefundState::Succeeded => self.refund_moves(at, status.refund_id, RefundProgress::Succeeded, source),
             RefundState::Failed | RefundState::NeedsManual => {
-                self.refund_moves(at, status.refund_id, RefundProgress::Manual)
+                self.refund_moves(at, status.refund_id, RefundProgress::Manual, source)
             }
         }
     }
 
-    fn refund_moves(&mut self, at: UtcMicros, id: RefundId, to: RefundProgress) -> Result<(), Illegal> {
+    fn refund_moves(&mut self, at: UtcMicros, id: RefundId, to: RefundProgress, source: Source) -> Result<(), Illegal> {
         let refund = self.refund_mut(id)?;
         // Arrived money stays arrived, whatever comes late.
         if refund.state == to || refund.state == RefundProgress::Succeeded {
@@ -216,11 +235,13 @@ impl Order {
         let amount = refund.amount;
         match to {
             RefundProgress::Succeeded => {
-                self.attention.retain(|a| a.kind != AttentionKind::RefundManual || a.amount != Some(amount));
+                self.move_money(Account::InTransit { refund: id }, Account::Traveller, amount, source);
+                let about = |matter: &Matter| matches!(matter, Matter::RefundManual { refund } if *refund == id);
+                self.settle(at, SettledBy::Answer, about);
                 self.note(at, TimelineKind::Refunded, None, Some(amount), None);
             }
             RefundProgress::Manual | RefundProgress::Failed => {
-                self.attend(AttentionKind::RefundManual, None, Some(amount));
+                self.owe(at, Matter::RefundManual { refund: id }, Some(amount));
                 self.note(at, TimelineKind::RefundNeedsAttention, None, Some(amount), None);
             }
             RefundProgress::Requested | RefundProgress::Submitted => {}

@@ -4,8 +4,10 @@ use super::{Illegal, illegal};
 use crate::{
     id::ItemId,
     order::{
-        AttentionKind, Hold, ItemState, Op, OpenStep, Order, OrderState, SeatChoice, StepEnd, StepKey, StepResult,
-        TimelineKind,
+        Hold, ItemState, Op, OpenStep, Order, OrderItem, OrderState, SeatChoice, SecondChance, Source, StepEnd,
+        StepKey, StepResult, TimelineKind,
+        debt::{Matter, SettledBy},
+        ledger::Account,
     },
     port::{
         Reason, ReasonCode,
@@ -38,6 +40,10 @@ impl Order {
     }
 
     pub(super) fn step_ended(&mut self, at: UtcMicros, key: &StepKey, end: &StepEnd) -> Result<(), Illegal> {
+        if !matches!(end, StepEnd::Unknown { .. }) {
+            let about = |matter: &Matter| matches!(matter, Matter::OutcomeUnknown { key: known } if known == key);
+            self.settle(at, SettledBy::Answer, about);
+        }
         match end {
             StepEnd::Unknown { .. } => self.step_unknown(at, key),
             StepEnd::NotSent { reason } => {
@@ -115,21 +121,21 @@ impl Order {
 
     fn release_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
         if !matches!(reason.code, ReasonCode::AlreadyClosed | ReasonCode::NotFound) {
-            self.attend(AttentionKind::ReleaseFailed, Some(item), None);
+            self.owe(at, Matter::ReleaseFailed { item }, None);
         }
         self.released(at, item)
     }
 
     fn cancel_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
         if reason.code == ReasonCode::AlreadyClosed {
-            return self.item_cancelled(at, item);
+            return self.item_cancelled(at, item, Source::Poll);
         }
         let place = self.item_mut(item)?;
         place.state = ItemState::Booked;
         place.cancel_quote = None;
         place.failure = Some(reason.code);
         let amount = place.price();
-        self.attend(AttentionKind::CancelFailed, Some(item), amount);
+        self.owe(at, Matter::CancelFailed { item }, amount);
         Ok(())
     }
 
@@ -143,13 +149,13 @@ impl Order {
             (Op::Commit { item }, StepResult::Booking(booking)) => self.booked(at, item, booking),
             (Op::Release { item }, StepResult::Released) => self.released(at, item),
             (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Booking(_)) => {
-                self.item_cancelled(at, item)
+                self.item_cancelled(at, item, Source::Poll)
             }
             (Op::OpenPayment { attempt }, StepResult::PaymentOpened(intent)) => {
                 self.attempt_opened(at, attempt, intent)
             }
-            (Op::ClosePayment { .. }, StepResult::Payment(status)) => self.payment_reported(at, status),
-            (Op::Refund { .. }, StepResult::Refund(status)) => self.refund_reported(at, status),
+            (Op::ClosePayment { .. }, StepResult::Payment(status)) => self.payment_reported(at, status, Source::Poll),
+            (Op::Refund { .. }, StepResult::Refund(status)) => self.refund_reported(at, status, Source::Poll),
             (
                 Op::Hold { .. }
                 | Op::Commit { .. }
@@ -196,6 +202,7 @@ impl Order {
         let place = self.item_mut(item)?;
         place.state = ItemState::Booked;
         place.adopt_flight(flight);
+        self.pay_supplier(item);
         self.note(at, TimelineKind::Booked, Some(item), Some(flight.total), Some(flight.booking_reference.clone()));
         Ok(())
     }
@@ -208,6 +215,7 @@ impl Order {
                 place.state = ItemState::Booked;
                 place.reference = Some(booking.reference.clone());
                 place.instructions.clone_from(&booking.instructions);
+                self.pay_supplier(item);
                 self.note(at, TimelineKind::Booked, Some(item), Some(booking.total), Some(booking.reference.clone()));
                 Ok(())
             }
@@ -229,6 +237,13 @@ impl Order {
         self.booked(at, item, booking)
     }
 
+    /// From here on the supplier has the item's price.
+    fn pay_supplier(&mut self, item: ItemId) {
+        if let (Some(held), Some(price)) = (self.paying_account(), self.item(item).and_then(OrderItem::price)) {
+            self.move_money(held, Account::Supplier { item }, price, Source::Poll);
+        }
+    }
+
     fn released(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
         // A failed item's hold is let go as well; it stays failed.
@@ -237,15 +252,21 @@ impl Order {
         }
         place.hold = place.hold.take().map(|hold| Hold { firm: false, ..hold });
         let reference = place.reference.clone();
+        if matches!(self.second_chance, Some(SecondChance::Trying { .. })) {
+            self.item_mut(item)?.want_again();
+        }
         self.note(at, TimelineKind::Released, Some(item), None, reference);
         Ok(())
     }
 
-    fn item_cancelled(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+    fn item_cancelled(&mut self, at: UtcMicros, item: ItemId, source: Source) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
         place.state = ItemState::Cancelled;
         let refund = place.cancel_quote.as_ref().map(|quote| quote.refund);
         let reference = place.reference.clone();
+        if let Some(refund) = refund {
+            self.supplier_returns(item, refund, source);
+        }
         self.note(at, TimelineKind::ItemCancelled, Some(item), refund, reference);
         Ok(())
     }

@@ -3,17 +3,20 @@
 //! Kept in memory only: after a restart everything may be asked for once at once. Deliberately not here: whether it is
 //! asked for at all.
 
-use std::{collections::HashMap, hash::Hash};
-use zhiyou_domain::{
-    booking::Read,
+use super::{Read, recipe::recipe};
+use crate::{
+    id::OrderId,
     order::{Op, StepKey},
     time::UtcMicros,
 };
+use std::collections::BTreeMap;
 
 /// Something that is paced.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Asked {
-    Read(zhiyou_domain::id::OrderId, Read),
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Asked {
+    /// A question about an order.
+    Read(OrderId, Read),
+    /// An effect.
     Step(StepKey),
 }
 
@@ -25,30 +28,32 @@ struct Turn {
 
 /// Next times by what is asked.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
-    turns: HashMap<Asked, Turn>,
+pub struct Pace {
+    turns: BTreeMap<Asked, Turn>,
 }
 
 impl Pace {
     /// When it may be asked next; `None` when it may be asked now.
-    pub(super) fn waits_until(&self, asked: &Asked, now: UtcMicros) -> Option<UtcMicros> {
+    #[must_use]
+    pub fn waits_until(&self, asked: &Asked, now: UtcMicros) -> Option<UtcMicros> {
         self.turns.get(asked).map(|turn| turn.next_at).filter(|next_at| *next_at > now)
     }
 
     /// How often it was asked without an end.
-    pub(super) fn tries(&self, asked: &Asked) -> u32 {
+    #[must_use]
+    pub fn tries(&self, asked: &Asked) -> u32 {
         self.turns.get(asked).map_or(0, |turn| turn.tries)
     }
 
     /// It was asked and has to be asked again.
-    pub(super) fn again(&mut self, asked: Asked, now: UtcMicros) {
+    pub fn again(&mut self, asked: Asked, now: UtcMicros) {
         let tries = self.tries(&asked) + 1;
         let next_at = now.plus_seconds(pause_s(&asked, tries));
         self.turns.insert(asked, Turn { tries, next_at });
     }
 
     /// It has ended.
-    pub(super) fn done(&mut self, asked: &Asked) {
+    pub fn done(&mut self, asked: &Asked) {
         self.turns.remove(asked);
     }
 }
@@ -65,10 +70,14 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
         Asked::Step(StepKey { op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. }, .. }) => {
             doubling(tries, 300)
         }
-        Asked::Read(_, Read::LookUp { .. }) => doubling(tries, 60),
+        Asked::Read(_, Read::LookUp { key }) => doubling(tries, recipe(key.op).pause_max_s),
         Asked::Read(
             _,
-            Read::FindOffer { .. } | Read::PriceFlight { .. } | Read::Quote { .. } | Read::QuoteCancel { .. },
+            Read::FindOffer { .. }
+            | Read::FindAgain { .. }
+            | Read::PriceFlight { .. }
+            | Read::Quote { .. }
+            | Read::QuoteCancel { .. },
         )
         | Asked::Step(_) => doubling(tries, 30),
     }
@@ -81,8 +90,8 @@ fn doubling(tries: u32, max_s: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::{AttemptId, ItemId};
     use ulid::Ulid;
-    use zhiyou_domain::id::{AttemptId, ItemId, OrderId};
 
     #[test]
     fn questions_slow_down_and_payments_are_asked_about_every_five_seconds() {

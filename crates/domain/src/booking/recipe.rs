@@ -1,0 +1,115 @@
+//! How each effect is made certain again after its answer was lost: data, one row per operation.
+//!
+//! A row says by what the outcome is looked up, how often, when "not there" may be believed, and after how long the
+//! matter becomes a debt that a person sees. Deliberately not here: the calls themselves.
+
+use crate::{
+    order::{Op, StepEnd, StepResult},
+    port::{Reason, ReasonCode},
+    time::UtcMicros,
+};
+
+/// By what an outcome is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookUp {
+    /// By our own reference, which the supplier stores.
+    OurReference,
+    /// By the supplier's id, which is known.
+    SupplierId,
+    /// By the merchant number, which is our attempt's or refund's id.
+    MerchantNumber,
+    /// By asking for the same thing again: the provider answers with what there is.
+    SameRequest,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipe {
+    /// By what it is looked up.
+    pub look_up: LookUp,
+    /// The longest pause between look-ups, seconds; they start at one second and double.
+    pub pause_max_s: i64,
+    /// Look-ups that must have found nothing before a step counts as not done.
+    pub absent_tries: u32,
+    /// Time that must have passed since the step began before "not there" is believed, seconds: an answer can be lost
+    /// before its effect is visible.
+    pub absent_after_s: i64,
+    /// After so many minutes it is a debt; looking up goes on.
+    pub debt_after_min: i64,
+}
+
+/// The row of an operation.
+#[must_use]
+pub const fn recipe(op: Op) -> Recipe {
+    let base = Recipe {
+        look_up: LookUp::OurReference,
+        pause_max_s: 60,
+        absent_tries: 2,
+        absent_after_s: 10,
+        debt_after_min: 15,
+    };
+    match op {
+        Op::Hold { .. } => base,
+        // The supplier may still be talking to an airline; a booking that appears late must not be made twice.
+        Op::Commit { .. } => Recipe { absent_tries: 3, absent_after_s: 30, debt_after_min: 30, ..base },
+        Op::Release { .. } | Op::Cancel { .. } => {
+            Recipe { look_up: LookUp::SupplierId, pause_max_s: 300, debt_after_min: 60, ..base }
+        }
+        Op::OpenPayment { .. } => Recipe { look_up: LookUp::SameRequest, ..base },
+        Op::ClosePayment { .. } => Recipe { look_up: LookUp::MerchantNumber, ..base },
+        // Refunds are worked on by the channel for minutes before they can be queried.
+        Op::Refund { .. } => Recipe {
+            look_up: LookUp::MerchantNumber,
+            pause_max_s: 300,
+            absent_tries: 3,
+            absent_after_s: 60,
+            debt_after_min: 24 * 60,
+        },
+    }
+}
+
+/// What a look-up saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// It happened; this is what it brought.
+    There(StepResult),
+    /// The provider knows our reference and said no.
+    Refused(Reason),
+    /// The provider does not know it.
+    NotThere,
+    /// The provider did not answer.
+    Silent,
+}
+
+/// What may be concluded from a look-up; `None` while that is nothing. `tries` counts the earlier look-ups of this step.
+#[must_use]
+pub fn conclude(op: Op, seen: Seen, tries: u32, started_at: UtcMicros, now: UtcMicros) -> Option<StepEnd> {
+    match seen {
+        Seen::There(result) => Some(StepEnd::Done { result }),
+        Seen::Refused(reason) => Some(StepEnd::Declined { reason }),
+        Seen::Silent => None,
+        Seen::NotThere => {
+            let row = recipe(op);
+            let sure = tries >= row.absent_tries && now >= started_at.plus_seconds(row.absent_after_s);
+            let reason = Reason::new(ReasonCode::NotFound, "looked up by our reference: not there");
+            sure.then_some(StepEnd::NotSent { reason })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ItemId;
+    use ulid::Ulid;
+
+    #[test]
+    fn not_there_is_believed_only_after_several_look_ups_and_some_time() {
+        let op = Op::Hold { item: ItemId::from_ulid(Ulid::nil()) };
+        let asked = |tries, seconds: i64| {
+            conclude(op, Seen::NotThere, tries, UtcMicros(0), UtcMicros(seconds * 1_000_000)).is_some()
+        };
+        assert_eq!([asked(0, 60), asked(2, 9), asked(1, 10), asked(2, 10)], [false, false, false, true]);
+        assert_eq!(conclude(op, Seen::Silent, 99, UtcMicros(0), UtcMicros(i64::MAX)), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! What changes an order without the traveller: a supplier's own changes, debts, ledger entries, and late money's second
+//! chance.
+//!
+//! Deliberately not here: steps, payments and cancellations the traveller asked for.
+
+use super::{Illegal, illegal};
+use crate::{
+    id::ItemId,
+    money::Money,
+    order::{
+        Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source, StepKey,
+        TimelineKind, cart,
+        debt::{Debt, Matter, Settled, SettledBy},
+        fact::ItemCancelQuote,
+        ledger::Account,
+    },
+    policy::Confidence,
+    time::UtcMicros,
+};
+
+/// How long late money may try to get the same goods again, minutes.
+const SECOND_CHANCE_MIN: i64 = 15;
+
+impl Order {
+    /// Writes one movement; nothing is written for nothing.
+    pub(super) fn move_money(&mut self, from: Account, to: Account, amount: Money, source: Source) {
+        if amount.is_positive() {
+            self.ledger.push(Entry { seq: self.version, from, to, amount, source });
+        }
+    }
+
+    /// The account the order is paid from.
+    pub(super) fn paying_account(&self) -> Option<Account> {
+        cart::paying_attempt(self).map(|attempt| Account::Held { attempt: attempt.id })
+    }
+
+    /// A supplier gave money back for an item.
+    pub(super) fn supplier_returns(&mut self, item: ItemId, refund: Money, source: Source) {
+        if let Some(held) = self.paying_account() {
+            self.move_money(Account::Supplier { item }, held, refund, source);
+        }
+    }
+
+    /// Opens a debt, once per matter.
+    pub(super) fn owe(&mut self, at: UtcMicros, matter: Matter, amount: Option<Money>) {
+        let known = self.open_debts().any(|debt| debt.matter == matter && debt.amount == amount);
+        if !known {
+            self.debts.push(Debt { seq: self.version, since: at, matter, amount, settled: None });
+        }
+    }
+
+    /// Settles every open debt about `matter`.
+    pub(super) fn settle(&mut self, at: UtcMicros, by: SettledBy, matter: impl Fn(&Matter) -> bool) {
+        for debt in self.debts.iter_mut().filter(|debt| debt.settled.is_none() && matter(&debt.matter)) {
+            debt.settled = Some(Settled { at, by });
+        }
+    }
+
+    pub(super) fn settle_by_person(&mut self, at: UtcMicros, seq: u64) -> Result<(), Illegal> {
+        let Some(debt) = self.debts.iter_mut().find(|debt| debt.seq == seq) else {
+            return illegal("no such debt");
+        };
+        if !debt.matter.settled_by_person() {
+            return illegal("only the missing answer can settle this");
+        }
+        if debt.settled.is_none() {
+            debt.settled = Some(Settled { at, by: SettledBy::Person });
+            let (item, amount) = (debt.matter.item(), debt.amount);
+            self.note(at, TimelineKind::DebtSettled, item, amount, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn debt_due(&mut self, at: UtcMicros, key: &StepKey) -> Result<(), Illegal> {
+        if !self.open_steps.iter().any(|step| step.key == *key && step.unknown) {
+            return illegal("the outcome of that step is not unknown");
+        }
+        let amount = match key.op.item() {
+            Some(item) => self.item(item).and_then(super::OrderItem::price),
+            None => self.confirmed.as_ref().map(|confirmed| confirmed.total),
+        };
+        self.owe(at, Matter::OutcomeUnknown { key: key.clone() }, amount);
+        self.note(at, TimelineKind::DebtDue, key.op.item(), amount, None);
+        Ok(())
+    }
+
+    pub(super) fn supplier_cancelled(
+        &mut self,
+        at: UtcMicros,
+        item: ItemId,
+        refund: Option<Money>,
+        source: Source,
+    ) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        if matches!(place.state, ItemState::Cancelled | ItemState::Cancelling) {
+            // Our own cancellation, told back to us.
+            return Ok(());
+        }
+        if !ItemState::BOOKED.contains(&place.state) {
+            return illegal("a supplier cancels what is booked");
+        }
+        let Some(price) = place.price() else { return illegal("a booked item without a price") };
+        let back = refund.unwrap_or(Money::zero(price.currency()));
+        if back.exceeds(price) != Ok(false) || back.minor() < 0 {
+            return illegal("a refund above the price or below zero");
+        }
+        let reference = place.reference.clone();
+        place.state = ItemState::Cancelled;
+        place.proposed = None;
+        place.cancel_quote = Some(ItemCancelQuote {
+            cancellation_id: None,
+            refund: back,
+            expires_at: at,
+            confidence: if refund.is_some() { Confidence::Quoted } else { Confidence::Assumed },
+        });
+        self.supplier_returns(item, back, source);
+        if refund.is_none() {
+            self.owe(at, Matter::SupplierRefundUnknown { item }, Some(price));
+        }
+        self.note(at, TimelineKind::SupplierCancelled, Some(item), refund, reference);
+        let live = self.items.iter().any(|item| ItemState::BOOKED.contains(&item.state));
+        match self.state {
+            OrderState::Confirmed if live => self.go(OrderState::PartiallyConfirmed),
+            OrderState::Confirmed | OrderState::PartiallyConfirmed if !live => self.go(OrderState::RefundRequested),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn change_proposed(&mut self, at: UtcMicros, item: ItemId, offer: &Offer) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        if !ItemState::CANCELLABLE.contains(&place.state) {
+            return illegal("a supplier changes what is booked");
+        }
+        if place.offer.as_ref() == Some(offer) || place.proposed.as_ref() == Some(offer) {
+            return Ok(());
+        }
+        place.state = ItemState::ChangeProposed;
+        place.proposed = Some(offer.clone());
+        let reference = place.reference.clone();
+        self.note(at, TimelineKind::ChangeProposed, Some(item), None, reference);
+        Ok(())
+    }
+
+    pub(super) fn change_accepted(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        let (ItemState::ChangeProposed, Some(offer)) = (place.state, place.proposed.take()) else {
+            return illegal("no change is proposed");
+        };
+        place.offer = Some(offer);
+        place.state = ItemState::Changed;
+        self.note(at, TimelineKind::ChangeAccepted, Some(item), None, None);
+        Ok(())
+    }
+
+    /// Late money on an order that expired by itself: everything that was confirmed is wanted again.
+    pub(super) fn begin_second_chance(&mut self, at: UtcMicros) {
+        let wanted = self.confirmed.as_ref().map(|confirmed| confirmed.commit_order.clone()).unwrap_or_default();
+        for item in self.items.iter_mut().filter(|item| wanted.contains(&item.wanted.id)) {
+            // What is still kept is let go of first; then the item is planned again.
+            if !item.is_kept_for_us() && matches!(item.state, ItemState::Cancelled | ItemState::Expired) {
+                item.want_again();
+            }
+        }
+        self.second_chance = Some(SecondChance::Trying { until: at.plus_minutes(SECOND_CHANCE_MIN) });
+        self.note(at, TimelineKind::SecondChance, None, None, None);
+    }
+
+    pub(super) fn offer_found_again(
+        &mut self,
+        at: UtcMicros,
+        item: ItemId,
+        offer: &Offer,
+        seats: &[SeatChosen],
+    ) -> Result<(), Illegal> {
+        if !matches!(self.second_chance, Some(SecondChance::Trying { .. })) {
+            return illegal("nothing is looked for again");
+        }
+        let place = self.item_mut(item)?;
+        if place.state != ItemState::Planned || place.offer.is_some() {
+            return illegal("a second offer for one item");
+        }
+        place.instant = matches!(offer, Offer::Flight(flight) if !flight.holdable);
+        if matches!(offer, Offer::Flight(_)) {
+            place.seats = SeatChoice::Made { seats: seats.to_vec() };
+        }
+        place.offer = Some(offer.clone());
+        self.note(at, TimelineKind::OfferFound, Some(item), Some(offer.total()), None);
+        Ok(())
+    }
+
+    pub(super) fn second_chance_accepted(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        let trying = matches!(self.second_chance, Some(SecondChance::Trying { .. }));
+        let again = self.confirmed.as_ref().map(|confirmed| confirmed.commit_order.clone()).unwrap_or_default();
+        let held = |id: &ItemId| self.item(*id).is_some_and(|item| item.state == ItemState::Held);
+        let total = cart::total(self).map_err(|error| Illegal(error.to_string()))?;
+        let no_dearer = self.confirmed.as_ref().is_some_and(|confirmed| total.exceeds(confirmed.total) == Ok(false));
+        if !trying || !again.iter().all(held) || !no_dearer {
+            return illegal("the same goods are not held again at no higher price");
+        }
+        self.second_chance = Some(SecondChance::Accepted);
+        self.ending = None;
+        self.go(OrderState::PaymentProcessing)?;
+        self.note(at, TimelineKind::SecondChanceAccepted, None, Some(total), None);
+        Ok(())
+    }
+
+    pub(super) fn second_chance_refused(&mut self) -> Result<(), Illegal> {
+        if !matches!(self.second_chance, Some(SecondChance::Trying { .. })) {
+            return illegal("nothing is looked for again");
+        }
+        self.second_chance = Some(SecondChance::Refused);
+        for item in self.items.iter_mut().filter(|item| !item.is_kept_for_us()) {
+            if matches!(item.state, ItemState::Planned | ItemState::Held) {
+                item.state = ItemState::Cancelled;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl crate::order::OrderItem {
+    /// Back to planned, with nothing left of the first try.
+    pub(super) fn want_again(&mut self) {
+        self.state = ItemState::Planned;
+        self.earlier_offer = self.offer.take().or_else(|| self.earlier_offer.take());
+        self.hold = None;
+        self.supplier_order = None;
+        self.reference = None;
+        self.instant = false;
+        self.failure = None;
+        self.not_sent = 0;
+        self.holds_ended += 1;
+    }
+}

@@ -1,0 +1,205 @@
+//! Which item comes after which, what that asks of their times and places, and whether a cart can keep it.
+//!
+//! An edge is "after" in the plan; what it means follows from the kinds at its ends: arrival before check-in closes,
+//! pick-up where the flight lands, an activity inside the stay, time to change planes. Walks are iterative, so that a long
+//! chain cannot exhaust the stack. Deliberately not here: money (see [`super::risk`]) and what to do next.
+
+use super::{Offer, Order, OrderItem};
+use crate::{
+    id::ItemId,
+    places,
+    plan::ItemRequest,
+    port::flights::FlightOffer,
+    time::{UtcMicros, ZonedCivil},
+};
+use std::collections::BTreeMap;
+
+/// Least time between landing and the next departure from the same airport, minutes.
+pub const CONNECTION_SAME_AIRPORT_MIN: i64 = 60;
+/// The same when the next flight leaves from another airport of the city, minutes.
+pub const CONNECTION_OTHER_AIRPORT_MIN: i64 = 180;
+/// Hours after the midnight that ends the check-in day until which a hotel keeps a late arrival's room.
+const CHECK_IN_CLOSES_H: i8 = 3;
+
+/// Why an edge cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The later item.
+    pub item: ItemId,
+    /// The item it comes after.
+    pub after: ItemId,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// Kinds of conflicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The items wait for each other.
+    Cycle,
+    /// The earlier item is over only so many minutes after the later one needs it to be.
+    TooLate {
+        /// Minutes too late.
+        by_min: i64,
+    },
+    /// A change of planes is too short.
+    ShortConnection {
+        /// Minutes there are.
+        has_min: i64,
+        /// Minutes needed.
+        needs_min: i64,
+    },
+    /// The later item begins at another place than the earlier one ends.
+    OtherPlace,
+    /// An activity outside the days or the city of the stay.
+    OutsideStay,
+}
+
+/// Items in levels: everything in a level comes after something of the level before, nothing within it does.
+///
+/// # Errors
+/// The items that wait for each other.
+pub fn levels(order: &Order) -> Result<Vec<Vec<ItemId>>, Vec<ItemId>> {
+    let known: BTreeMap<ItemId, &OrderItem> = order.items.iter().map(|item| (item.wanted.id, item)).collect();
+    let mut waits: BTreeMap<ItemId, usize> = BTreeMap::new();
+    let mut followers: BTreeMap<ItemId, Vec<ItemId>> = BTreeMap::new();
+    for item in &order.items {
+        let earlier = item.wanted.after.iter().filter(|id| known.contains_key(id));
+        waits.insert(item.wanted.id, earlier.clone().count());
+        earlier.for_each(|id| followers.entry(*id).or_default().push(item.wanted.id));
+    }
+    let mut levels = Vec::new();
+    loop {
+        // Most wanted first; equals stay in the order of the plan.
+        let mut level: Vec<&OrderItem> =
+            order.items.iter().filter(|item| waits.get(&item.wanted.id) == Some(&0)).collect();
+        if level.is_empty() {
+            break;
+        }
+        level.sort_by_key(|item| item.wanted.priority);
+        let level: Vec<ItemId> = level.into_iter().map(|item| item.wanted.id).collect();
+        for done in &level {
+            waits.remove(done);
+            for follower in followers.get(done).into_iter().flatten() {
+                if let Some(left) = waits.get_mut(follower) {
+                    *left = left.saturating_sub(1);
+                }
+            }
+        }
+        levels.push(level);
+    }
+    if waits.is_empty() { Ok(levels) } else { Err(waits.into_keys().collect()) }
+}
+
+/// Every edge between items that are still wanted and cannot be kept, as far as times and places are known.
+#[must_use]
+pub fn conflicts(order: &Order) -> Vec<Conflict> {
+    if let Err(waiting) = levels(order) {
+        let cycle = |item: &ItemId| {
+            let after = order.item(*item)?.wanted.after.iter().find(|id| waiting.contains(id))?;
+            Some(Conflict { item: *item, after: *after, problem: Problem::Cycle })
+        };
+        return waiting.iter().filter_map(cycle).collect();
+    }
+    let mut found = Vec::new();
+    for item in super::cart::cart_items(order) {
+        for earlier in item.wanted.after.iter().filter_map(|id| order.item(*id)) {
+            if let Some(problem) = problem(earlier, item) {
+                found.push(Conflict { item: item.wanted.id, after: earlier.wanted.id, problem });
+            }
+        }
+    }
+    found
+}
+
+/// The same if every change a supplier proposes were kept.
+#[must_use]
+pub fn conflicts_with_changes(order: &Order) -> Vec<Conflict> {
+    let mut changed = order.clone();
+    for item in &mut changed.items {
+        if let Some(offer) = item.proposed.take() {
+            item.offer = Some(offer);
+        }
+    }
+    conflicts(&changed)
+}
+
+fn problem(earlier: &OrderItem, later: &OrderItem) -> Option<Problem> {
+    match (&earlier.wanted.request, &later.wanted.request) {
+        (ItemRequest::Flight { .. }, ItemRequest::Flight { .. }) => connection(flight(earlier)?, flight(later)?),
+        (ItemRequest::Flight { destination, .. }, ItemRequest::Car { airport, .. }) if destination != airport => {
+            Some(Problem::OtherPlace)
+        }
+        (
+            ItemRequest::Hotel { city: stay, check_in, check_out, .. },
+            ItemRequest::Activity { city, starts: wished, .. },
+        ) => {
+            let starts = match &later.offer {
+                Some(Offer::Activity(option)) => &option.starts,
+                _ => wished,
+            };
+            let day = starts.local.date();
+            (stay != city || day < *check_in || day > *check_out).then_some(Problem::OutsideStay)
+        }
+        _ => {
+            let (over, needed) = (over_at(earlier)?, needed_by(later)?);
+            let by_min = (over.0 - needed.0).div_euclid(60_000_000);
+            (over > needed).then_some(Problem::TooLate { by_min: by_min.max(1) })
+        }
+    }
+}
+
+fn flight(item: &OrderItem) -> Option<&FlightOffer> {
+    match &item.offer {
+        Some(Offer::Flight(offer)) => Some(offer),
+        _ => None,
+    }
+}
+
+fn connection(earlier: &FlightOffer, later: &FlightOffer) -> Option<Problem> {
+    let (lands, leaves) = (earlier.segments.last()?, later.segments.first()?);
+    let needs_min = if lands.destination.iata == leaves.origin.iata {
+        CONNECTION_SAME_AIRPORT_MIN
+    } else if lands.destination.city == leaves.origin.city {
+        CONNECTION_OTHER_AIRPORT_MIN
+    } else {
+        // A journey over land between two cities is the traveller's own business; only the time has to be right.
+        0
+    };
+    let has = leaves.departs.to_utc().ok()?.0 - lands.arrives.to_utc().ok()?.0;
+    let has_min = has.div_euclid(60_000_000);
+    (has_min < needs_min).then_some(Problem::ShortConnection { has_min, needs_min })
+}
+
+/// When an item leaves the traveller free for the next one; `None` when that is not known yet.
+fn over_at(item: &OrderItem) -> Option<UtcMicros> {
+    match (&item.wanted.request, &item.offer) {
+        (ItemRequest::Flight { .. }, Some(Offer::Flight(offer))) => offer.segments.last()?.arrives.to_utc().ok(),
+        (ItemRequest::Flight { .. }, _) => None,
+        // A guest may leave in the first hour of the last day.
+        (ItemRequest::Hotel { city, check_out, .. }, _) => local(check_out.at(0, 0, 0, 0), city),
+        (ItemRequest::Activity { .. }, Some(Offer::Activity(option))) => {
+            option.starts.to_utc().ok().map(|starts| starts.plus_minutes(i64::from(option.duration_min)))
+        }
+        (ItemRequest::Activity { starts, .. }, _) => starts.to_utc().ok(),
+        (ItemRequest::Car { ends, .. }, _) => ends.to_utc().ok(),
+    }
+}
+
+/// The last moment the traveller may come to an item; `None` when that is not known yet.
+fn needed_by(item: &OrderItem) -> Option<UtcMicros> {
+    match (&item.wanted.request, &item.offer) {
+        (ItemRequest::Flight { .. }, Some(Offer::Flight(offer))) => offer.segments.first()?.departs.to_utc().ok(),
+        (ItemRequest::Flight { .. }, _) => None,
+        (ItemRequest::Hotel { city, check_in, .. }, _) => {
+            local(check_in.tomorrow().ok()?.at(CHECK_IN_CLOSES_H, 0, 0, 0), city)
+        }
+        (ItemRequest::Activity { .. }, Some(Offer::Activity(option))) => option.starts.to_utc().ok(),
+        (ItemRequest::Activity { starts, .. } | ItemRequest::Car { starts, .. }, _) => starts.to_utc().ok(),
+    }
+}
+
+fn local(at: jiff::civil::DateTime, city: &str) -> Option<UtcMicros> {
+    let zone = places::city(city)?.zone.clone();
+    ZonedCivil { local: at, zone }.to_utc().ok()
+}
