@@ -103,7 +103,12 @@ async fn time_to_pay_over_closes_the_payment_and_lets_the_hold_go() {
 async fn a_cancellation_is_quoted_then_accepted_and_exactly_that_comes_back() {
     let world = World::new().await;
     let order = world.confirmed().await;
-    world.call("quote_cancellation", json!({ "order_id": order["id"], "request_id": request_id() })).await;
+    world
+        .call(
+            "quote_cancellation",
+            json!({ "order_id": order["id"], "item_ids": [], "reason": "plans_changed", "request_id": request_id() }),
+        )
+        .await;
     let quoted = world.until(&order, "quoted", |order| order["cancellation"]["state"] == "quoted").await;
     assert_eq!(quoted["state"], "confirmed");
     assert_eq!(count(&world.book().await["flights"], "state", "ticketed"), 1, "a quote cancels nothing");

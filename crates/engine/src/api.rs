@@ -40,6 +40,8 @@ macro_rules! commands {
             cancel_order: CancelOrder => OrderView;
             quote_cancellation: QuoteCancellation => OrderView;
             accept_cancellation: AcceptCancellation => OrderView;
+            keep_change: KeepChange => OrderView;
+            settle_debt: SettleDebt => OrderView;
             set_settings: SetSettings => SessionView;
             unlock_vault: UnlockVault => SessionView;
             retry_keyring: RetryKeyring => SessionView;

@@ -5,7 +5,6 @@
 pub(crate) mod book;
 mod calls;
 mod lookup;
-mod pace;
 pub(crate) mod runner;
 
 pub(crate) use calls::{Ports, Travellers};

@@ -5,7 +5,7 @@ use crate::{
     auth::{Auth, Platform},
     booking::{Ports, Travellers, book::Book, runner},
     ids::Ids,
-    mcp::Server,
+    mcp::{ConnectError, Server},
     ports::{Browser, Clock, KeyStore},
     store::{
         Db,
@@ -38,10 +38,10 @@ pub struct Options {
     pub flights: DuplexStream,
     /// MCP connection to the `hotels` server.
     pub hotels: DuplexStream,
-    /// MCP connection to the `cars` server.
-    pub cars: DuplexStream,
-    /// MCP connection to the `activities` server.
-    pub activities: DuplexStream,
+    /// MCP connection to the `cars` server, where the merchant side has one.
+    pub cars: Option<DuplexStream>,
+    /// MCP connection to the `activities` server, where the merchant side has one.
+    pub activities: Option<DuplexStream>,
     /// MCP connection to the `payments` server.
     pub payments: DuplexStream,
     /// Bumped by the gateway after it applied a notification.
@@ -105,12 +105,12 @@ impl Engine {
             platforms,
             options.demo.is_some(),
         )?);
-        let connected = |error: crate::mcp::ConnectError| Fault::new(FaultCode::Internal, error.to_string());
+        let connected = |error: ConnectError| Fault::new(FaultCode::Internal, error.to_string());
         let ports = Arc::new(Ports {
             flights: Server::connect("flights", options.flights).await.map_err(connected)?,
             hotels: Server::connect("hotels", options.hotels).await.map_err(connected)?,
-            cars: Server::connect("cars", options.cars).await.map_err(connected)?,
-            activities: Server::connect("activities", options.activities).await.map_err(connected)?,
+            cars: optional("cars", options.cars).await.map_err(connected)?,
+            activities: optional("activities", options.activities).await.map_err(connected)?,
             payments: Server::connect("payments", options.payments).await.map_err(connected)?,
         });
         let travellers = Arc::new(Travellers { vault: Arc::clone(&vault), auth: Arc::clone(&auth) });
@@ -233,6 +233,13 @@ impl Engine {
             }
         }
         Ok(batch.last().map_or(after, |change| change.cursor))
+    }
+}
+
+async fn optional(name: &'static str, io: Option<DuplexStream>) -> Result<Option<Server>, ConnectError> {
+    match io {
+        Some(io) => Server::connect(name, io).await.map(Some),
+        None => Ok(None),
     }
 }
 

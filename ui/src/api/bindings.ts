@@ -25,9 +25,25 @@ plan_id: string,
 archived: boolean, };
 export type AttentionView = { 
 /**
- * `unknown_outcome`, `refund_manual`, `release_failed`, `history_damaged`
+ * Number of the debt within the order.
+ */
+debt: number, 
+/**
+ * `outcome_unknown`, `refund_manual`, `release_failed`, `cancel_failed`, `supplier_refund_unknown`, `amount_mismatch`
  */
 kind: string, 
+/**
+ * Who has to act: `support`, `merchant`, `nobody`.
+ */
+owner: string, 
+/**
+ * Since when.
+ */
+since_us: number, 
+/**
+ * Whether a person may say it is settled.
+ */
+can_settle: boolean, 
 /**
  * Item concerned.
  */
@@ -88,6 +104,7 @@ order_id: string,
  * Made by the caller.
  */
 request_id: string, };
+export type CancelReasonView = "plans_changed" | "better_offer" | "mistake" | "emergency" | "not_said";
 export type CancelSignIn = { 
 /**
  * Platform id.
@@ -219,6 +236,23 @@ channel: "wechatpay",
  * Made by the caller.
  */
 request_id: string, };
+export type ConflictView = { 
+/**
+ * The later item.
+ */
+item_id: string, 
+/**
+ * The item it comes after.
+ */
+after_id: string, 
+/**
+ * `cycle`, `too_late`, `short_connection`, `other_place`, `outside_stay`
+ */
+problem: string, 
+/**
+ * Minutes too late, or minutes there are for a connection.
+ */
+minutes: number | null, };
 export type DeadlineKindView = "holds_expire" | "pay_by" | "quote_expires";
 export type DeadlineView = { 
 /**
@@ -369,6 +403,19 @@ starts: CivilView,
  */
 ends: CivilView, };
 export type ItemStateView = "planned" | "held" | "booking" | "booked" | "change_proposed" | "changed" | "cancel_quoted" | "cancelling" | "cancelled" | "failed" | "expired" | "unknown";
+export type KeepChange = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Item.
+ */
+item_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
 export type ListOrders = Record<symbol, never>;
 export type ListPlans = Record<symbol, never>;
 export type ListSignIns = { 
@@ -397,7 +444,11 @@ refund_in_transit: MoneyView,
 /**
  * Came back.
  */
-refunded: MoneyView, };
+refunded: MoneyView, 
+/**
+ * What cancelling everything now would bring back, by the stated terms.
+ */
+refundable_now: MoneyView, };
 export type MoneyView = { 
 /**
  * Minor units.
@@ -549,6 +600,10 @@ failure: string | null,
  */
 offer: OfferView | null, 
 /**
+ * What the supplier wants it changed to.
+ */
+proposed: OfferView | null, 
+/**
  * Price with chosen seats, once known.
  */
 price: MoneyView | null, 
@@ -627,9 +682,17 @@ budget: MoneyView,
  */
 cart_hash: string | null, 
 /**
- * What is lost at worst if booking fails half-way after paying.
+ * What is lost at worst: if booking fails half-way after paying, or, once booked, if everything is cancelled now.
  */
 worst_case: MoneyView, 
+/**
+ * When time alone makes the worst case worse.
+ */
+worst_case_rises_at_us: number | null, 
+/**
+ * Items that cannot follow one another as they are now, or as suppliers want to change them.
+ */
+conflicts: Array<ConflictView>, 
 /**
  * The earliest deadline and what it is about.
  */
@@ -805,6 +868,14 @@ export type QuoteCancellation = {
  * Order.
  */
 order_id: string, 
+/**
+ * Items; all booked ones when empty.
+ */
+item_ids: Array<string>, 
+/**
+ * Why; kept with the order.
+ */
+reason: CancelReasonView, 
 /**
  * Made by the caller.
  */
@@ -990,6 +1061,19 @@ locale: LocaleSetting,
  * Theme.
  */
 theme: ThemeSetting, };
+export type SettleDebt = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Number of the debt.
+ */
+debt: number, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
 export type SignInStateView = { "kind": "disconnected" } | { "kind": "waiting", 
 /**
  * Address to open by hand.
@@ -1088,7 +1172,7 @@ amount: MoneyView | null,
  * Reference concerned: PNR, confirmation or transaction number.
  */
 reference: string | null, };
-export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed";
+export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted";
 export type TravellerView = { 
 /**
  * `trv_…`
@@ -1128,6 +1212,8 @@ export interface Api {
   cancel_order: { command: CancelOrder; result: OrderView };
   quote_cancellation: { command: QuoteCancellation; result: OrderView };
   accept_cancellation: { command: AcceptCancellation; result: OrderView };
+  keep_change: { command: KeepChange; result: OrderView };
+  settle_debt: { command: SettleDebt; result: OrderView };
   set_settings: { command: SetSettings; result: SessionView };
   unlock_vault: { command: UnlockVault; result: SessionView };
   retry_keyring: { command: RetryKeyring; result: SessionView };

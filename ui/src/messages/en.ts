@@ -99,6 +99,8 @@ export const en: Words = {
     fee: "Cancellation fee",
     refund: "You get back",
     accept: (amount) => `Cancel the trip and get ${amount} back`,
+    feeUntil: (fee, until) => `Cancelling costs ${fee} now; that changes ${until}`,
+    termsUnread: (text) => `The supplier's own words apply; we reckon with the worst: ${text || "nothing was stated"}`,
     quoteUntil: (left) => `This quote lasts ${left}`,
     prepareAgain: "Hold again",
     ended: "This order has ended. Nothing was charged.",
@@ -127,6 +129,9 @@ export const en: Words = {
     released: "Hold released", cancel_quoted: "Cancellation quoted", cancel_accepted: "You accepted the quote", item_cancelled: "Cancelled",
     refund_requested: "Refund requested", refunded: "Refund arrived", refund_needs_attention: "The refund needs a person", order_confirmed: "All booked",
     order_failed: "Could not be booked",
+    supplier_cancelled: "The supplier cancelled this", change_proposed: "The supplier proposes a change", change_accepted: "You accepted the change",
+    debt_due: "The outcome could not be found out; a person is on it", debt_settled: "Settled by a person",
+    second_chance: "Late money arrived; holding the same things again", second_chance_accepted: "Held again at no higher price; booking goes on",
   },
   deadline: {
     holds_expire: (left) => `Held for another ${left}`,
@@ -141,6 +146,8 @@ export const en: Words = {
     refund_manual: "A refund has to be finished by a person; the money is not lost and we keep following it.",
     release_failed: "A hold could not be released; it lapses by itself and costs nothing.", cancel_failed: "One item could not be cancelled; it stays valid.",
     amount_mismatch: "The amount received is not the amount due; this waits for a person.",
+    outcome_unknown: "The outcome of one step is still not known. Nothing was booked twice; we keep asking.",
+    supplier_refund_unknown: "The supplier cancelled an item without saying what it gives back. We are asking; the money is not lost.",
   },
   seats: {
     title: "Seats",

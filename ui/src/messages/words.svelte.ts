@@ -1,4 +1,5 @@
 // The words in the chosen language, and the chosen theme.
+import type { PlaceNameView } from "../api/bindings";
 import { core } from "../api/core.svelte";
 import type { Locale } from "../logic/time";
 import { en } from "./en";
@@ -12,6 +13,11 @@ export function locale(): Locale {
 
 export function words(): Words {
   return locale() === "zh-CN" ? zh : en;
+}
+
+/** A city in the chosen language; by its English name where it has no Chinese one. */
+export function placeName(place: PlaceNameView): string {
+  return (locale() === "zh-CN" && place.zh) || place.en;
 }
 
 /** `light` or `dark`, following the system unless one was chosen. */

@@ -94,6 +94,8 @@ export const zh = {
     fee: "取消费用",
     refund: "退回给你",
     accept: (amount: string) => `取消行程，退回 ${amount}`,
+    feeUntil: (fee: string, until: string) => `现在取消收 ${fee}，${until} 后会变`,
+    termsUnread: (text: string) => `取消规则以商家原文为准，按最坏情况计算：${text || "商家没有说明"}`,
     quoteUntil: (left: string) => `此报价还有 ${left}`,
     prepareAgain: "重新占位",
     ended: "这份订单已结束，没有扣款。",
@@ -118,6 +120,8 @@ export const zh = {
     cancelled_by_traveller: "你结束了这份订单", expired: "时间已到，订单结束", released: "占位已释放", cancel_quoted: "取消报价已给出",
     cancel_accepted: "你接受了取消报价", item_cancelled: "已取消", refund_requested: "已发起退款", refunded: "退款到账", refund_needs_attention: "退款需要人工处理",
     order_confirmed: "预订完成", order_failed: "未能预订",
+    supplier_cancelled: "商家取消了这一项", change_proposed: "商家提出更改", change_accepted: "你接受了更改", debt_due: "结果一直查不到，已交给人工",
+    debt_settled: "人工事项已处理", second_chance: "迟到的付款已收到，正在重新占位", second_chance_accepted: "已按原价重新占位，继续预订",
   },
   deadline: {
     holds_expire: (left: string) => `占位剩余 ${left}`,
@@ -131,6 +135,7 @@ export const zh = {
   attention: {
     refund_manual: "有一笔退款需要人工处理；钱没有丢，我们会继续跟进。", release_failed: "有一个占位没能释放；它会自动失效，不收费。",
     cancel_failed: "有一项没能取消；它仍然有效。", amount_mismatch: "收到的金额与应付不符，已停下等待人工核对。",
+    outcome_unknown: "有一步的结果还没查到；没有重复预订，我们会一直查下去。", supplier_refund_unknown: "商家取消了一项，还没说退多少；我们正在追问，钱没有丢。",
   } as Record<string, string>,
   seats: {
     title: "选座",

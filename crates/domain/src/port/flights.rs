@@ -146,6 +146,25 @@ pub struct SeatMaps {
     pub maps: Vec<SeatMap>,
 }
 
+impl SeatMaps {
+    /// The service that gives a passenger a seat on a segment; `None` when the seat is taken or not there.
+    #[must_use]
+    pub fn service(&self, segment_id: &str, passenger_id: &str, designator: &str) -> Option<ChosenService> {
+        let map = self.maps.iter().find(|map| map.segment_id == segment_id)?;
+        let rows = map.cabins.iter().flat_map(|cabin| &cabin.rows);
+        let mut elements = rows.flat_map(|row| row.sections.iter().flatten());
+        let seat = elements.find(|seat| seat.designator.as_deref() == Some(designator))?;
+        let service = seat.services.iter().find(|service| service.passenger_id == passenger_id)?;
+        Some(ChosenService {
+            service_id: service.service_id.clone(),
+            segment_id: segment_id.to_owned(),
+            passenger_id: passenger_id.to_owned(),
+            designator: designator.to_owned(),
+            price: service.price,
+        })
+    }
+}
+
 /// The cabins of one segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

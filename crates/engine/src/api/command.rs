@@ -3,7 +3,7 @@
 //! Every field is checked when it is read; unknown fields are refused. `request_id` (`req_…`) is made and stored by the
 //! caller first; repeating it returns the same result. Deliberately not here: what a command does.
 
-use super::view::{LocaleSetting, PriorityView, ThemeSetting};
+use super::view::{CancelReasonView, LocaleSetting, PriorityView, ThemeSetting};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use zhiyou_domain::{
@@ -198,10 +198,14 @@ command!(
     }
 );
 command!(
-    /// Asks what cancelling a booked order costs; nothing is cancelled yet.
+    /// Asks what cancelling some or all booked items costs; nothing is cancelled yet.
     QuoteCancellation {
         /// Order.
         order_id: OrderId as "string",
+        /// Items; all booked ones when empty.
+        item_ids: Vec<ItemId> as "Array<string>",
+        /// Why; kept with the order.
+        reason: CancelReasonView,
         /// Made by the caller.
         request_id: RequestId as "string",
     }
@@ -213,6 +217,28 @@ command!(
         order_id: OrderId as "string",
         /// The quote that was shown.
         quote_id: QuoteId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Keeps a booked item as the supplier changed it.
+    KeepChange {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Item.
+        item_id: ItemId as "string",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Says that a matter a person had to act on is settled.
+    SettleDebt {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Number of the debt.
+        debt: i64 as "number",
         /// Made by the caller.
         request_id: RequestId as "string",
     }

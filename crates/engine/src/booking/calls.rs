@@ -25,8 +25,8 @@ use zhiyou_domain::{
 pub(crate) struct Ports {
     pub(crate) flights: Server,
     pub(crate) hotels: Server,
-    pub(crate) cars: Server,
-    pub(crate) activities: Server,
+    pub(crate) cars: Option<Server>,
+    pub(crate) activities: Option<Server>,
     pub(crate) payments: Server,
 }
 
@@ -63,6 +63,7 @@ impl Ports {
         match read {
             Read::FindOffer { item } => self.find_offer(travellers, order, *item, now).await,
             Read::PriceFlight { item } => self.price_flight(order, *item).await,
+            Read::FindAgain { item } => self.find_again(travellers, order, *item, now).await,
             Read::Quote { item } => self.quote(order, *item).await,
             Read::AwaitBooking { item } => self.await_booking(order, *item).await,
             Read::QuoteCancel { item } => self.quote_cancel(order, *item, now).await,

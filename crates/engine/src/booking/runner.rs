@@ -6,12 +6,11 @@
 use super::{
     book::Book,
     calls::{Heard, Ports, Travellers},
-    pace::{Asked, Pace},
 };
 use crate::store::orders;
 use futures::FutureExt;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
@@ -19,7 +18,10 @@ use std::{
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zhiyou_domain::{
-    booking::{Action, Read, decide},
+    booking::{
+        self, Read, Turn,
+        pace::{Asked, Pace},
+    },
     fault::{Fault, FaultCode},
     id::{OrderId, RefundId},
     order::{Fact, Order, Source, StepEnd, StepKey},
@@ -66,7 +68,7 @@ enum Ended {
 struct Runner {
     shared: Arc<Shared>,
     pace: Pace,
-    running: HashSet<Asked>,
+    running: BTreeSet<Asked>,
     due: HashMap<OrderId, UtcMicros>,
     ended: mpsc::UnboundedSender<Ended>,
     tracker: TaskTracker,
@@ -92,7 +94,7 @@ pub(crate) async fn start(
     let runner = Runner {
         shared: Arc::clone(&shared),
         pace: Pace::default(),
-        running: HashSet::new(),
+        running: BTreeSet::new(),
         due: HashMap::new(),
         ended,
         tracker: tracker.clone(),
@@ -105,17 +107,7 @@ pub(crate) async fn start(
 /// After a restart nobody knows how the steps that were open ended.
 async fn recover(book: &Book) -> Result<(), Fault> {
     for id in orders::open(book.db().reader()).await? {
-        let outcome = book
-            .record(id, |order, _| {
-                let unknown = |step: &zhiyou_domain::order::OpenStep| Fact::StepEnded {
-                    key: step.key.clone(),
-                    end: StepEnd::Unknown {
-                        reason: Reason::new(ReasonCode::Network, "the program ended during the call"),
-                    },
-                };
-                Ok(order.open_steps.iter().filter(|step| !step.unknown).map(unknown).collect())
-            })
-            .await;
+        let outcome = book.record(id, |order, _| Ok(booking::recover(order))).await;
         match outcome {
             Ok(_) => {}
             // One damaged order must not keep the others from going on.
@@ -196,7 +188,7 @@ impl Runner {
                     return;
                 }
             };
-            if !self.take_actions(&order).await {
+            if !self.take_turn(&order).await {
                 return;
             }
         }
@@ -204,55 +196,31 @@ impl Runner {
     }
 
     /// Returns whether a fact was recorded, so that the order has to be looked at again.
-    async fn take_actions(&mut self, order: &Order) -> bool {
-        let now = self.shared.book.now();
-        let decision = decide(order, now);
-        let mut due = decision.wake_at;
-        for action in decision.actions {
-            let asked = match &action {
-                Action::Read(read) => Asked::Read(order.id, read.clone()),
-                Action::Start(key) => Asked::Step(key.clone()),
-                Action::Record(_) | Action::DecideRefund { .. } => {
-                    return self.record(order.id, action).await;
-                }
-            };
-            if self.running.contains(&asked) {
-                continue;
+    async fn take_turn(&mut self, order: &Order) -> bool {
+        match booking::turn(order, self.shared.book.now(), &self.running, &self.pace) {
+            Turn::Record(fact) => self.write(order.id, fact).await,
+            Turn::DecideRefund { refund, attempt, amount } => {
+                let refund = refund.unwrap_or_else(|| RefundId::from_ulid(self.shared.book.ids().ulid()));
+                self.write(order.id, Fact::RefundDecided { refund, attempt, amount }).await
             }
-            if let Some(at) = self.pace.waits_until(&asked, now) {
-                due = Some(due.map_or(at, |earlier| earlier.min(at)));
-                continue;
-            }
-            match action {
-                Action::Read(read) => self.start_read(order, read, asked),
-                Action::Start(key) => return self.start_step(order, key, asked).await,
-                Action::Record(_) | Action::DecideRefund { .. } => {}
+            Turn::Start(key) => self.start_step(order, key).await,
+            Turn::Wait { reads, at } => {
+                reads.into_iter().for_each(|read| self.start_read(order, read));
+                match at {
+                    Some(at) => self.due.insert(order.id, at),
+                    None => self.due.remove(&order.id),
+                };
+                false
             }
         }
-        match due {
-            Some(at) => self.due.insert(order.id, at),
-            None => self.due.remove(&order.id),
-        };
-        false
-    }
-
-    async fn record(&self, id: OrderId, action: Action) -> bool {
-        let refund_id = RefundId::from_ulid(self.shared.book.ids().ulid());
-        let fact = match action {
-            Action::Record(fact) => fact,
-            Action::DecideRefund { refund, attempt, amount } => {
-                Fact::RefundDecided { refund: refund.unwrap_or(refund_id), attempt, amount }
-            }
-            Action::Read(_) | Action::Start(_) => return false,
-        };
-        self.write(id, fact).await
     }
 
     async fn write(&self, id: OrderId, fact: Fact) -> bool {
         write(&self.shared, id, fact).await
     }
 
-    fn start_read(&mut self, order: &Order, read: Read, asked: Asked) {
+    fn start_read(&mut self, order: &Order, read: Read) {
+        let asked = Asked::Read(order.id, read.clone());
         let tries = self.pace.tries(&asked);
         self.running.insert(asked);
         let (shared, ended, order) = (Arc::clone(&self.shared), self.ended.clone(), order.clone());
@@ -264,7 +232,8 @@ impl Runner {
     }
 
     /// Writes the intent, then calls. The intent is in the database before anything leaves this program.
-    async fn start_step(&mut self, order: &Order, key: StepKey, asked: Asked) -> bool {
+    async fn start_step(&mut self, order: &Order, key: StepKey) -> bool {
+        let asked = Asked::Step(key.clone());
         if !self.write(order.id, Fact::StepStarted { key: key.clone() }).await {
             self.pace.again(asked, self.shared.book.now());
             return false;

@@ -342,7 +342,7 @@ impl World {
             adults: 1,
         };
         let rates = self.done::<h::HotelRates>("searchHotels", &wish).await.rates;
-        rates.into_iter().find(|rate| !rate.cancellation.is_empty()).unwrap()
+        rates.into_iter().find(|rate| rate.terms.free_until().is_some()).unwrap()
     }
 
     pub(crate) fn hotel_wish(&self, quote: &b::Quote) -> h::BookHotel {
@@ -350,8 +350,7 @@ impl World {
             reference: self.ulid().to_string(),
             quote_id: quote.quote_id.clone(),
             guests: vec![b::Person { given_name: "Amelia".to_owned(), family_name: "Earhart".to_owned() }],
-            email: "amelia@example.com".to_owned(),
-            phone_number: "+8613800000000".to_owned(),
+            contact: b::Contact { email: "amelia@example.com".to_owned(), phone_number: "+8613800000000".to_owned() },
             expected_total: quote.total,
         }
     }

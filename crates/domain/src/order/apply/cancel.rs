@@ -94,7 +94,8 @@ impl Order {
     pub(super) fn cancel_accepted(&mut self, at: UtcMicros, quote: QuoteId, refund: RefundId) -> Result<(), Illegal> {
         self.expect(OrderState::CANCELLABLE_BY_QUOTE, "accepting a cancellation")?;
         let amount = self.quoted_refund()?;
-        let lapsed = self.items.iter().any(|i| i.cancel_quote.as_ref().is_some_and(|quote| quote.expires_at <= at));
+        let open = self.items.iter().filter(|item| item.state == ItemState::CancelQuoted);
+        let lapsed = open.filter_map(|item| item.cancel_quote.as_ref()).any(|quote| quote.expires_at <= at);
         let Some(cancellation) = self.cancellation.as_mut() else { return illegal("there is no quote") };
         if cancellation.quote != quote || cancellation.state != CancellationState::Quoted || lapsed {
             return illegal("this quote is not open");
@@ -111,7 +112,8 @@ impl Order {
 
     /// Sum of the open quotes' refunds.
     pub(super) fn quoted_refund(&self) -> Result<Money, Illegal> {
-        let refunds = self.items.iter().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund);
+        let open = self.items.iter().filter(|item| item.state == ItemState::CancelQuoted);
+        let refunds = open.filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund);
         Money::sum(self.budget.currency(), refunds).map_err(|error| Illegal(error.to_string()))
     }
 }

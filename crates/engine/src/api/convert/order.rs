@@ -6,8 +6,8 @@ use zhiyou_domain::{
     fault::{Fault, FaultCode},
     money::{Money, MoneyError},
     order::{
-        AttemptState, Attention, AttentionKind, Cancellation, CancellationState, ItemState, Offer, Op, Order,
-        OrderItem, OrderState, SeatChoice, TimelineEntry, TimelineKind, cart,
+        AttemptState, CancelReason, Cancellation, CancellationState, Debt, ItemState, Offer, Op, Order, OrderItem,
+        OrderState, SeatChoice, TimelineEntry, TimelineKind, cart, debt::Owner, graph, ledger, risk,
     },
     places,
     plan::ItemRequest,
@@ -25,7 +25,7 @@ pub(crate) fn order_view(order: &Order, title: &str, now: UtcMicros) -> Result<O
 }
 
 fn build(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, MoneyError> {
-    let map = cart::money_map(order)?;
+    let (position, exposure) = (ledger::position(order, now)?, risk::exposure(order, now)?);
     let total = match &order.confirmed {
         Some(confirmed) => confirmed.total,
         None => cart::total(order)?,
@@ -42,19 +42,22 @@ fn build(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, MoneyE
         total: money(total),
         budget: money(order.budget),
         cart_hash: cart::hash(order).filter(|_| order.state == OrderState::Draft),
-        worst_case: money(cart::worst_case(order, now)?),
+        worst_case: money(exposure.loss),
+        worst_case_rises_at_us: exposure.rises_at.map(|at| at.0),
+        conflicts: graph::conflicts_with_changes(order).iter().map(conflict).collect(),
         deadline: deadline(order),
         payment: payment(order),
         money: MoneyMapView {
-            paid: money(map.paid),
-            committed: money(map.committed),
-            held: money(map.held),
-            refund_in_transit: money(map.refund_in_transit),
-            refunded: money(map.refunded),
+            paid: money(position.paid.amount),
+            committed: money(position.committed.amount),
+            held: money(position.held.amount),
+            refund_in_transit: money(position.refund_in_transit.amount),
+            refunded: money(position.returned.amount),
+            refundable_now: money(position.refundable_now.amount),
         },
         cancellation: order.cancellation.as_ref().map(|open| cancellation(order, open)).transpose()?,
         timeline: order.timeline.iter().map(entry).collect(),
-        attention: order.attention.iter().map(attention).collect(),
+        attention: order.open_debts().map(attention).collect(),
         can: can(order, now),
     })
 }
@@ -140,6 +143,7 @@ fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
         state: if unknown { ItemStateView::Unknown } else { item_state(item.state) },
         failure: item.failure.map(|code| reason_word(code).to_owned()),
         offer: item.offer.as_ref().map(|offer| offer_view(offer, item, now)),
+        proposed: item.proposed.as_ref().map(|offer| offer_view(offer, item, now)),
         price: item.price().map(money),
         held_firmly: item.hold.as_ref().is_some_and(|hold| hold.firm),
         expires_at_us: item.lapses_at().filter(|_| order.state == OrderState::Draft).map(|at| at.0),
@@ -194,6 +198,7 @@ const fn reason_word(code: ReasonCode) -> &'static str {
         ReasonCode::Unauthorized => "unauthorized",
         ReasonCode::RateLimited => "rate_limited",
         ReasonCode::NotAllowed => "not_allowed",
+        ReasonCode::DependencyFailed => "dependency_failed",
         ReasonCode::Network => "network",
         ReasonCode::ProviderFault => "provider_fault",
         ReasonCode::IntegrityFault => "integrity_fault",
@@ -333,7 +338,10 @@ fn qr(content: &str) -> Option<QrView> {
 
 fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, MoneyError> {
     let currency = order.budget.currency();
-    let quoted = || order.items.iter().filter(|item| item.cancel_quote.is_some());
+    let quoted = || {
+        let about = |item: &&OrderItem| open.items.contains(&item.wanted.id);
+        order.items.iter().filter(about).filter(|item| item.cancel_quote.is_some())
+    };
     let refund = zhiyou_domain::money::Money::sum(
         currency,
         quoted().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund),
@@ -353,7 +361,7 @@ fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, 
         items: order
             .items
             .iter()
-            .filter(|item| item.reference.is_some())
+            .filter(|item| open.items.contains(&item.wanted.id))
             .map(|item| CancellationItemView {
                 item_id: item.wanted.id.to_string(),
                 refund: item.cancel_quote.as_ref().map(|quote| money(quote.refund)),
@@ -363,17 +371,43 @@ fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, 
     })
 }
 
-fn attention(attention: &Attention) -> AttentionView {
-    let kind = match attention.kind {
-        AttentionKind::RefundManual => "refund_manual",
-        AttentionKind::ReleaseFailed => "release_failed",
-        AttentionKind::CancelFailed => "cancel_failed",
-        AttentionKind::AmountMismatch => "amount_mismatch",
+fn attention(debt: &Debt) -> AttentionView {
+    let owner = match debt.matter.owner() {
+        Owner::Support => "support",
+        Owner::Merchant => "merchant",
+        Owner::Nobody => "nobody",
     };
     AttentionView {
-        kind: kind.to_owned(),
-        item_id: attention.item.map(|item| item.to_string()),
-        amount: attention.amount.map(money),
+        debt: i64::try_from(debt.seq).unwrap_or(i64::MAX),
+        kind: debt.matter.word().to_owned(),
+        owner: owner.to_owned(),
+        since_us: debt.since.0,
+        can_settle: debt.matter.settled_by_person(),
+        item_id: debt.matter.item().map(|item| item.to_string()),
+        amount: debt.amount.map(money),
+    }
+}
+
+fn conflict(conflict: &graph::Conflict) -> ConflictView {
+    let (problem, minutes) = match conflict.problem {
+        graph::Problem::Cycle => ("cycle", None),
+        graph::Problem::TooLate { by_min } => ("too_late", Some(by_min)),
+        graph::Problem::ShortConnection { has_min, .. } => ("short_connection", Some(has_min)),
+        graph::Problem::OtherPlace => ("other_place", None),
+        graph::Problem::OutsideStay => ("outside_stay", None),
+    };
+    let (item_id, after_id) = (conflict.item.to_string(), conflict.after.to_string());
+    ConflictView { item_id, after_id, problem: problem.to_owned(), minutes }
+}
+
+/// The reason as the domain keeps it.
+pub(crate) const fn cancel_reason(reason: CancelReasonView) -> CancelReason {
+    match reason {
+        CancelReasonView::PlansChanged => CancelReason::PlansChanged,
+        CancelReasonView::BetterOffer => CancelReason::BetterOffer,
+        CancelReasonView::Mistake => CancelReason::Mistake,
+        CancelReasonView::Emergency => CancelReason::Emergency,
+        CancelReasonView::NotSaid => CancelReason::NotSaid,
     }
 }
 
@@ -416,5 +450,12 @@ const fn timeline_kind(kind: TimelineKind) -> TimelineKindView {
         TimelineKind::RefundNeedsAttention => TimelineKindView::RefundNeedsAttention,
         TimelineKind::OrderConfirmed => TimelineKindView::OrderConfirmed,
         TimelineKind::OrderFailed => TimelineKindView::OrderFailed,
+        TimelineKind::SupplierCancelled => TimelineKindView::SupplierCancelled,
+        TimelineKind::ChangeProposed => TimelineKindView::ChangeProposed,
+        TimelineKind::ChangeAccepted => TimelineKindView::ChangeAccepted,
+        TimelineKind::DebtDue => TimelineKindView::DebtDue,
+        TimelineKind::DebtSettled => TimelineKindView::DebtSettled,
+        TimelineKind::SecondChance => TimelineKindView::SecondChance,
+        TimelineKind::SecondChanceAccepted => TimelineKindView::SecondChanceAccepted,
     }
 }

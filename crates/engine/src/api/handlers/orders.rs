@@ -13,7 +13,7 @@ use zhiyou_domain::{
     plan::PlanBooking,
     port::{
         Outcome, Reason, ReasonCode,
-        flights::{ChosenService, FlightOffer, OfferRef, SeatMaps},
+        flights::{FlightOffer, OfferRef, SeatMaps},
         payments::{PaymentRef, PaymentStatus},
     },
     time::UtcMicros,
@@ -130,18 +130,7 @@ fn resolve(
         let taken = || Fault::new(FaultCode::SeatTaken, "not free for this traveller").with("seat", &wish.designator);
         let index = place.wanted.travellers.iter().position(|id| *id == wish.traveller_id);
         let passenger = index.and_then(|index| offer.passenger_ids.get(index)).ok_or_else(taken)?;
-        let map = maps.maps.iter().find(|map| map.segment_id == wish.segment_id).ok_or_else(taken)?;
-        let mut elements =
-            map.cabins.iter().flat_map(|cabin| &cabin.rows).flat_map(|row| row.sections.iter().flatten());
-        let seat = elements.find(|seat| seat.designator.as_deref() == Some(&wish.designator)).ok_or_else(taken)?;
-        let service = seat.services.iter().find(|service| service.passenger_id == *passenger).ok_or_else(taken)?;
-        let service = ChosenService {
-            service_id: service.service_id.clone(),
-            segment_id: wish.segment_id.clone(),
-            passenger_id: passenger.clone(),
-            designator: wish.designator.clone(),
-            price: service.price,
-        };
+        let service = maps.service(&wish.segment_id, passenger, &wish.designator).ok_or_else(taken)?;
         let seat = SeatChosen { traveller: wish.traveller_id, service };
         if chosen.insert((wish.segment_id.clone(), wish.traveller_id), seat).is_some() {
             return Err(Fault::new(FaultCode::MalformedInput, "two seats for one traveller")
@@ -255,8 +244,22 @@ pub(crate) async fn cancel_order(engine: &Engine, wish: CancelOrder) -> Result<O
 
 pub(crate) async fn quote_cancellation(engine: &Engine, wish: QuoteCancellation) -> Result<OrderView, Fault> {
     let quote = QuoteId::from_ulid(engine.ids.ulid());
-    let facts = |_: &Order, _: UtcMicros| Ok(vec![Fact::CancelQuoteRequested { quote }]);
-    asked(engine, wish.order_id, wish.request_id, "quote_cancellation", "", facts).await
+    let (items, reason) = (wish.item_ids.clone(), convert::cancel_reason(wish.reason));
+    let detail = wish.item_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let facts = |_: &Order, _: UtcMicros| Ok(vec![Fact::CancelQuoteRequested { quote, items, reason }]);
+    asked(engine, wish.order_id, wish.request_id, "quote_cancellation", &detail, facts).await
+}
+
+pub(crate) async fn keep_change(engine: &Engine, wish: KeepChange) -> Result<OrderView, Fault> {
+    let item = wish.item_id;
+    let facts = move |_: &Order, _: UtcMicros| Ok(vec![Fact::ChangeAccepted { item }]);
+    asked(engine, wish.order_id, wish.request_id, "keep_change", &item.to_string(), facts).await
+}
+
+pub(crate) async fn settle_debt(engine: &Engine, wish: SettleDebt) -> Result<OrderView, Fault> {
+    let debt = u64::try_from(wish.debt).map_err(|_| Fault::new(FaultCode::NotFound, "no such debt"))?;
+    let facts = move |_: &Order, _: UtcMicros| Ok(vec![Fact::DebtSettled { debt }]);
+    asked(engine, wish.order_id, wish.request_id, "settle_debt", &debt.to_string(), facts).await
 }
 
 pub(crate) async fn accept_cancellation(engine: &Engine, wish: AcceptCancellation) -> Result<OrderView, Fault> {

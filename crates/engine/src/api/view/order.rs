@@ -55,8 +55,13 @@ pub struct OrderView {
     pub budget: MoneyView,
     /// Names the exact cart; confirming repeats it. Absent until every item is held or priced.
     pub cart_hash: Option<String>,
-    /// What is lost at worst if booking fails half-way after paying.
+    /// What is lost at worst: if booking fails half-way after paying, or, once booked, if everything is cancelled now.
     pub worst_case: MoneyView,
+    /// When time alone makes the worst case worse.
+    #[ts(type = "number | null")]
+    pub worst_case_rises_at_us: Option<i64>,
+    /// Items that cannot follow one another as they are now, or as suppliers want to change them.
+    pub conflicts: Vec<ConflictView>,
     /// The earliest deadline and what it is about.
     pub deadline: Option<DeadlineView>,
     /// The newest payment attempt.
@@ -71,6 +76,36 @@ pub struct OrderView {
     pub attention: Vec<AttentionView>,
     /// What may be asked of it now.
     pub can: OrderCanView,
+}
+
+/// Two items that do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ConflictView {
+    /// The later item.
+    pub item_id: String,
+    /// The item it comes after.
+    pub after_id: String,
+    /// `cycle`, `too_late`, `short_connection`, `other_place`, `outside_stay`
+    pub problem: String,
+    /// Minutes too late, or minutes there are for a connection.
+    #[ts(type = "number | null")]
+    pub minutes: Option<i64>,
+}
+
+/// Why a traveller cancels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReasonView {
+    /// Plans changed.
+    PlansChanged,
+    /// Found something better.
+    BetterOffer,
+    /// Booked by mistake, or twice.
+    Mistake,
+    /// Illness or another emergency.
+    Emergency,
+    /// Not said.
+    NotSaid,
 }
 
 /// What the traveller has to do now.
@@ -153,6 +188,8 @@ pub struct OrderItemView {
     pub failure: Option<String>,
     /// What is being booked, once known.
     pub offer: Option<OfferView>,
+    /// What the supplier wants it changed to.
+    pub proposed: Option<OfferView>,
     /// Price with chosen seats, once known.
     pub price: Option<MoneyView>,
     /// Whether the supplier really holds it; otherwise only the price is checked and it is booked right after payment.
@@ -462,6 +499,8 @@ pub struct MoneyMapView {
     pub refund_in_transit: MoneyView,
     /// Came back.
     pub refunded: MoneyView,
+    /// What cancelling everything now would bring back, by the stated terms.
+    pub refundable_now: MoneyView,
 }
 
 /// What cancelling costs.
@@ -582,13 +621,37 @@ pub enum TimelineKindView {
     OrderConfirmed,
     /// The order failed.
     OrderFailed,
+    /// A supplier cancelled a booked item.
+    SupplierCancelled,
+    /// A supplier wants to change a booked item.
+    ChangeProposed,
+    /// The traveller accepted a change.
+    ChangeAccepted,
+    /// An outcome could not be found out in time; a person sees it.
+    DebtDue,
+    /// Such a matter is settled.
+    DebtSettled,
+    /// Late money is being tried with the same goods.
+    SecondChance,
+    /// The same goods are held again; booking goes on.
+    SecondChanceAccepted,
 }
 
-/// A matter that needs a person.
+/// A debt: a matter that will not settle by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct AttentionView {
-    /// `unknown_outcome`, `refund_manual`, `release_failed`, `history_damaged`
+    /// Number of the debt within the order.
+    #[ts(type = "number")]
+    pub debt: i64,
+    /// `outcome_unknown`, `refund_manual`, `release_failed`, `cancel_failed`, `supplier_refund_unknown`, `amount_mismatch`
     pub kind: String,
+    /// Who has to act: `support`, `merchant`, `nobody`.
+    pub owner: String,
+    /// Since when.
+    #[ts(type = "number")]
+    pub since_us: i64,
+    /// Whether a person may say it is settled.
+    pub can_settle: bool,
     /// Item concerned.
     pub item_id: Option<String>,
     /// Amount concerned.

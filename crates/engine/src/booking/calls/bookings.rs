@@ -11,7 +11,7 @@ use zhiyou_domain::{
     plan::import::Traveller,
     policy::Confidence,
     port::{
-        Outcome, ReasonCode, activities::BookActivity, activities::HoldActivity, bookings::*, cars::BookCar,
+        Outcome, Reason, ReasonCode, activities::BookActivity, activities::HoldActivity, bookings::*, cars::BookCar,
         cars::QuoteCar, hotels::BookHotel, hotels::QuoteHotel,
     },
     time::UtcMicros,
@@ -49,12 +49,12 @@ const fn name(offer: &Offer, tool: Tool) -> Option<&'static str> {
 }
 
 impl Ports {
-    const fn server(&self, offer: &Offer) -> &Server {
+    const fn server(&self, offer: &Offer) -> Option<&Server> {
         match offer {
-            Offer::Flight(_) => &self.flights,
-            Offer::Hotel(_) => &self.hotels,
-            Offer::Car(_) => &self.cars,
-            Offer::Activity(_) => &self.activities,
+            Offer::Flight(_) => Some(&self.flights),
+            Offer::Hotel(_) => Some(&self.hotels),
+            Offer::Car(_) => self.cars.as_ref(),
+            Offer::Activity(_) => self.activities.as_ref(),
         }
     }
 
@@ -65,23 +65,33 @@ impl Ports {
         tool: Tool,
         request: &Q,
     ) -> Outcome<R> {
-        match name(offer, tool) {
-            Some(name) => self.server(offer).call(name, request).await,
-            None => inconsistent("flights are not booked like this"),
+        self.offer_call(offer, name(offer, tool), request).await
+    }
+
+    async fn offer_call<Q: Serialize, R: DeserializeOwned>(
+        &self,
+        offer: &Offer,
+        name: Option<&'static str>,
+        request: &Q,
+    ) -> Outcome<R> {
+        match (self.server(offer), name) {
+            (Some(server), Some(name)) => server.call(name, request).await,
+            (None, _) => Outcome::NotSent(not_connected()),
+            (_, None) => inconsistent("flights are not booked like this"),
         }
     }
 
     /// Checks the price of an offer, or holds it where holding lapses by itself.
     pub(super) async fn quote(&self, order: &Order, item: ItemId) -> Heard {
         let quote: Outcome<Quote> = match order.item(item).map(|place| &place.offer) {
-            Some(Some(Offer::Hotel(rate))) => {
-                self.hotels.call("quoteHotel", &QuoteHotel { rate_id: rate.rate_id.clone() }).await
+            Some(Some(offer @ Offer::Hotel(rate))) => {
+                self.offer_call(offer, Some("quoteHotel"), &QuoteHotel { rate_id: rate.rate_id.clone() }).await
             }
-            Some(Some(Offer::Car(rate))) => {
-                self.cars.call("quoteCar", &QuoteCar { rate_id: rate.rate_id.clone() }).await
+            Some(Some(offer @ Offer::Car(rate))) => {
+                self.offer_call(offer, Some("quoteCar"), &QuoteCar { rate_id: rate.rate_id.clone() }).await
             }
-            Some(Some(Offer::Activity(option))) => {
-                self.activities.call("holdActivity", &HoldActivity { option: option.clone() }).await
+            Some(Some(offer @ Offer::Activity(option))) => {
+                self.offer_call(offer, Some("holdActivity"), &HoldActivity { option: option.clone() }).await
             }
             Some(Some(Offer::Flight(_)) | None) | None => return Heard::Later,
         };
@@ -115,7 +125,8 @@ impl Ports {
         let latest = now.plus_minutes(CANCEL_QUOTE_MIN);
         let reference = BookingRef { booking_id };
         if matches!(offer, Offer::Activity(_)) {
-            let quote: Outcome<CancellationQuote> = self.activities.call("quoteActivityCancellation", &reference).await;
+            let quote: Outcome<CancellationQuote> =
+                self.offer_call(offer, Some("quoteActivityCancellation"), &reference).await;
             return quote.map(|quote| ItemCancelQuote {
                 cancellation_id: None,
                 refund: quote.refund,
@@ -171,6 +182,11 @@ impl Ports {
     }
 }
 
+/// No server of this kind is connected.
+pub(super) fn not_connected() -> Reason {
+    Reason::new(ReasonCode::NotFound, "no supplier is connected for this kind")
+}
+
 fn from_terms(booking: &Booking, now: UtcMicros, latest: UtcMicros) -> Outcome<ItemCancelQuote> {
     match booking.terms.evaluate(booking.total, now) {
         Ok(found) => Outcome::Done(ItemCancelQuote {
@@ -179,7 +195,7 @@ fn from_terms(booking: &Booking, now: UtcMicros, latest: UtcMicros) -> Outcome<I
             expires_at: found.changes_at.map_or(latest, |change| change.min(latest)),
             confidence: found.confidence,
         }),
-        Err(error) => Outcome::Declined(zhiyou_domain::port::Reason::new(ReasonCode::ProviderFault, error.to_string())),
+        Err(error) => Outcome::Declined(Reason::new(ReasonCode::ProviderFault, error.to_string())),
     }
 }
 

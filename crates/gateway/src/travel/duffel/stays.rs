@@ -423,7 +423,7 @@ mod tests {
         };
         let steps = [step("1970-01-01T00:03:20Z", "300.00"), step("1970-01-01T00:01:40Z", "500.00")];
         let terms = terms(&steps, cny(50_000)).unwrap();
-        let at = |seconds| refund(&terms, cny(50_000), Some(UtcMicros(seconds * 1_000_000))).unwrap().minor();
+        let at = |seconds: i64| refund(&terms, cny(50_000), Some(UtcMicros(seconds * 1_000_000))).unwrap().minor();
         assert_eq!([at(0), at(99), at(100), at(199), at(200)], [50_000, 50_000, 30_000, 30_000, 0]);
         assert_eq!(refund(&terms, cny(50_000), None), None);
     }
