@@ -11,6 +11,7 @@ mod turn;
 pub use turn::{Turn, recover, turn};
 
 use crate::{
+    defect::{Defect, planted},
     id::{AttemptId, ItemId, RefundId},
     money::Money,
     order::{
@@ -145,6 +146,9 @@ fn debt_when_late(order: &Order, step: &crate::order::OpenStep, now: UtcMicros, 
     let known =
         order.open_debts().any(|debt| matches!(&debt.matter, Matter::OutcomeUnknown { key } if *key == step.key));
     let due = step.started_at.plus_minutes(recipe::recipe(step.key.op).debt_after_min);
+    if planted(Defect::NoDebts) {
+        return;
+    }
     if !known && due <= now {
         decision.actions.push(Action::Record(Fact::DebtDue { key: step.key.clone() }));
     } else if !known {
@@ -192,6 +196,9 @@ enum Depends {
 
 fn depends(order: &Order, item: &OrderItem) -> Depends {
     let mut found = Depends::Secured;
+    if planted(Defect::DependenciesIgnored) {
+        return found;
+    }
     for earlier in item.wanted.after.iter().filter_map(|id| order.item(*id)) {
         match earlier.state {
             ItemState::Failed | ItemState::Expired | ItemState::Cancelled => return Depends::Lost,
@@ -235,7 +242,8 @@ fn second_chance(order: &Order, now: UtcMicros, decision: &mut Decision) {
     let held = |item: &&OrderItem| item.state == ItemState::Held && item.lapses_at().is_some_and(|lapse| lapse > now);
     let dearer = || {
         let agreed = order.confirmed.as_ref().map(|confirmed| confirmed.total);
-        !matches!((cart::total(order), agreed), (Ok(total), Some(agreed)) if total.exceeds(agreed) == Ok(false))
+        !planted(Defect::DearerSecondChance)
+            && !matches!((cart::total(order), agreed), (Ok(total), Some(agreed)) if total.exceeds(agreed) == Ok(false))
     };
     if items.iter().any(lost) || until <= now || items.iter().all(held) && dearer() {
         if order.open_steps.is_empty() {
@@ -283,6 +291,9 @@ fn payment_pending(order: &Order, now: UtcMicros, decision: &mut Decision) {
         }
         return;
     };
+    if attempt.mismatch {
+        return;
+    }
     let (id, close) = (attempt.id, Op::ClosePayment { attempt: attempt.id });
     if order.ending.is_some() {
         if !order.is_open(close) && !order.is_open(Op::OpenPayment { attempt: id }) {
@@ -290,11 +301,17 @@ fn payment_pending(order: &Order, now: UtcMicros, decision: &mut Decision) {
         }
         return;
     }
-    if attempt.pay_by <= now {
+    if attempt.pay_by <= now && !planted(Defect::DeadlineForgotten) {
         decision.actions.push(Action::Record(Fact::PayByPassed));
         return;
     }
     decision.wake(attempt.pay_by);
+    if planted(Defect::CommitUnpaid) && attempt.state == AttemptState::RequiresAction {
+        let item = waiting(order).next().map(|item| item.wanted.id).filter(|item| !order.is_busy(*item));
+        if let Some(item) = item {
+            decision.actions.push(Action::Start(StepKey { order: order.id, op: Op::Commit { item }, n: 1 }));
+        }
+    }
     let opening = Op::OpenPayment { attempt: id };
     if attempt.state == AttemptState::Created && !order.is_open(opening) {
         decision.actions.push(Action::Start(StepKey { order: order.id, op: opening, n: 1 }));
@@ -307,6 +324,9 @@ fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
     }
     let undecided: Vec<_> = order.items.iter().filter(|item| item.is_undecided()).collect();
     if !undecided.is_empty() {
+        if planted(Defect::PendingForgotten) {
+            return;
+        }
         undecided.iter().for_each(|item| decision.read(Read::AwaitBooking { item: item.wanted.id }));
         return;
     }
@@ -375,6 +395,7 @@ fn unwind(order: &Order, decision: &mut Decision) {
     for item in order.items.iter().filter(|item| !order.is_busy(item.wanted.id)) {
         let id = item.wanted.id;
         match item.state {
+            ItemState::Booked if planted(Defect::NoUnwind) => {}
             ItemState::Booked if compensating && item.failure.is_none() => {
                 decision.read(Read::QuoteCancel { item: id })
             }
@@ -401,6 +422,9 @@ fn unwind(order: &Order, decision: &mut Decision) {
 }
 
 fn release_holds(order: &Order, decision: &mut Decision) {
+    if planted(Defect::HoldsKept) {
+        return;
+    }
     let held = |item: &&OrderItem| {
         item.is_kept_for_us() && matches!(item.state, ItemState::Held | ItemState::Failed | ItemState::Booking)
     };
@@ -420,7 +444,7 @@ fn goods_settled(order: &Order, compensating: bool) -> bool {
     order.open_steps.is_empty()
         && !order.items.iter().any(|item| {
             item.state == ItemState::Cancelling
-                || compensating && item.state == ItemState::Booked && item.failure.is_none()
+                || !planted(Defect::NoUnwind) && compensating && item.state == ItemState::Booked && item.failure.is_none()
         })
 }
 
@@ -434,8 +458,9 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
     for (index, attempt) in captured.enumerate() {
         let gone = order.refunds.iter().filter(|refund| refund.attempt == attempt.id);
         let gone = Money::sum(attempt.amount.currency(), gone.map(|refund| refund.amount)).ok()?;
+        let gone = if planted(Defect::RefundTwice) { Money::zero(gone.currency()) } else { gone };
         // Only the first payment pays for the order; any other one goes back whole.
-        let keep = if index == 0 { keepable(order, attempt.amount)? } else { Money::zero(attempt.amount.currency()) };
+        let keep = if index == 0 || planted(Defect::KeepSecondPayment) { keepable(order, attempt.amount)? } else { Money::zero(attempt.amount.currency()) };
         let owed = attempt.amount.minus(keep).and_then(|rest| rest.minus(gone)).ok()?;
         if owed.is_positive() {
             return Some((attempt.id, owed));
@@ -446,6 +471,12 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
 
 /// What of the payment may be kept: everything while booking goes on, afterwards what suppliers have.
 fn keepable(order: &Order, paid: Money) -> Option<Money> {
+    if planted(Defect::NoRefund) && order.state != OrderState::Cancelled {
+        return Some(paid);
+    }
+    if planted(Defect::RefundWhole) && order.state == OrderState::PartiallyConfirmed {
+        return Some(Money::zero(paid.currency()));
+    }
     match order.state {
         OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing => Some(paid),
         OrderState::Cancelled if matches!(order.second_chance, Some(SecondChance::Trying { .. })) => Some(paid),
@@ -481,7 +512,7 @@ fn finish_unwind(order: &Order, decision: &mut Decision) {
 fn watch_money(order: &Order, decision: &mut Decision) {
     for attempt in &order.attempts {
         let closed_without_money = matches!(attempt.state, AttemptState::RequiresAction | AttemptState::Processing);
-        if closed_without_money {
+        if closed_without_money && !attempt.mismatch && !planted(Defect::PaymentsNotAsked) {
             decision.read(Read::QueryPayment { attempt: attempt.id });
         }
     }
@@ -491,6 +522,7 @@ fn watch_money(order: &Order, decision: &mut Decision) {
             RefundProgress::Requested if !order.is_open(op) => {
                 decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
             }
+            RefundProgress::Submitted | RefundProgress::Manual if planted(Defect::RefundsNotAsked) => {}
             RefundProgress::Submitted | RefundProgress::Manual => {
                 decision.read(Read::QueryRefund { refund: refund.id });
             }

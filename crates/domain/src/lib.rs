@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod booking;
+pub mod defect;
 pub mod fault;
 pub mod id;
 pub mod money;

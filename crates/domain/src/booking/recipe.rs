@@ -4,6 +4,7 @@
 //! matter becomes a debt that a person sees. Deliberately not here: the calls themselves.
 
 use crate::{
+    defect::{Defect, planted},
     order::{Op, StepEnd, StepResult},
     port::{Reason, ReasonCode},
     time::UtcMicros,
@@ -90,7 +91,11 @@ pub fn conclude(op: Op, seen: Seen, tries: u32, started_at: UtcMicros, now: UtcM
         Seen::Silent => None,
         Seen::NotThere => {
             let row = recipe(op);
-            let sure = tries >= row.absent_tries && now >= started_at.plus_seconds(row.absent_after_s);
+            if planted(Defect::AbsentNever) {
+                return None;
+            }
+            let sure = planted(Defect::AbsentAtOnce)
+                || tries >= row.absent_tries && now >= started_at.plus_seconds(row.absent_after_s);
             let reason = Reason::new(ReasonCode::NotFound, "looked up by our reference: not there");
             sure.then_some(StepEnd::NotSent { reason })
         }

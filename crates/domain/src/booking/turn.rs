@@ -8,6 +8,7 @@ use super::{
     pace::{Asked, Pace},
 };
 use crate::{
+    defect::{Defect, planted},
     id::{AttemptId, RefundId},
     money::Money,
     order::{Fact, Order, StepEnd, StepKey},
@@ -75,5 +76,13 @@ pub fn recover(order: &Order) -> Vec<Fact> {
         key: key.clone(),
         end: StepEnd::Unknown { reason: Reason::new(ReasonCode::Network, "the program ended during the call") },
     };
+    if planted(Defect::NoRecovery) {
+        return Vec::new();
+    }
+    if planted(Defect::RecoveryForgets) {
+        let reason = Reason::new(ReasonCode::Network, "planted");
+        let ended = |key: &StepKey| Fact::StepEnded { key: key.clone(), end: StepEnd::NotSent { reason: reason.clone() } };
+        return order.open_steps.iter().map(|step| ended(&step.key)).collect();
+    }
     order.open_steps.iter().filter(|step| !step.unknown).map(|step| unknown(&step.key)).collect()
 }

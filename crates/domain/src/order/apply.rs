@@ -13,6 +13,7 @@ use super::{
     SeatChoice, SeatChosen, SecondChance, TimelineEntry, TimelineKind,
 };
 use crate::{
+    defect::{Defect, planted},
     id::ItemId,
     money::Money,
     plan::Priority,
@@ -276,7 +277,7 @@ impl Order {
         if total.exceeds(self.budget).unwrap_or(true) {
             return illegal("the total exceeds the budget");
         }
-        if super::cart::lapses_at(self).is_none_or(|lapse| lapse <= at) {
+        if super::cart::lapses_at(self).is_none_or(|lapse| lapse <= at) && !planted(Defect::StaleCart) {
             return illegal("a hold is past its time");
         }
         if !self.missing_platforms().is_empty() {
@@ -294,7 +295,8 @@ impl Order {
 
     fn cancel_requested(&mut self, at: UtcMicros) -> Result<(), Illegal> {
         self.expect(OrderState::CANCELLABLE_FREE, "ending without cost")?;
-        if self.ending == Some(Ending::Traveller) {
+        let open = self.attempts.iter().any(|attempt| super::AttemptState::OPEN.contains(&attempt.state));
+        if self.ending == Some(Ending::Traveller) || planted(Defect::CancelLost) && open {
             return Ok(());
         }
         self.ending = Some(Ending::Traveller);

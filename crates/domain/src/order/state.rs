@@ -220,8 +220,8 @@ pub enum RefundProgress {
 }
 
 impl RefundProgress {
-    /// States in which the refund is still under way.
-    pub const OPEN: &[Self] = &[Self::Requested, Self::Submitted];
+    /// States in which the refund can still move; one that waits for a person is watched, too.
+    pub const OPEN: &[Self] = &[Self::Requested, Self::Submitted, Self::Manual];
 
     /// The word stored and shown.
     #[must_use]

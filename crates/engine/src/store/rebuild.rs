@@ -21,7 +21,7 @@ pub struct Report {
 pub async fn run(db: &Db) -> Result<Report, StoreError> {
     let mut rebuilt = Vec::new();
     for id in journal::orders(db.reader()).await? {
-        rebuilt.push(journal::replay(&journal::read(db.reader(), id).await?)?);
+        rebuilt.push(journal::replay(id, &journal::read(db.reader(), id).await?)?);
     }
     let before = dump(db.reader()).await?;
     let mut tx = db.begin().await?;

@@ -5,10 +5,11 @@
 
 use super::{Illegal, illegal};
 use crate::{
+    defect::{Defect, planted},
     id::ItemId,
     money::Money,
     order::{
-        Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source, StepKey,
+        AttemptState, Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source, StepKey,
         TimelineKind, cart,
         debt::{Debt, Matter, Settled, SettledBy},
         fact::ItemCancelQuote,
@@ -36,7 +37,7 @@ impl Order {
 
     /// A supplier gave money back for an item.
     pub(super) fn supplier_returns(&mut self, item: ItemId, refund: Money, source: Source) {
-        if let Some(held) = self.paying_account() {
+        if let Some(held) = self.paying_account().filter(|_| !planted(Defect::LedgerForgets)) {
             self.move_money(Account::Supplier { item }, held, refund, source);
         }
     }
@@ -65,10 +66,22 @@ impl Order {
         }
         if debt.settled.is_none() {
             debt.settled = Some(Settled { at, by: SettledBy::Person });
-            let (item, amount) = (debt.matter.item(), debt.amount);
+            let (item, amount, matter) = (debt.matter.item(), debt.amount, debt.matter.clone());
             self.note(at, TimelineKind::DebtSettled, item, amount, None);
+            if matter == Matter::AmountMismatch {
+                return self.mismatch_settled(at);
+            }
         }
         Ok(())
+    }
+
+    /// A person gave the odd amount back at the channel: for us the payment did not succeed.
+    fn mismatch_settled(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.mismatch) {
+            attempt.state = AttemptState::Failed;
+            attempt.mismatch = false;
+        }
+        self.end_if_no_money_open(at)
     }
 
     pub(super) fn debt_due(&mut self, at: UtcMicros, key: &StepKey) -> Result<(), Illegal> {
@@ -91,6 +104,9 @@ impl Order {
         refund: Option<Money>,
         source: Source,
     ) -> Result<(), Illegal> {
+        if planted(Defect::SupplierCancelIgnored) {
+            return Ok(());
+        }
         let place = self.item_mut(item)?;
         if matches!(place.state, ItemState::Cancelled | ItemState::Cancelling) {
             // Our own cancellation, told back to us.
@@ -155,6 +171,12 @@ impl Order {
     /// Late money on an order that expired by itself: everything that was confirmed is wanted again.
     pub(super) fn begin_second_chance(&mut self, at: UtcMicros) {
         let wanted = self.confirmed.as_ref().map(|confirmed| confirmed.commit_order.clone()).unwrap_or_default();
+        let stuck = self.open_debts().any(|debt| matches!(debt.matter, Matter::ReleaseFailed { .. }));
+        if stuck {
+            // The first hold may still stand at its supplier: holding again would be holding twice.
+            self.second_chance = Some(SecondChance::Refused);
+            return;
+        }
         for item in self.items.iter_mut().filter(|item| wanted.contains(&item.wanted.id)) {
             // What is still kept is let go of first; then the item is planned again.
             if !item.is_kept_for_us() && matches!(item.state, ItemState::Cancelled | ItemState::Expired) {
@@ -194,6 +216,7 @@ impl Order {
         let held = |id: &ItemId| self.item(*id).is_some_and(|item| item.state == ItemState::Held);
         let total = cart::total(self).map_err(|error| Illegal(error.to_string()))?;
         let no_dearer = self.confirmed.as_ref().is_some_and(|confirmed| total.exceeds(confirmed.total) == Ok(false));
+        let no_dearer = no_dearer || planted(Defect::DearerSecondChance);
         if !trying || !again.iter().all(held) || !no_dearer {
             return illegal("the same goods are not held again at no higher price");
         }

@@ -4,6 +4,7 @@
 
 use super::{Illegal, illegal};
 use crate::{
+    defect::{Defect, planted},
     id::{AttemptId, RefundId},
     money::Money,
     order::{
@@ -28,7 +29,7 @@ impl Order {
             return illegal("a payment needs time and an id of its own");
         }
         let state = AttemptState::Created;
-        self.attempts.push(Attempt { id, channel, amount, state, pay_by, action: None, transaction_id: None });
+        self.attempts.push(Attempt { id, channel, amount, state, pay_by, action: None, transaction_id: None, mismatch: false });
         Ok(())
     }
 
@@ -40,7 +41,8 @@ impl Order {
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
         let over = |attempt: &Attempt| !AttemptState::OPEN.contains(&attempt.state);
-        if self.state != OrderState::PaymentPending || self.ending.is_some() || !self.attempts.iter().all(over) {
+        let none_open = planted(Defect::RetryWhileOpen) || self.attempts.iter().all(over);
+        if self.state != OrderState::PaymentPending || self.ending.is_some() || !none_open {
             return illegal("a new payment is opened only while the order waits for one and none is open");
         }
         let Some(total) = self.confirmed.as_ref().map(|confirmed| confirmed.total) else {
@@ -112,11 +114,15 @@ impl Order {
     fn captured(&mut self, at: UtcMicros, status: &PaymentStatus, source: Source) -> Result<(), Illegal> {
         let already_paid = cart::paying_attempt(self).is_some();
         let attempt = self.attempt_mut(status.attempt_id)?;
-        if attempt.state == AttemptState::Captured {
+        if attempt.state == AttemptState::Captured && !planted(Defect::ReportsCountTwice) {
+            return Ok(());
+        }
+        if planted(Defect::ClosedBeatsPaid) && !AttemptState::OPEN.contains(&attempt.state) {
             return Ok(());
         }
         let amount = attempt.amount;
-        if status.captured.is_some_and(|captured| captured != amount) {
+        if !planted(Defect::AnyAmount) && status.captured.is_some_and(|captured| captured != amount) {
+            attempt.mismatch = true;
             self.owe(at, Matter::AmountMismatch, status.captured);
             return Ok(());
         }
@@ -132,6 +138,7 @@ impl Order {
             let holds_live = cart::lapses_at(self).is_some_and(|lapse| lapse > at);
             match self.ending {
                 // Ended by the traveller and paid all the same: nothing is booked, everything goes back.
+                Some(Ending::Traveller) if planted(Defect::BookAfterCancel) => self.ending = None,
                 Some(Ending::Traveller) => self.go(OrderState::Cancelled)?,
                 Some(Ending::Expired | Ending::ItemFailed) if !holds_live => {
                     self.go(OrderState::Cancelled)?;
@@ -148,7 +155,7 @@ impl Order {
     fn attempt_closed(&mut self, at: UtcMicros, id: AttemptId) -> Result<(), Illegal> {
         let by_traveller = self.ending == Some(Ending::Traveller);
         let attempt = self.attempt_mut(id)?;
-        if AttemptState::OPEN.contains(&attempt.state) {
+        if AttemptState::OPEN.contains(&attempt.state) || planted(Defect::PaidRegresses) {
             attempt.state = if by_traveller { AttemptState::Voided } else { AttemptState::Expired };
             attempt.action = None;
             self.note(at, TimelineKind::PaymentClosed, None, None, None);
@@ -159,6 +166,7 @@ impl Order {
     /// An order that is ending is over once no payment can arrive any more.
     pub(super) fn end_if_no_money_open(&mut self, at: UtcMicros) -> Result<(), Illegal> {
         let open = self.attempts.iter().any(|attempt| AttemptState::OPEN.contains(&attempt.state));
+        let open = open && !planted(Defect::EndWithoutClosing);
         if self.state == OrderState::PaymentPending && self.ending.is_some() && !open {
             self.go(OrderState::Cancelled)?;
             if self.ending == Some(Ending::Expired) {
@@ -219,6 +227,9 @@ impl Order {
             RefundState::NotFound => Ok(()),
             RefundState::Pending => self.refund_moves(at, status.refund_id, RefundProgress::Submitted, source),
             RefundState::Succeeded => self.refund_moves(at, status.refund_id, RefundProgress::Succeeded, source),
+            RefundState::Failed | RefundState::NeedsManual if planted(Defect::ManualIsArrived) => {
+                self.refund_moves(at, status.refund_id, RefundProgress::Succeeded, source)
+            }
             RefundState::Failed | RefundState::NeedsManual => {
                 self.refund_moves(at, status.refund_id, RefundProgress::Manual, source)
             }
@@ -228,7 +239,8 @@ impl Order {
     fn refund_moves(&mut self, at: UtcMicros, id: RefundId, to: RefundProgress, source: Source) -> Result<(), Illegal> {
         let refund = self.refund_mut(id)?;
         // Arrived money stays arrived, whatever comes late.
-        if refund.state == to || refund.state == RefundProgress::Succeeded {
+        let arrived = refund.state == RefundProgress::Succeeded && !planted(Defect::RefundRegresses);
+        if refund.state == to || arrived {
             return Ok(());
         }
         refund.state = to;

@@ -2,6 +2,7 @@
 
 use super::{Illegal, illegal};
 use crate::{
+    defect::{Defect, planted},
     id::ItemId,
     order::{
         Hold, ItemState, Op, OpenStep, Order, OrderItem, OrderState, SeatChoice, SecondChance, Source, StepEnd,
@@ -26,7 +27,7 @@ impl Order {
             return illegal("a step of another order, or one that is open already");
         }
         if let Op::Commit { item } = key.op {
-            if self.state != OrderState::PaymentProcessing {
+            if self.state != OrderState::PaymentProcessing && !planted(Defect::CommitUnpaid) {
                 return illegal("nothing is booked for good before money arrived");
             }
             let place = self.item_mut(item)?;
@@ -45,6 +46,11 @@ impl Order {
             self.settle(at, SettledBy::Answer, about);
         }
         match end {
+            StepEnd::Unknown { .. } if planted(Defect::BlindRetry) => self.close_step(key).map(|_| ()),
+            StepEnd::Unknown { reason } if planted(Defect::UnknownIsDeclined) => {
+                self.close_step(key)?;
+                self.step_declined(at, key.op, reason)
+            }
             StepEnd::Unknown { .. } => self.step_unknown(at, key),
             StepEnd::NotSent { reason } => {
                 self.close_step(key)?;
@@ -74,6 +80,9 @@ impl Order {
 
     fn step_not_sent(&mut self, at: UtcMicros, op: Op, reason: &Reason) -> Result<(), Illegal> {
         let Some(item) = op.item() else { return Ok(()) };
+        if planted(Defect::UndoForgotten) && matches!(op, Op::Cancel { .. }) {
+            return self.item_cancelled(at, item, Source::Poll);
+        }
         let place = self.item_mut(item)?;
         place.not_sent += 1;
         let exhausted = place.not_sent >= NOT_SENT_MAX;
@@ -120,14 +129,15 @@ impl Order {
     }
 
     fn release_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
-        if !matches!(reason.code, ReasonCode::AlreadyClosed | ReasonCode::NotFound) {
+        let gone = matches!(reason.code, ReasonCode::AlreadyClosed | ReasonCode::NotFound);
+        if !gone {
             self.owe(at, Matter::ReleaseFailed { item }, None);
         }
-        self.released(at, item)
+        self.released(at, item, gone)
     }
 
     fn cancel_declined(&mut self, at: UtcMicros, item: ItemId, reason: &Reason) -> Result<(), Illegal> {
-        if reason.code == ReasonCode::AlreadyClosed {
+        if reason.code == ReasonCode::AlreadyClosed || planted(Defect::RefusedUndoIsDone) {
             return self.item_cancelled(at, item, Source::Poll);
         }
         let place = self.item_mut(item)?;
@@ -147,7 +157,7 @@ impl Order {
             (Op::Hold { item }, StepResult::Flight(flight)) => self.flight_held(at, item, flight),
             (Op::Commit { item }, StepResult::Flight(flight)) => self.flight_booked(at, item, flight),
             (Op::Commit { item }, StepResult::Booking(booking)) => self.booked(at, item, booking),
-            (Op::Release { item }, StepResult::Released) => self.released(at, item),
+            (Op::Release { item }, StepResult::Released) => self.released(at, item, true),
             (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Booking(_)) => {
                 self.item_cancelled(at, item, Source::Poll)
             }
@@ -176,6 +186,9 @@ impl Order {
     }
 
     fn flight_held(&mut self, at: UtcMicros, item: ItemId, flight: &FlightOrder) -> Result<(), Illegal> {
+        if planted(Defect::LateHoldDropped) && self.state != OrderState::Draft {
+            return Ok(());
+        }
         let place = self.item_mut(item)?;
         if place.state != ItemState::Planned {
             return illegal("a hold for an item that is not waiting for one");
@@ -200,7 +213,7 @@ impl Order {
             return self.fail_item(at, item, &reason);
         }
         let place = self.item_mut(item)?;
-        place.state = ItemState::Booked;
+        place.state = if planted(Defect::CommitTwice) { ItemState::Booking } else { ItemState::Booked };
         place.adopt_flight(flight);
         self.pay_supplier(item);
         self.note(at, TimelineKind::Booked, Some(item), Some(flight.total), Some(flight.booking_reference.clone()));
@@ -210,7 +223,11 @@ impl Order {
     fn booked(&mut self, at: UtcMicros, item: ItemId, booking: &Booking) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
         place.supplier_order = Some(booking.booking_id.clone());
-        match booking.state {
+        let state = match booking.state {
+            BookingState::Pending if planted(Defect::PendingIsConfirmed) => BookingState::Confirmed,
+            state => state,
+        };
+        match state {
             BookingState::Confirmed => {
                 place.state = ItemState::Booked;
                 place.reference = Some(booking.reference.clone());
@@ -244,7 +261,7 @@ impl Order {
         }
     }
 
-    fn released(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+    fn released(&mut self, at: UtcMicros, item: ItemId, gone: bool) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
         // A failed item's hold is let go as well; it stays failed.
         if place.state == ItemState::Held {
@@ -252,7 +269,7 @@ impl Order {
         }
         place.hold = place.hold.take().map(|hold| Hold { firm: false, ..hold });
         let reference = place.reference.clone();
-        if matches!(self.second_chance, Some(SecondChance::Trying { .. })) {
+        if gone && matches!(self.second_chance, Some(SecondChance::Trying { .. })) {
             self.item_mut(item)?.want_again();
         }
         self.note(at, TimelineKind::Released, Some(item), None, reference);

@@ -1,0 +1,112 @@
+//! The chain of an order's journal: how rows are written down and how they are hashed, for every driver.
+//!
+//! Each row's hash covers the row and the hash before it, so that a changed, missing or swapped row is found.
+//! Deliberately not here: where rows are kept.
+
+use super::{Fact, Order};
+use crate::{
+    defect::{Defect, planted},
+    id::OrderId,
+    time::UtcMicros,
+};
+use sha2::{Digest, Sha256};
+
+/// Version of the fact encoding this program writes; a newer one is refused, never guessed.
+pub const FORMAT: i64 = 1;
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Position, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: UtcMicros,
+    /// Version of the encoding.
+    pub format: i64,
+    /// The fact, as JSON.
+    pub fact: String,
+    /// SHA-256 over the row and the hash before it.
+    pub hash: Vec<u8>,
+}
+
+/// Why a journal cannot be used. The order is frozen; others go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The chain or a fact does not verify.
+    #[error("journal row {seq}: {why}")]
+    Damaged {
+        /// Row.
+        seq: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A newer version wrote it.
+    #[error("journal format {format}")]
+    Newer {
+        /// That format.
+        format: i64,
+    },
+}
+
+fn damaged(seq: u64, why: impl ToString) -> Unusable {
+    Unusable::Damaged { seq, why: why.to_string() }
+}
+
+/// Writes facts down after row `after` whose hash is `last` (empty for none).
+///
+/// # Errors
+/// [`Unusable::Damaged`] when a fact cannot be written as JSON.
+pub fn rows(order: OrderId, after: u64, last: &[u8], at: UtcMicros, facts: &[Fact]) -> Result<Vec<Row>, Unusable> {
+    let mut hash = last.to_vec();
+    let row = |(seq, fact): (u64, &Fact)| {
+        let text = serde_json::to_string(fact).map_err(|error| damaged(seq, error))?;
+        hash = chained(&hash, order, seq, at, &text);
+        Ok(Row { seq, at, format: FORMAT, fact: text, hash: hash.clone() })
+    };
+    (after + 1..).zip(facts).map(row).collect()
+}
+
+fn chained(last: &[u8], order: OrderId, seq: u64, at: UtcMicros, fact: &str) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    digest.update(last);
+    digest.update(order.to_string());
+    digest.update(seq.to_be_bytes());
+    digest.update(at.0.to_be_bytes());
+    digest.update(FORMAT.to_be_bytes());
+    digest.update(fact);
+    digest.finalize().to_vec()
+}
+
+/// Verifies a whole journal and reads its facts.
+///
+/// # Errors
+/// [`Unusable`] names the first row that does not follow from the ones before it, or cannot be read.
+pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Unusable> {
+    let mut last: &[u8] = &[];
+    let mut facts = Vec::with_capacity(rows.len());
+    for (seq, row) in (1_u64..).zip(rows) {
+        let follows = row.seq == seq && chained(last, order, row.seq, row.at, &row.fact) == row.hash;
+        if row.format > FORMAT {
+            return Err(Unusable::Newer { format: row.format });
+        }
+        if !follows && !planted(Defect::ChainUnverified) {
+            return Err(damaged(seq, "it does not follow from the rows before it"));
+        }
+        facts.push((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(seq, error))?));
+        last = &row.hash;
+    }
+    Ok(facts)
+}
+
+/// The order its facts make.
+///
+/// # Errors
+/// [`Unusable::Damaged`] when a fact does not fit the ones before it, or there is none.
+pub fn replay(facts: &[(UtcMicros, Fact)]) -> Result<Order, Unusable> {
+    let Some(((at, first), rest)) = facts.split_first() else { return Err(damaged(1, "it is empty")) };
+    let order = Order::create(*at, first).map_err(|error| damaged(1, error))?;
+    let apply = |order: Order, (seq, (at, fact)): (u64, &(UtcMicros, Fact))| {
+        order.apply(*at, fact).map_err(|error| damaged(seq, error))
+    };
+    (2_u64..).zip(rest).try_fold(order, apply)
+}

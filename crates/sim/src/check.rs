@@ -1,0 +1,292 @@
+//! What has to hold after every event, and when everything came to rest.
+//!
+//! The checks look at the suppliers' and the channel's own books; of ours they read the journal. Deliberately not here:
+//! anything the order engine itself uses to decide, except to compare it with an independent figure.
+
+use crate::{
+    plan::cny,
+    run::Run,
+    world::{Booking, State},
+};
+use std::collections::BTreeMap;
+use zhiyou_domain::{
+    booking::recipe::recipe,
+    id::ItemId,
+    order::{
+        AttemptState, Fact, ItemState, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter, journal,
+        ledger,
+    },
+    port::payments::{PaymentState, RefundState},
+};
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) rule: &'static str,
+    pub(crate) what: String,
+}
+
+impl Violation {
+    pub(crate) fn new(rule: &'static str, what: &str) -> Self {
+        Self { rule, what: what.to_owned() }
+    }
+}
+
+/// The moves the seeds allow, written down a second time.
+const MOVES: &[(OrderState, &[OrderState])] = {
+    use OrderState::{
+        Cancelled, Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing, RefundRequested,
+        Refunded,
+    };
+    &[
+        (Draft, &[PaymentPending, Cancelled]),
+        (PaymentPending, &[PaymentProcessing, Draft, Cancelled, Failed]),
+        (PaymentProcessing, &[PaymentPending, Confirmed, PartiallyConfirmed, Failed, Cancelled, RefundRequested]),
+        (Confirmed, &[PartiallyConfirmed, RefundRequested, Cancelled]),
+        (PartiallyConfirmed, &[Confirmed, RefundRequested, Cancelled]),
+        (Cancelled, &[PaymentProcessing, RefundRequested]),
+        (Failed, &[RefundRequested]),
+        (RefundRequested, &[Refunded, Confirmed, PartiallyConfirmed, Cancelled]),
+        (Refunded, &[]),
+    ]
+};
+
+fn fail(run: &mut Run, rule: &'static str, what: impl AsRef<str>) {
+    run.violations.push(Violation::new(rule, what.as_ref()));
+}
+
+/// After every fact: the snapshot is a legal successor, and money adds up.
+pub(crate) fn written(run: &mut Run) {
+    let Some(driver) = &run.driver else { return };
+    let order = driver.order.clone();
+    if usize::try_from(order.version) != Ok(run.journal.rows.len()) {
+        fail(run, "I6", "the snapshot and the journal have different lengths");
+    }
+    if order.state == OrderState::Failed {
+        fail(run, "I11", "an order is shown as failed while its money is not on its way back");
+    }
+    let before = run.last_state.replace(order.state);
+    let allowed = |from| MOVES.iter().any(|(state, to)| *state == from && to.contains(&order.state));
+    if before.is_some_and(|from| from != order.state && !allowed(from)) {
+        fail(run, "I6", format!("{before:?} became {:?}", order.state));
+    }
+    match (ledger::position(&order, run.ours()), cart::money_map(&order)) {
+        (Ok(told), Ok(map)) => {
+            let told = [told.paid, told.held, told.committed, told.refund_in_transit, told.returned].map(|f| f.amount);
+            let reckoned = [map.paid, map.held, map.committed, map.refund_in_transit, map.refunded];
+            if told != reckoned {
+                fail(run, "I2", format!("ledger {told:?} and states {reckoned:?} differ"));
+            }
+            if map.held.minor() < 0 {
+                fail(run, "I2", "more was passed on than was paid");
+            }
+        }
+        _ => fail(run, "I2", "amounts do not add up"),
+    }
+}
+
+/// Before an effect: its intent is in the journal, and its outcome is not.
+pub(crate) fn intent_exists(run: &mut Run, key: &StepKey) {
+    let Ok(facts) = journal::verify(run.journal.order, &run.journal.rows) else { return };
+    let mut open = false;
+    for (_, fact) in &facts {
+        match fact {
+            Fact::StepStarted { key: started } if started == key => open = true,
+            // A channel knows a merchant number once: asking again, even late, is the same request.
+            Fact::StepEnded { .. } if key.op.item().is_none() => {}
+            Fact::StepEnded { key: ended, end } if ended == key && !matches!(end, StepEnd::Unknown { .. }) => {
+                open = false;
+            }
+            _ => {}
+        }
+    }
+    if !open {
+        fail(run, "I9", format!("{:?} reached its provider without an open intent", key.op));
+    }
+}
+
+/// What the traveller agreed to must still be so.
+pub(crate) fn consented(run: &mut Run, order: &Order, fact: &Fact) {
+    if let Fact::Confirmed { total, .. } = fact {
+        let now = run.ours();
+        if cart::cart_items(order).any(|item| item.lapses_at().is_none_or(|lapse| lapse <= now)) {
+            fail(run, "SG-31", "a cart past its time was confirmed");
+        }
+        let prices: i64 = cart::cart_items(order).filter_map(|item| item.price()).map(|price| price.minor()).sum();
+        if prices != total.minor() {
+            fail(run, "SG-30", "the confirmed total is not the sum of the prices");
+        }
+    }
+}
+
+/// After every event.
+pub(crate) fn always(run: &mut Run) {
+    let now = run.now;
+    let mut live: BTreeMap<ItemId, usize> = BTreeMap::new();
+    run.world.bookings.iter().filter(|b| b.live(now)).for_each(|b| *live.entry(b.item).or_insert(0) += 1);
+    if live.values().any(|count| *count > 1) {
+        fail(run, "I1", "an item is booked twice at its supplier");
+    }
+    let booked: i64 = run.world.bookings.iter().filter(|b| b.paid).map(|b| b.price.minor()).sum();
+    if booked > 0 && run.taken_minor() == 0 {
+        fail(run, "I3", "something was booked before money arrived");
+    }
+    for payment in run.world.payments.values() {
+        let gone: i64 = payment.refunds.values().map(|(amount, _)| amount.minor()).sum();
+        if gone > payment.amount.minor() {
+            run.violations.push(Violation::new("I5", "more went back than came"));
+            return;
+        }
+    }
+    debts_are_shown(run);
+}
+
+/// An outcome that stayed unknown past its deadline is in the register.
+fn debts_are_shown(run: &mut Run) {
+    let Some(driver) = run.driver.as_ref().filter(|_| !run.journal.disk_full && run.ours() == run.now) else { return };
+    let overdue = |step: &&zhiyou_domain::order::OpenStep| {
+        // A driver may be away for ten minutes, and a clock may just have been put right.
+        let late = step.started_at.plus_minutes(recipe(step.key.op).debt_after_min + 180);
+        let shown = driver.order.open_debts().any(|d| matches!(&d.matter, Matter::OutcomeUnknown { key } if *key == step.key));
+        step.unknown && late < run.now && !shown
+    };
+    let missing = driver.order.open_steps.iter().find(overdue).map(|step| format!("{:?}", step.key.op));
+    if let Some(op) = missing {
+        fail(run, "I7", format!("{op} is unknown for hours and nobody was told"));
+    }
+}
+
+/// When nothing but time is left.
+pub(crate) fn at_rest(run: &mut Run) {
+    let order = match run.journal.load() {
+        Ok(_) if run.flipped => return fail(run, "SG-50", "a flipped bit was not found"),
+        Err(_) if run.flipped => return,
+        Err(error) => return fail(run, "I6", format!("the journal does not replay: {error}")),
+        Ok(order) => order,
+    };
+    match &run.driver {
+        Some(driver) if driver.order == order => {}
+        Some(_) => fail(run, "I6", "the snapshot is not what the journal says"),
+        None => return fail(run, "I7", "nobody is running at the end"),
+    }
+    let mismatch = order.open_debts().any(|debt| debt.matter == Matter::AmountMismatch);
+    if order.is_live() && !mismatch {
+        fail(run, "I7", format!("stuck in {} with {:?}", order.state.word(), order.open_steps));
+        return;
+    }
+    // Money nobody could reconcile waits for a person; everything else must agree.
+    if !mismatch {
+        books_agree(run, &order);
+        money_agrees(run, &order);
+    } else if !run.misreported {
+        fail(run, "SG-27", "an amount mismatch nobody caused");
+    }
+    consent_held(run, &order);
+    steps_ended_once(run);
+}
+
+fn books_agree(run: &mut Run, order: &Order) {
+    let now = run.now;
+    let ours: Vec<(ItemId, Option<String>)> = order
+        .items
+        .iter()
+        .filter(|item| ItemState::BOOKED.contains(&item.state))
+        .map(|item| (item.wanted.id, item.supplier_order.clone()))
+        .collect();
+    for (item, id) in &ours {
+        let there = run.world.bookings.iter().any(|b| Some(&b.id) == id.as_ref() && b.live(now) && b.state == State::Booked);
+        if !there {
+            fail(run, "I4", format!("{item} is confirmed and its supplier has no live booking"));
+        }
+    }
+    let debts: Vec<ItemId> = order.debts.iter().filter_map(|debt| debt.matter.item()).collect();
+    let unknown = |booking: &&Booking| {
+        let known = ours.iter().any(|(_, id)| id.as_ref() == Some(&booking.id));
+        booking.live(now) && !known && !debts.contains(&booking.item)
+    };
+    if let Some(booking) = run.world.bookings.iter().find(unknown).cloned() {
+        fail(run, "I12", format!("the supplier has {:?} {} that we do not know of", booking.state, booking.reference));
+    }
+    for item in order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)) {
+        let lost = |id: &ItemId| {
+            order.item(*id).is_some_and(|earlier| {
+                matches!(earlier.state, ItemState::Failed | ItemState::Expired | ItemState::Planned | ItemState::Held)
+            })
+        };
+        if item.wanted.after.iter().any(lost) {
+            fail(run, "SG-11", "an item is booked without what it comes after");
+        }
+    }
+}
+
+fn money_agrees(run: &mut Run, order: &Order) {
+    for (id, payment) in run.world.payments.clone() {
+        let ours = order.attempt(id).map(|attempt| attempt.state);
+        let (there, here) = (payment.state == PaymentState::Captured, ours == Some(AttemptState::Captured));
+        if there != here {
+            fail(run, "I12", format!("the channel says {:?} of a payment, we say {ours:?}", payment.state));
+        }
+        for (refund, (amount, state)) in &payment.refunds {
+            let ours = order.refunds.iter().find(|known| known.id == *refund);
+            let same = ours.is_some_and(|known| {
+                known.amount == *amount && (known.state == RefundProgress::Succeeded) == (*state == RefundState::Succeeded)
+            });
+            if !same {
+                fail(run, "I12", format!("refund {refund}: the channel says {state:?}, we say {ours:?}"));
+            }
+        }
+    }
+    let returned: i64 = run
+        .world
+        .payments
+        .values()
+        .flat_map(|payment| payment.refunds.values())
+        .filter(|(_, state)| *state == RefundState::Succeeded)
+        .map(|(amount, _)| amount.minor())
+        .sum();
+    let kept: i64 = run.world.bookings.iter().map(|booking| booking.kept_minor(run.now)).sum();
+    let (taken, now) = (run.taken_minor(), run.now);
+    if taken - returned != kept {
+        fail(
+            run,
+            "I2",
+            format!("taken {}, returned {}, but suppliers have {} at {}", cny(taken), cny(returned), cny(kept), now.0),
+        );
+    }
+}
+
+/// What the traveller ended is not booked, and what was booked cost what was agreed.
+fn consent_held(run: &mut Run, order: &Order) {
+    let Ok(facts) = journal::verify(run.journal.order, &run.journal.rows) else { return };
+    let ended = facts.iter().any(|(_, fact)| matches!(fact, Fact::CancelRequested));
+    let stands = matches!(order.state, OrderState::Confirmed | OrderState::PartiallyConfirmed);
+    if ended && stands {
+        fail(run, "SG-39", "the traveller ended it and it was booked all the same");
+    }
+    let agreed = order.confirmed.as_ref().map_or(0, |confirmed| confirmed.total.minor());
+    let paid: i64 = run.world.bookings.iter().filter(|b| b.paid).map(|b| b.price.minor()).sum();
+    if paid > agreed {
+        fail(run, "SG-30", format!("{} was agreed to and {} was booked", cny(agreed), cny(paid)));
+    }
+}
+
+fn steps_ended_once(run: &mut Run) {
+    let Ok(facts) = journal::verify(run.journal.order, &run.journal.rows) else { return };
+    let mut open: BTreeMap<StepKey, bool> = BTreeMap::new();
+    for (_, fact) in facts {
+        match fact {
+            Fact::StepStarted { key } => {
+                open.insert(key, true);
+            }
+            Fact::StepEnded { key, end } if !matches!(end, StepEnd::Unknown { .. }) => {
+                if open.insert(key, false) != Some(true) {
+                    return fail(run, "I9", "a step ended twice");
+                }
+            }
+            _ => {}
+        }
+    }
+    if open.values().any(|open| *open) {
+        fail(run, "I9", "a step never ended");
+    }
+}

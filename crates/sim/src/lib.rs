@@ -1,0 +1,134 @@
+//! Seeded simulation: whole lives of orders with the real decisions of [`zhiyou_domain`], a journal in memory, a virtual
+//! clock, and a world that loses, doubles, delays, declines and forgets.
+//!
+//! Deliberately not here: the engine, a database, and time that passes.
+
+mod answers;
+mod check;
+mod cover;
+mod driver;
+mod journal;
+mod plan;
+mod run;
+mod world;
+
+use cover::Cover;
+use std::collections::BTreeMap;
+use zhiyou_domain::defect::{self, Defect};
+
+/// What a range of seeds gave.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Seeds run.
+    pub seeds: u64,
+    /// Facts written.
+    pub facts: u64,
+    /// First seed and text of each broken rule.
+    pub broken: BTreeMap<&'static str, (u64, String)>,
+    /// Seeds with a broken rule.
+    pub failed: u64,
+    /// Orders by the state they ended in.
+    pub ends: BTreeMap<&'static str, u64>,
+    cover: Cover,
+}
+
+/// Runs seeds `from .. from + count`; with a defect planted, until it is found.
+#[must_use]
+pub fn seeds(from: u64, count: u64, planted: Option<Defect>) -> Report {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = u64::try_from(threads).unwrap_or(1);
+    let found = std::sync::atomic::AtomicBool::new(false);
+    let part = |index: u64| {
+        defect::plant(planted);
+        let mut report = Report::default();
+        for seed in (from + index..from + count).step_by(usize::try_from(threads).unwrap_or(1)) {
+            if planted.is_some() && found.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            report.one(seed);
+            if planted.is_some() && report.failed > 0 {
+                found.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        report
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|index| scope.spawn(move || part(index))).collect();
+        let mut whole = Report::default();
+        running.into_iter().filter_map(|thread| thread.join().ok()).for_each(|part| whole.add(part));
+        whole
+    })
+}
+
+/// Runs one seed; returns a digest of everything that was written and done, and what was broken.
+#[must_use]
+pub fn seed(seed: u64) -> (String, Vec<String>) {
+    let mut run = run::Run::new(seed);
+    run.live();
+    (run.digest(), run.violations.iter().map(|broken| format!("{}: {}", broken.rule, broken.what)).collect())
+}
+
+/// The journal of one seed as text, a line per fact.
+#[must_use]
+pub fn trace(seed: u64) -> String {
+    let mut run = run::Run::new(seed);
+    run.live();
+    let mut text = format!("{:?}\n", run.plan);
+    for row in &run.journal.rows {
+        text.push_str(&format!("{:>4} {} {}\n", row.seq, row.at.to_rfc3339(), row.fact));
+    }
+    run.world.bookings.iter().for_each(|booking| text.push_str(&format!("{booking:?}\n")));
+    run.world.payments.iter().for_each(|payment| text.push_str(&format!("{payment:?}\n")));
+    run.violations.iter().for_each(|broken| text.push_str(&format!("{}: {}\n", broken.rule, broken.what)));
+    text
+}
+
+impl Report {
+    fn one(&mut self, seed: u64) {
+        let mut run = run::Run::new(seed);
+        run.live();
+        self.seeds += 1;
+        self.facts += u64::try_from(run.journal.rows.len()).unwrap_or(0);
+        self.cover.add(&run.cover);
+        let end = match &run.driver {
+            _ if run.frozen => "frozen",
+            Some(driver) => driver.order.state.word(),
+            None => "nobody",
+        };
+        *self.ends.entry(end).or_insert(0) += 1;
+        if !run.violations.is_empty() {
+            self.failed += 1;
+        }
+        for broken in run.violations {
+            self.note(broken.rule, seed, broken.what);
+        }
+    }
+
+    fn note(&mut self, rule: &'static str, seed: u64, what: String) {
+        let first = self.broken.entry(rule).or_insert_with(|| (seed, what.clone()));
+        if seed < first.0 {
+            *first = (seed, what);
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        self.facts += other.facts;
+        self.failed += other.failed;
+        self.cover.add(&other.cover);
+        other.ends.into_iter().for_each(|(end, count)| *self.ends.entry(end).or_insert(0) += count);
+        other.broken.into_iter().for_each(|(rule, (seed, what))| self.note(rule, seed, what));
+    }
+
+    /// Fault × state, with the cells that were never hit marked.
+    #[must_use]
+    pub fn coverage(&self) -> String {
+        self.cover.table()
+    }
+
+    /// Number of cells that could have been hit and were not.
+    #[must_use]
+    pub fn empty_cells(&self) -> usize {
+        self.cover.empty().len()
+    }
+}

@@ -1,0 +1,427 @@
+//! The outside world: suppliers that remember what they really hold and book, and a payment channel.
+//!
+//! Suppliers have no idempotency keys, as real ones do not: doing the same thing twice books it twice. The channel knows
+//! a merchant number once. Deliberately not here: what gets lost on the way (see [`crate::run`]).
+
+use crate::plan::{ItemPlan, Kind, Plan, cny};
+use std::collections::BTreeMap;
+use zhiyou_domain::{
+    id::{AttemptId, ItemId, RefundId},
+    money::Money,
+    order::{ItemCancelQuote, Offer, Op, Order, StepKey, StepResult},
+    policy::{Confidence, Fee, Terms, Tier},
+    port::{
+        Outcome, Reason, ReasonCode, activities::ActivityOption, bookings::*, cars::CarRate, flights::*, hotels::*,
+        payments::*,
+    },
+    time::{UtcMicros, ZonedCivil},
+};
+
+/// How long offers and checked prices live, minutes; and firm holds.
+const OFFER_MIN: i64 = 40;
+const HOLD_MIN: i64 = 24 * 60;
+
+/// What a supplier has under one of our references.
+#[derive(Debug, Clone)]
+pub(crate) struct Booking {
+    pub(crate) id: String,
+    pub(crate) item: ItemId,
+    pub(crate) reference: String,
+    pub(crate) state: State,
+    pub(crate) price: Money,
+    /// What the supplier gave back.
+    pub(crate) returned: Money,
+    /// Whether it was ever booked for good: from then on the supplier has its price.
+    pub(crate) paid: bool,
+    hold_expires: UtcMicros,
+    /// When a pending booking is decided, and whether in our favour.
+    decided: Option<(UtcMicros, bool)>,
+}
+
+/// Where it stands at the supplier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Held,
+    Booked,
+    Cancelled,
+}
+
+/// A payment at the channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Payment {
+    pub(crate) amount: Money,
+    pub(crate) state: PaymentState,
+    pub(crate) refunds: BTreeMap<RefundId, (Money, RefundState)>,
+    /// Whether the channel reports another amount than it took.
+    pub(crate) misreports: bool,
+}
+
+/// Suppliers and the channel.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) bookings: Vec<Booking>,
+    pub(crate) payments: BTreeMap<AttemptId, Payment>,
+    next: u64,
+}
+
+fn no<T>(code: ReasonCode) -> Outcome<T> {
+    Outcome::Declined(Reason::new(code, "scripted"))
+}
+
+impl World {
+    fn fresh(&mut self, prefix: &str) -> String {
+        self.next += 1;
+        format!("{prefix}_{}", self.next)
+    }
+
+    /// What is offered for an item now; `factor` is the price in per mille of the plan's.
+    pub(crate) fn offer(&mut self, item: &ItemPlan, now: UtcMicros, factor: i64) -> Offer {
+        let total = cny(item.price_minor * factor / 1_000);
+        let expires_at_us = now.plus_minutes(OFFER_MIN);
+        let id = self.fresh("off");
+        let at = |hour| ZonedCivil {
+            local: crate::plan::day(item.index).at(hour, 0, 0, 0),
+            zone: "Asia/Shanghai".to_owned(),
+        };
+        match item.kind {
+            Kind::Flight => {
+                let airport = |iata: &str, city: &str| Airport {
+                    iata: iata.to_owned(),
+                    name: iata.to_owned(),
+                    city: city.to_owned(),
+                };
+                Offer::Flight(FlightOffer {
+                    offer_id: id,
+                    owner_name: "Sim Air".to_owned(),
+                    owner_code: "ZZ".to_owned(),
+                    segments: vec![FlightSegment {
+                        segment_id: "seg".to_owned(),
+                        flight_number: "ZZ1".to_owned(),
+                        origin: airport("PEK", "Beijing"),
+                        destination: airport("SHA", "Shanghai"),
+                        departs: at(7),
+                        arrives: at(9),
+                        duration_min: 120,
+                        aircraft: None,
+                    }],
+                    passenger_ids: vec!["pas".to_owned()],
+                    total,
+                    expires_at_us,
+                    holdable: item.holdable,
+                    refund: FlightTerms::Allowed { fee: Some(cny(item.fee_minor)) },
+                    change: FlightTerms::NotStated,
+                })
+            }
+            Kind::Hotel => Offer::Hotel(HotelRate {
+                rate_id: id,
+                hotel_name: "Inn".to_owned(),
+                address: "Street".to_owned(),
+                room_name: "Room".to_owned(),
+                board: Board::RoomOnly,
+                total,
+                due_at_hotel: cny(0),
+                terms: terms(item),
+                expires_at_us,
+            }),
+            Kind::Car => Offer::Car(CarRate {
+                rate_id: id,
+                company: "Wheels".to_owned(),
+                car_name: "Small".to_owned(),
+                acriss: "ECMR".to_owned(),
+                pick_up_place: "SHA".to_owned(),
+                total,
+                terms: terms(item),
+                expires_at_us,
+            }),
+            Kind::Activity => Offer::Activity(ActivityOption {
+                product_code: "P1".to_owned(),
+                option_code: id,
+                title: "Walk".to_owned(),
+                meeting_point: None,
+                starts: at(12),
+                duration_min: 60,
+                adults: 1,
+                total,
+                terms: terms(item),
+            }),
+        }
+    }
+
+    pub(crate) fn quote(&mut self, item: &ItemPlan, offer: &Offer, now: UtcMicros) -> Quote {
+        Quote {
+            quote_id: self.fresh("quo"),
+            total: offer.total(),
+            terms: terms(item),
+            expires_at_us: now.plus_minutes(OFFER_MIN + 20),
+            kept: item.kind == Kind::Activity && item.holdable,
+        }
+    }
+
+    /// Carries an effect out. Whether the answer arrives is somebody else's business.
+    pub(crate) fn act(&mut self, plan: &Plan, order: &Order, key: &StepKey, now: UtcMicros) -> Outcome<StepResult> {
+        match key.op {
+            Op::Hold { item } => self.hold(plan, order, item, key, now),
+            Op::Commit { item } => self.commit(plan, order, item, key, now),
+            Op::Release { item } => self.release(order, item),
+            Op::Cancel { item } => self.cancel(plan, order, item, now),
+            Op::OpenPayment { attempt } => self.open(order, attempt),
+            Op::ClosePayment { attempt } => self.close(attempt),
+            Op::Refund { refund } => self.refund(order, refund),
+        }
+    }
+
+    fn hold(&mut self, plan: &Plan, order: &Order, id: ItemId, key: &StepKey, now: UtcMicros) -> Outcome<StepResult> {
+        let Some((place, Some(offer))) = order.item(id).map(|place| (place, &place.offer)) else {
+            return no(ReasonCode::InvalidRequest);
+        };
+        if offer.expires_at() <= now {
+            return no(ReasonCode::OfferExpired);
+        }
+        if plan.item(place.wanted.id).is_some_and(|item| !item.holdable) {
+            return no(ReasonCode::NotHoldable);
+        }
+        let booking = self.book(id, key, offer.total(), State::Held, now);
+        Outcome::Done(StepResult::Flight(flight(&booking, offer.total())))
+    }
+
+    fn book(&mut self, item: ItemId, key: &StepKey, price: Money, state: State, now: UtcMicros) -> Booking {
+        let booking = Booking {
+            id: self.fresh("bok"),
+            item,
+            reference: key.reference(),
+            state,
+            price,
+            returned: cny(0),
+            paid: state == State::Booked,
+            hold_expires: now.plus_minutes(HOLD_MIN),
+            decided: None,
+        };
+        self.bookings.push(booking.clone());
+        booking
+    }
+
+    fn commit(&mut self, plan: &Plan, order: &Order, id: ItemId, key: &StepKey, now: UtcMicros) -> Outcome<StepResult> {
+        let (Some(place), Some(item)) = (order.item(id), plan.item(id)) else { return no(ReasonCode::InvalidRequest) };
+        let (Some(offer), Some(hold)) = (&place.offer, &place.hold) else { return no(ReasonCode::InvalidRequest) };
+        if let (Offer::Flight(_), true) = (offer, hold.firm) {
+            let held = self.bookings.iter_mut().find(|held| Some(&held.id) == place.supplier_order.as_ref());
+            let Some(held) = held else { return no(ReasonCode::NotFound) };
+            return match held.state {
+                State::Held if held.hold_expires > now => {
+                    held.state = State::Booked;
+                    held.paid = true;
+                    Outcome::Done(StepResult::Flight(flight(held, hold.price)))
+                }
+                State::Held | State::Cancelled => no(ReasonCode::OfferExpired),
+                State::Booked => no(ReasonCode::AlreadyPaid),
+            };
+        }
+        if hold.expires_at <= now {
+            return no(ReasonCode::OfferExpired);
+        }
+        let mut booking = self.book(id, key, hold.price, State::Booked, now);
+        if matches!(offer, Offer::Flight(_)) {
+            return Outcome::Done(StepResult::Flight(flight(&booking, hold.price)));
+        }
+        if item.decides_later {
+            booking.decided = Some((now.plus_minutes(20), item.fee_minor % 3 != 0));
+            if let Some(stored) = self.bookings.last_mut() {
+                stored.decided = booking.decided;
+            }
+        }
+        Outcome::Done(StepResult::Booking(self.told(&booking, item, now)))
+    }
+
+    fn release(&mut self, order: &Order, id: ItemId) -> Outcome<StepResult> {
+        let wanted = order.item(id).and_then(|place| place.supplier_order.clone());
+        let held = self.bookings.iter_mut().find(|held| Some(&held.id) == wanted.as_ref());
+        match held {
+            Some(held) if held.state == State::Held => {
+                held.state = State::Cancelled;
+                Outcome::Done(StepResult::Released)
+            }
+            Some(_) => no(ReasonCode::AlreadyClosed),
+            None => no(ReasonCode::NotFound),
+        }
+    }
+
+    fn cancel(&mut self, plan: &Plan, order: &Order, id: ItemId, now: UtcMicros) -> Outcome<StepResult> {
+        let wanted = order.item(id).and_then(|place| place.supplier_order.clone());
+        let booking = self.bookings.iter_mut().find(|booking| Some(&booking.id) == wanted.as_ref());
+        match (booking, plan.item(id)) {
+            (Some(booking), Some(item)) if booking.live(now) && booking.state == State::Booked => {
+                booking.state = State::Cancelled;
+                booking.returned = returned(item, booking.price);
+                Outcome::Done(StepResult::Cancelled { refund: Some(booking.returned) })
+            }
+            (Some(_), _) => no(ReasonCode::AlreadyClosed),
+            (None, _) => no(ReasonCode::NotFound),
+        }
+    }
+
+    fn open(&mut self, order: &Order, id: AttemptId) -> Outcome<StepResult> {
+        let Some(attempt) = order.attempt(id) else { return no(ReasonCode::InvalidRequest) };
+        let payment = self.payments.entry(id).or_insert_with(|| Payment {
+            amount: attempt.amount,
+            state: PaymentState::RequiresAction,
+            refunds: BTreeMap::new(),
+            misreports: false,
+        });
+        if payment.state == PaymentState::Closed {
+            return no(ReasonCode::AlreadyClosed);
+        }
+        let action = PaymentAction::Qr { content: "weixin://wxpay/bizpayurl?pr=sim".to_owned() };
+        Outcome::Done(StepResult::PaymentOpened(PaymentIntent { attempt_id: id, action, expires_at_us: attempt.pay_by }))
+    }
+
+    fn close(&mut self, id: AttemptId) -> Outcome<StepResult> {
+        match self.payments.get_mut(&id) {
+            Some(payment) if payment.state == PaymentState::Captured => no(ReasonCode::AlreadyPaid),
+            Some(payment) => {
+                payment.state = PaymentState::Closed;
+                Outcome::Done(StepResult::Payment(self.payment(id)))
+            }
+            // A channel lets a number be closed that it never heard of; the number is then used up.
+            None => {
+                let (amount, state) = (cny(0), PaymentState::Closed);
+                let payment = Payment { amount, state, refunds: BTreeMap::new(), misreports: false };
+                self.payments.insert(id, payment);
+                Outcome::Done(StepResult::Payment(self.payment(id)))
+            }
+        }
+    }
+
+    fn refund(&mut self, order: &Order, id: RefundId) -> Outcome<StepResult> {
+        let Some(wanted) = order.refunds.iter().find(|refund| refund.id == id) else {
+            return no(ReasonCode::InvalidRequest);
+        };
+        let Some(payment) = self.payments.get_mut(&wanted.attempt) else { return no(ReasonCode::NotFound) };
+        let gone: i64 = payment.refunds.values().map(|(amount, _)| amount.minor()).sum();
+        if payment.state != PaymentState::Captured
+            || !payment.refunds.contains_key(&id) && gone + wanted.amount.minor() > payment.amount.minor()
+        {
+            return no(ReasonCode::NotAllowed);
+        }
+        let (amount, state) = payment.refunds.entry(id).or_insert((wanted.amount, RefundState::Pending));
+        Outcome::Done(StepResult::Refund(RefundStatus { refund_id: id, state: *state, amount: *amount }))
+    }
+
+    pub(crate) fn payment(&self, id: AttemptId) -> PaymentStatus {
+        let (state, captured) = match self.payments.get(&id) {
+            Some(payment) if payment.state == PaymentState::Captured => {
+                let amount = payment.amount.minor() + i64::from(payment.misreports);
+                (payment.state, Some(cny(amount)))
+            }
+            Some(payment) => (payment.state, None),
+            None => (PaymentState::NotFound, None),
+        };
+        let transaction_id = captured.map(|_| format!("tx-{}", id.bare()));
+        PaymentStatus { attempt_id: id, state, transaction_id, captured, paid_at_us: None }
+    }
+
+    pub(crate) fn refund_status(&self, id: RefundId) -> RefundStatus {
+        let known = self.payments.values().find_map(|payment| payment.refunds.get(&id));
+        let (amount, state) = known.copied().unwrap_or((cny(0), RefundState::NotFound));
+        RefundStatus { refund_id: id, state, amount }
+    }
+
+    /// What a supplier finds under our reference.
+    pub(crate) fn find(&self, reference: &str) -> Option<&Booking> {
+        let mut found: Vec<&Booking> = self.bookings.iter().filter(|booking| booking.reference == reference).collect();
+        // Of several, one that lives counts.
+        found.sort_by_key(|booking| booking.state == State::Cancelled);
+        found.first().copied()
+    }
+
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Booking> {
+        self.bookings.iter().find(|booking| booking.id == id)
+    }
+
+    /// A booking in the words of the port.
+    pub(crate) fn told(&self, booking: &Booking, item: &ItemPlan, now: UtcMicros) -> zhiyou_domain::port::bookings::Booking {
+        zhiyou_domain::port::bookings::Booking {
+            booking_id: booking.id.clone(),
+            reference: format!("REF-{}", booking.id),
+            state: match (booking.state, booking.decided) {
+                (State::Cancelled, _) => BookingState::Cancelled,
+                (_, Some((at, _))) if now < at => BookingState::Pending,
+                (_, Some((_, false))) => BookingState::Rejected,
+                (State::Booked | State::Held, _) => BookingState::Confirmed,
+            },
+            total: booking.price,
+            terms: terms(item),
+            refunded: (booking.state == State::Cancelled).then_some(booking.returned),
+            instructions: None,
+        }
+    }
+
+    pub(crate) fn flight(&self, booking: &Booking, now: UtcMicros) -> FlightOrder {
+        let mut told = flight(booking, booking.price);
+        if booking.state == State::Held && booking.hold_expires <= now {
+            told.state = FlightOrderState::Expired;
+        }
+        told
+    }
+
+    pub(crate) fn cancel_quote(&self, item: &ItemPlan, price: Money, now: UtcMicros) -> ItemCancelQuote {
+        ItemCancelQuote {
+            cancellation_id: (item.kind == Kind::Flight).then(|| "can".to_owned()),
+            refund: returned(item, price),
+            expires_at: now.plus_minutes(60),
+            confidence: Confidence::Quoted,
+        }
+    }
+
+    /// A supplier cancels on its own; returns what it gives back.
+    pub(crate) fn supplier_cancels(&mut self, id: &str, returns: bool) -> Option<Money> {
+        let booking = self.bookings.iter_mut().find(|booking| booking.id == id && booking.state == State::Booked)?;
+        booking.state = State::Cancelled;
+        booking.returned = if returns { booking.price } else { cny(0) };
+        Some(booking.returned)
+    }
+}
+
+impl Booking {
+    /// What the supplier has of it.
+    pub(crate) fn kept_minor(&self, now: UtcMicros) -> i64 {
+        let rejected = matches!(self.decided, Some((at, false)) if at <= now);
+        if self.paid && !rejected { self.price.minor() - self.returned.minor() } else { 0 }
+    }
+
+    /// Whether the supplier holds or books it for us.
+    pub(crate) fn live(&self, now: UtcMicros) -> bool {
+        match self.state {
+            State::Held => self.hold_expires > now,
+            State::Booked => !matches!(self.decided, Some((at, false)) if at <= now),
+            State::Cancelled => false,
+        }
+    }
+}
+
+fn returned(item: &ItemPlan, price: Money) -> Money {
+    cny((price.minor() - item.fee_minor).max(0))
+}
+
+fn terms(item: &ItemPlan) -> Terms {
+    let fee = if item.fee_minor == 0 { Fee::Free } else { Fee::Fixed { amount: cny(item.fee_minor) } };
+    let anchor = ZonedCivil { local: crate::plan::day(item.index).at(0, 0, 0, 0), zone: "Asia/Shanghai".to_owned() };
+    Terms::Stated { tiers: vec![Tier { anchor, offset_min: 0, fee }] }
+}
+
+fn flight(booking: &Booking, total: Money) -> FlightOrder {
+    FlightOrder {
+        order_id: booking.id.clone(),
+        booking_reference: format!("PNR-{}", booking.id),
+        state: match booking.state {
+            State::Held => FlightOrderState::Held,
+            State::Booked => FlightOrderState::Ticketed,
+            State::Cancelled => FlightOrderState::Cancelled,
+        },
+        total,
+        hold_expires_at_us: (booking.state == State::Held).then_some(booking.hold_expires),
+        price_guaranteed_until_us: None,
+        documents: Vec::new(),
+        seats: Vec::new(),
+        loyalty: Vec::new(),
+    }
+}
