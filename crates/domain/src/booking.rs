@@ -261,7 +261,10 @@ fn second_chance(order: &Order, now: UtcMicros, decision: &mut Decision) {
         match (&item.offer, item.state) {
             (_, ItemState::Held) if item.is_kept_for_us() => release(order, item, decision),
             // A checked price that lapsed meanwhile: the time is too short.
-            (_, ItemState::Held) => decision.actions.push(Action::Record(Fact::SecondChanceRefused)),
+            (_, ItemState::Held) if order.open_steps.is_empty() => {
+                decision.actions.push(Action::Record(Fact::SecondChanceRefused));
+            }
+            (_, ItemState::Held) => {}
             (None, _) => decision.read(Read::FindAgain { item: id }),
             (Some(offer), _) => gather(order, item, offer, decision),
         }
@@ -510,7 +513,15 @@ fn finish_unwind(order: &Order, decision: &mut Decision) {
 /// Asks about every payment and refund that is still under way, whatever the order's state: with all notifications
 /// lost, the end is the same.
 fn watch_money(order: &Order, decision: &mut Decision) {
+    let paid_by = cart::paying_attempt(order).map(|attempt| attempt.id);
     for attempt in &order.attempts {
+        let close = Op::ClosePayment { attempt: attempt.id };
+        let opening = order.is_open(Op::OpenPayment { attempt: attempt.id });
+        let second = paid_by.is_some() && AttemptState::OPEN.contains(&attempt.state) && !attempt.mismatch;
+        // Paid once is enough: no other code of this order stays payable.
+        if second && !opening && !order.is_open(close) {
+            decision.actions.push(Action::Start(StepKey { order: order.id, op: close, n: 1 }));
+        }
         let closed_without_money = matches!(attempt.state, AttemptState::RequiresAction | AttemptState::Processing);
         if closed_without_money && !attempt.mismatch && !planted(Defect::PaymentsNotAsked) {
             decision.read(Read::QueryPayment { attempt: attempt.id });

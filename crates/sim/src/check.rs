@@ -207,7 +207,11 @@ fn books_agree(run: &mut Run, order: &Order) {
     if let Some(booking) = run.world.bookings.iter().find(unknown).cloned() {
         fail(run, "I12", format!("the supplier has {:?} {} that we do not know of", booking.state, booking.reference));
     }
-    for item in order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)) {
+    let stands = |item: &&zhiyou_domain::order::OrderItem| {
+        // What could not be cancelled is kept, and is a debt.
+        ItemState::BOOKED.contains(&item.state) && !debts.contains(&item.wanted.id)
+    };
+    for item in order.items.iter().filter(stands) {
         let lost = |id: &ItemId| {
             order.item(*id).is_some_and(|earlier| {
                 matches!(earlier.state, ItemState::Failed | ItemState::Expired | ItemState::Planned | ItemState::Held)

@@ -54,7 +54,8 @@ impl Fault {
             Self::SupplierCancels => matches!(state, Confirmed | PartiallyConfirmed),
             Self::WrongAmount => matches!(state, PaymentPending),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
-            Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft),
+            // After a whole refund only late money is told of, and that until it is heard.
+            Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft | Refunded),
             Self::RequestLost | Self::AnswerLost | Self::AnswerLate | Self::NotSent => {
                 !matches!(state, Confirmed | Refunded)
             }

@@ -231,6 +231,9 @@ impl Order {
         if !matches!(self.second_chance, Some(SecondChance::Trying { .. })) {
             return illegal("nothing is looked for again");
         }
+        if !self.open_steps.is_empty() {
+            return illegal("a hold that is being made again is waited for");
+        }
         self.second_chance = Some(SecondChance::Refused);
         for item in self.items.iter_mut().filter(|item| !item.is_kept_for_us()) {
             if matches!(item.state, ItemState::Planned | ItemState::Held) {

@@ -90,6 +90,11 @@ impl Order {
     ) -> Result<(), Illegal> {
         match status.state {
             PaymentState::Captured => self.captured(at, status, source),
+            // Told by a notification, the end of a payment may be old news: money can have arrived since. Only our own
+            // question ends it.
+            PaymentState::Failed | PaymentState::Closed if source == Source::Notification => {
+                self.attempt_mut(status.attempt_id).map(|_| ())
+            }
             PaymentState::Failed => self.attempt_refused(at, status.attempt_id),
             PaymentState::Closed => self.attempt_closed(at, status.attempt_id),
             PaymentState::Processing => {
