@@ -45,7 +45,7 @@ async fn a_flipped_bit_in_the_journal_is_found() {
         .unwrap();
     pool.close().await;
     let db = Db::open(world.data_dir.path()).await.unwrap();
-    assert!(rebuild::run(&db).await.unwrap_err().to_string().contains("does not verify"));
+    assert!(rebuild::run(&db).await.unwrap_err().to_string().contains("does not follow"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

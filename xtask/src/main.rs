@@ -21,6 +21,7 @@ cargo xtask run [--browser]  open the app in demo mode (installs what is missing
 cargo xtask test             every check that CI runs; ends with `N passed, N failed`
 cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
+cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --trace SEED)
 cargo xtask bench            size, start and memory beside an empty window (release builds)
 cargo xtask bindings         write the TypeScript types of the API";
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["test"] => return suites::test(),
         ["lint"] => return suites::lint(),
         ["e2e"] => return suites::e2e(),
+        ["sim", rest @ ..] => suites::sim(rest),
         ["bench"] => bench::bench(),
         ["bench-in-session"] => bench::in_session(),
         ["bindings"] => suites::bindings(),

@@ -72,9 +72,27 @@ pub(crate) fn test() -> ExitCode {
         };
         check(succeed(npm(&["run", "check"]))).plus(counted(observe(npm(&["test"])), count::vitest))
     });
+    tally.suite("simulation", simulation);
     tally.suite("interop", interop);
     tally.suite("window", window);
     tally.finish()
+}
+
+/// Seeds of the simulation in every check.
+const SEEDS: &str = "10000";
+/// Seeds a planted defect has to be found in, in every check.
+const SEEDS_PLANTED: &str = "400";
+
+/// The simulation in release, and whether it still has teeth: two checks.
+fn simulation() -> Count {
+    let plain = check(sim(&["--seeds", SEEDS]));
+    plain.plus(check(sim(&["--teeth", "--seeds", SEEDS_PLANTED])))
+}
+
+/// Runs the simulator with these arguments.
+pub(crate) fn sim(arguments: &[&str]) -> Result<(), Failed> {
+    let fixed = ["run", "--quiet", "--release", "--package", "zhiyou-sim", "--"];
+    succeed(cargo(fixed.iter().chain(arguments).copied()))
 }
 
 /// Format, clippy, licences and advisories alone.

@@ -66,6 +66,7 @@ fn crates_depend_downwards_only() {
         ("crates/sandbox", &[]),
         ("crates/engine", &["zhiyou-domain"]),
         ("crates/gateway", &["zhiyou-domain"]),
+        ("crates/sim", &["zhiyou-domain"]),
         ("crates/embedded", &["zhiyou-domain", "zhiyou-engine", "zhiyou-gateway", "zhiyou-sandbox"]),
     ];
     for (folder, allowed) in allowed {

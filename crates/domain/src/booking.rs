@@ -447,7 +447,10 @@ fn goods_settled(order: &Order, compensating: bool) -> bool {
     order.open_steps.is_empty()
         && !order.items.iter().any(|item| {
             item.state == ItemState::Cancelling
-                || !planted(Defect::NoUnwind) && compensating && item.state == ItemState::Booked && item.failure.is_none()
+                || !planted(Defect::NoUnwind)
+                    && compensating
+                    && item.state == ItemState::Booked
+                    && item.failure.is_none()
         })
 }
 
@@ -463,7 +466,11 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
         let gone = Money::sum(attempt.amount.currency(), gone.map(|refund| refund.amount)).ok()?;
         let gone = if planted(Defect::RefundTwice) { Money::zero(gone.currency()) } else { gone };
         // Only the first payment pays for the order; any other one goes back whole.
-        let keep = if index == 0 || planted(Defect::KeepSecondPayment) { keepable(order, attempt.amount)? } else { Money::zero(attempt.amount.currency()) };
+        let keep = if index == 0 || planted(Defect::KeepSecondPayment) {
+            keepable(order, attempt.amount)?
+        } else {
+            Money::zero(attempt.amount.currency())
+        };
         let owed = attempt.amount.minus(keep).and_then(|rest| rest.minus(gone)).ok()?;
         if owed.is_positive() {
             return Some((attempt.id, owed));

@@ -19,6 +19,7 @@ pub use fact::{Fact, ItemCancelQuote, Offer, Op, Source, StepEnd, StepKey, StepR
 pub use ledger::Entry;
 pub use state::{AttemptState, ItemState, OrderState, RefundProgress};
 
+use crate::defect::{Defect, planted};
 use crate::{
     id::{AttemptId, ItemId, OrderId, PlanId, QuoteId, RefundId, TravellerId},
     money::Money,
@@ -32,7 +33,6 @@ use crate::{
     },
     time::UtcMicros,
 };
-use crate::defect::{Defect, planted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

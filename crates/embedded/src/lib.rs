@@ -5,6 +5,12 @@
 
 mod clock;
 
+// Every program that ships comes through here: planted defects must not be in it.
+const _: () = assert!(
+    cfg!(debug_assertions) || !zhiyou_domain::defect::COMPILED,
+    "planted defects do not compile into a release"
+);
+
 use clock::{DemoClock, Listener};
 use serde_json::{Value, json};
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};

@@ -391,10 +391,7 @@ impl World {
                         reference: "r".to_owned(),
                         quote_id: "quo_1".to_owned(),
                         guests: vec![],
-                        contact: b::Contact {
-                            email: "a@b.cn".to_owned(),
-                            phone_number: "+8613800000000".to_owned(),
-                        },
+                        contact: b::Contact { email: "a@b.cn".to_owned(), phone_number: "+8613800000000".to_owned() },
                         expected_total: cny(29_901),
                     },
                 )

@@ -13,8 +13,8 @@ use zhiyou_domain::{
     booking::recipe::recipe,
     id::ItemId,
     order::{
-        AttemptState, Fact, ItemState, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter, journal,
-        ledger,
+        AttemptState, Fact, ItemState, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter,
+        journal, ledger,
     },
     port::payments::{PaymentState, RefundState},
 };
@@ -70,6 +70,12 @@ pub(crate) fn written(run: &mut Run) {
     if before.is_some_and(|from| from != order.state && !allowed(from)) {
         fail(run, "I6", format!("{before:?} became {:?}", order.state));
     }
+    let told = |refund: &&zhiyou_domain::order::Refund| {
+        refund.state == RefundProgress::Succeeded && run.world.refund_status(refund.id).state != RefundState::Succeeded
+    };
+    if order.refunds.iter().any(|refund| told(&refund)) {
+        fail(run, "I12", "money is told to have come back that has not");
+    }
     match (ledger::position(&order, run.ours()), cart::money_map(&order)) {
         (Ok(told), Ok(map)) => {
             let told = [told.paid, told.held, told.committed, told.refund_in_transit, told.returned].map(|f| f.amount);
@@ -87,20 +93,9 @@ pub(crate) fn written(run: &mut Run) {
 
 /// Before an effect: its intent is in the journal, and its outcome is not.
 pub(crate) fn intent_exists(run: &mut Run, key: &StepKey) {
-    let Ok(facts) = journal::verify(run.journal.order, &run.journal.rows) else { return };
-    let mut open = false;
-    for (_, fact) in &facts {
-        match fact {
-            Fact::StepStarted { key: started } if started == key => open = true,
-            // A channel knows a merchant number once: asking again, even late, is the same request.
-            Fact::StepEnded { .. } if key.op.item().is_none() => {}
-            Fact::StepEnded { key: ended, end } if ended == key && !matches!(end, StepEnd::Unknown { .. }) => {
-                open = false;
-            }
-            _ => {}
-        }
-    }
-    if !open {
+    // A channel knows a merchant number once: asking again, even late, is the same request.
+    let money = key.op.item().is_none() && run.journal.known.contains(key);
+    if !money && !run.journal.open.contains(key) {
         fail(run, "I9", format!("{:?} reached its provider without an open intent", key.op));
     }
 }
@@ -147,7 +142,8 @@ fn debts_are_shown(run: &mut Run) {
     let overdue = |step: &&zhiyou_domain::order::OpenStep| {
         // A driver may be away for ten minutes, and a clock may just have been put right.
         let late = step.started_at.plus_minutes(recipe(step.key.op).debt_after_min + 180);
-        let shown = driver.order.open_debts().any(|d| matches!(&d.matter, Matter::OutcomeUnknown { key } if *key == step.key));
+        let shown =
+            driver.order.open_debts().any(|d| matches!(&d.matter, Matter::OutcomeUnknown { key } if *key == step.key));
         step.unknown && late < run.now && !shown
     };
     let missing = driver.order.open_steps.iter().find(overdue).map(|step| format!("{:?}", step.key.op));
@@ -194,7 +190,8 @@ fn books_agree(run: &mut Run, order: &Order) {
         .map(|item| (item.wanted.id, item.supplier_order.clone()))
         .collect();
     for (item, id) in &ours {
-        let there = run.world.bookings.iter().any(|b| Some(&b.id) == id.as_ref() && b.live(now) && b.state == State::Booked);
+        let there =
+            run.world.bookings.iter().any(|b| Some(&b.id) == id.as_ref() && b.live(now) && b.state == State::Booked);
         if !there {
             fail(run, "I4", format!("{item} is confirmed and its supplier has no live booking"));
         }
@@ -233,7 +230,8 @@ fn money_agrees(run: &mut Run, order: &Order) {
         for (refund, (amount, state)) in &payment.refunds {
             let ours = order.refunds.iter().find(|known| known.id == *refund);
             let same = ours.is_some_and(|known| {
-                known.amount == *amount && (known.state == RefundProgress::Succeeded) == (*state == RefundState::Succeeded)
+                known.amount == *amount
+                    && (known.state == RefundProgress::Succeeded) == (*state == RefundState::Succeeded)
             });
             if !same {
                 fail(run, "I12", format!("refund {refund}: the channel says {state:?}, we say {ours:?}"));
@@ -282,10 +280,9 @@ fn steps_ended_once(run: &mut Run) {
             Fact::StepStarted { key } => {
                 open.insert(key, true);
             }
-            Fact::StepEnded { key, end } if !matches!(end, StepEnd::Unknown { .. }) => {
-                if open.insert(key, false) != Some(true) {
-                    return fail(run, "I9", "a step ended twice");
-                }
+            Fact::StepEnded { end: StepEnd::Unknown { .. }, .. } => {}
+            Fact::StepEnded { key, .. } if open.insert(key.clone(), false) != Some(true) => {
+                return fail(run, "I9", "a step ended twice");
             }
             _ => {}
         }

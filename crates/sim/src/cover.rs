@@ -45,8 +45,8 @@ impl Fault {
     /// States in which the fault can happen at all: where nothing is called, no call fails.
     pub(crate) const fn possible(self, state: OrderState) -> bool {
         use OrderState::{
-            Cancelled, Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing, RefundRequested,
-            Refunded,
+            Cancelled, Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing,
+            RefundRequested, Refunded,
         };
         match self {
             // Passed through within one commit; nothing can happen in it.

@@ -2,11 +2,12 @@
 //!
 //! Deliberately not here: what is written.
 
+use std::collections::BTreeSet;
 use zhiyou_domain::{
     defect::{Defect, planted},
     id::OrderId,
     order::{
-        Fact, Order,
+        Fact, Order, StepEnd, StepKey,
         journal::{self, Row, Unusable},
     },
     time::UtcMicros,
@@ -18,8 +19,10 @@ pub(crate) struct Journal {
     pub(crate) rows: Vec<Row>,
     fence: u64,
     pub(crate) disk_full: bool,
-    /// Appends so far; crash points are counted in them.
-    pub(crate) appends: u64,
+    /// Steps whose intent is written and whose outcome is not.
+    pub(crate) open: BTreeSet<StepKey>,
+    /// Steps whose intent was ever written.
+    pub(crate) known: BTreeSet<StepKey>,
 }
 
 /// Why an append did nothing.
@@ -35,7 +38,7 @@ pub(crate) enum Refused {
 
 impl Journal {
     pub(crate) const fn new(order: OrderId) -> Self {
-        Self { order, rows: Vec::new(), fence: 0, disk_full: false, appends: 0 }
+        Self { order, rows: Vec::new(), fence: 0, disk_full: false, open: BTreeSet::new(), known: BTreeSet::new() }
     }
 
     /// Takes the lease over; the earlier holder can no longer write.
@@ -59,8 +62,21 @@ impl Journal {
         let last = self.rows.last().map(|row| row.hash.clone()).unwrap_or_default();
         let Ok(rows) = journal::rows(self.order, here, &last, at, facts) else { return Err(Refused::DiskFull) };
         self.rows.extend(rows);
-        self.appends += 1;
+        facts.iter().for_each(|fact| self.count(fact));
         Ok(())
+    }
+
+    fn count(&mut self, fact: &Fact) {
+        match fact {
+            Fact::StepStarted { key } => {
+                self.open.insert(key.clone());
+                self.known.insert(key.clone());
+            }
+            Fact::StepEnded { key, end } if !matches!(end, StepEnd::Unknown { .. }) => {
+                self.open.remove(key);
+            }
+            _ => {}
+        }
     }
 
     /// Reads everything back, as after a restart.

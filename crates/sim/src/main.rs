@@ -1,6 +1,6 @@
 //! `zhiyou-sim`: runs seeds, plants defects, prints what was found.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a command-line tool speaks on its standard streams")]
 
 use clap::Parser;
 use std::{process::ExitCode, time::Instant};

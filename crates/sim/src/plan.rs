@@ -224,7 +224,9 @@ fn new_item(item: &ItemPlan) -> NewItem {
         Kind::Hotel => {
             ItemRequest::Hotel { city: "Shanghai".to_owned(), check_in: date, check_out: day(index + 1), rooms: 1 }
         }
-        Kind::Car => ItemRequest::Car { airport: "SHA".to_owned(), starts: at(noon), ends: at(day(index).at(18, 0, 0, 0)) },
+        Kind::Car => {
+            ItemRequest::Car { airport: "SHA".to_owned(), starts: at(noon), ends: at(day(index).at(18, 0, 0, 0)) }
+        }
         Kind::Activity => {
             ItemRequest::Activity { name: "Walk".to_owned(), city: "Shanghai".to_owned(), starts: at(noon) }
         }

@@ -3,12 +3,15 @@
 //! Nothing here reads a clock or the system's randomness; a seed is the same bytes each time. Deliberately not here: what
 //! has to hold (see [`crate::check`]).
 
+mod faults;
+mod traveller;
+
 use crate::{
     check::{self, Violation},
     cover::{Cover, Fault},
     driver::Driver,
     journal::Journal,
-    plan::{Plan, T0, Traveller, id},
+    plan::{Plan, T0, id},
     world::World,
 };
 use fastrand::Rng;
@@ -16,11 +19,11 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use zhiyou_domain::{
     booking::{self, Read, Turn, pace::Asked},
     defect::{Defect, planted},
-    id::{AttemptId, QuoteId, RefundId},
-    order::{CancelReason, CancellationState, Fact, ItemState, Order, OrderState, SeatChoice, Source, StepEnd, StepKey, cart},
+    id::{AttemptId, RefundId},
+    order::{Fact, Order, OrderState, StepEnd, StepKey},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{Channel, PaymentState, RefundState},
+        payments::{PaymentState, RefundState},
     },
     time::UtcMicros,
 };
@@ -28,10 +31,10 @@ use zhiyou_domain::{
 /// Faults stop after so long; then everything has to come to rest.
 const FAULTS_MIN: i64 = 8 * 60;
 /// And at the latest after so long.
-const END_MIN: i64 = 10 * 24 * 60;
+const END_MIN: i64 = 5 * 24 * 60;
 
 /// More events than any life needs: a driver that spins.
-const EVENTS_MAX: u32 = 60_000;
+const EVENTS_MAX: u32 = 20_000;
 
 /// So many replaced wake-ups at most are looked through to see that nothing else is waiting.
 const STALE_WAKES_MAX: usize = 200;
@@ -239,35 +242,6 @@ impl Run {
         self.disturb();
     }
 
-    /// Faults that need no call.
-    fn disturb(&mut self) {
-        let rates = self.plan.rates.clone();
-        if self.driver.is_some() && self.fault(Fault::ClockJump, rates.clock_jump / 4) {
-            self.skew_min = if self.rng.bool() { 120 } else { -120 };
-            let minutes = self.rng.i64(1..=20);
-            self.after_s(minutes * 60, Event::ClockRight);
-        }
-        if self.driver.is_some() && !self.journal.disk_full && self.fault(Fault::DiskFull, rates.disk_full / 4) {
-            self.journal.disk_full = true;
-            let seconds = self.rng.i64(1..=300);
-            self.after_s(seconds, Event::DiskFree);
-        }
-        if self.driver.is_some() && self.fault(Fault::StaleWriter, rates.stale_writer / 4) {
-            if let Some(old) = self.driver.take() {
-                let seconds = self.rng.i64(1..=900);
-                self.after_s(seconds, Event::OldWriter(Box::new(old)));
-                self.restart();
-            }
-        }
-        if self.journal.rows.len() > 3 && !self.flipped && self.driver.is_some() && self.chance(rates.bit_flip) {
-            let (row, bit) = (self.rng.usize(0..self.journal.rows.len()), self.rng.usize(0..4_096));
-            let before = self.journal.rows.clone();
-            self.journal.flip(row, bit);
-            self.flipped = self.journal.rows != before;
-            self.crash();
-        }
-    }
-
     fn crash(&mut self) {
         self.driver = None;
         let seconds = self.rng.i64(1..=600);
@@ -420,10 +394,13 @@ impl Run {
     /// A request reaches its provider.
     fn arrive(&mut self, key: &StepKey, epoch: u64, answer: Answer) {
         check::intent_exists(self, key);
-        let Ok(order) = zhiyou_domain::order::journal::verify(self.journal.order, &self.journal.rows)
-            .and_then(|facts| zhiyou_domain::order::journal::replay(&facts))
-        else {
-            return;
+        // The request carries what was known when it was sent; the newest state differs in nothing a provider sees.
+        let order = match &self.driver {
+            Some(driver) => driver.order.clone(),
+            None => match self.journal.load() {
+                Ok(order) => order,
+                Err(_) => return,
+            },
         };
         let undo = matches!(key.op, zhiyou_domain::order::Op::Release { .. } | zhiyou_domain::order::Op::Cancel { .. });
         let rate = if undo { self.plan.rates.undo_declined } else { self.plan.rates.declined };
@@ -446,79 +423,16 @@ impl Run {
         }
     }
 
-    /// What follows at the channel from a payment that was opened or a refund that was asked for.
-    fn follow_money(&mut self, order: &Order, key: &StepKey) {
-        match key.op {
-            zhiyou_domain::order::Op::OpenPayment { attempt } => self.plan_payment(attempt),
-            zhiyou_domain::order::Op::Refund { refund } => {
-                let Some(known) = order.refunds.iter().find(|known| known.id == refund) else { return };
-                let attempt = known.attempt;
-                let manual = self.fault(Fault::RefundManual, self.plan.rates.refund_manual);
-                let minutes = self.rng.i64(1..=60);
-                let to = if manual { RefundState::NeedsManual } else { RefundState::Succeeded };
-                self.after_s(minutes * 60, Event::RefundMoves { attempt, refund, to });
-            }
-            _ => {}
-        }
-    }
-
-    fn refund_moves(&mut self, attempt: AttemptId, refund: RefundId, to: RefundState) {
-        let Some((_, state)) = self.world.payments.get_mut(&attempt).and_then(|p| p.refunds.get_mut(&refund)) else {
-            return;
-        };
-        if *state == RefundState::Succeeded {
-            return;
-        }
-        let stale = *state;
-        *state = to;
-        let report = |state| Fact::RefundReported {
-            status: zhiyou_domain::port::payments::RefundStatus { state, ..self.world.refund_status(refund) },
-            source: Source::Notification,
-        };
-        let (news, old) = (report(to), report(stale));
-        self.notify(news);
-        self.notify(old);
-        if to == RefundState::NeedsManual {
-            // Somebody finishes it at the console a day later.
-            let succeeded = RefundState::Succeeded;
-            self.after_s(24 * 3_600, Event::RefundMoves { attempt, refund, to: succeeded });
-        }
-    }
-
-    /// Sends a notification: it can be lost, doubled, and overtaken.
-    fn notify(&mut self, fact: Fact) {
-        let rates = self.plan.rates.clone();
-        if self.fault(Fault::NoticeLost, rates.notice_lost) {
-            return;
-        }
-        let copies = if self.fault(Fault::NoticeDoubled, rates.notice_doubled) { 3 } else { 1 };
-        for _ in 0..copies {
-            let ms = self.rng.i64(10..=20_000);
-            self.after(ms * 1_000, Event::Notice { fact: fact.clone() });
-        }
-    }
-
-    fn notice(&mut self, fact: Fact) {
-        if self.driver.is_none() {
-            // The gateway keeps it until we are back.
-            return self.after_s(60, Event::Notice { fact });
-        }
-        if self.journal.disk_full {
-            return self.after_s(30, Event::Notice { fact });
-        }
-        let fits = self.driver.as_ref().is_some_and(|driver| driver.order.apply(self.ours(), &fact).is_ok());
-        if fits && !self.write(fact.clone()) {
-            return self.after_s(30, Event::Notice { fact });
-        }
-        self.look();
-    }
-
     fn answered(&mut self, key: &StepKey, epoch: u64, end: StepEnd) {
         let now = self.ours();
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.fence == epoch) else { return };
         let asked = Asked::Step(key.clone());
         driver.running.remove(&asked);
-        if matches!(end, StepEnd::Done { .. }) { driver.pace.done(&asked) } else { driver.pace.again(asked, now) }
+        if matches!(end, StepEnd::Done { .. }) {
+            driver.pace.done(&asked)
+        } else {
+            driver.pace.again(asked, now)
+        }
         let fact = Fact::StepEnded { key: key.clone(), end };
         let fits = driver.order.apply(now, &fact).is_ok();
         if fits && !self.write(fact.clone()) && self.driver.is_some() {
@@ -580,222 +494,6 @@ impl Run {
         self.look();
     }
 
-    fn plan_payment(&mut self, attempt: AttemptId) {
-        let first = attempt.bare() == AttemptId::from_ulid(id(5_000)).bare();
-        let at = |rng: &mut Rng| rng.i64(5..=240);
-        let misreports = self.fault(Fault::WrongAmount, self.plan.rates.wrong_amount);
-        if misreports && let Some(payment) = self.world.payments.get_mut(&attempt) {
-            payment.misreports = true;
-            self.misreported = true;
-        }
-        let acts: Vec<(i64, Act)> = match self.plan.traveller {
-            Traveller::Pays | Traveller::CancelsBooked | Traveller::CancelsOne => {
-                vec![(at(&mut self.rng), Act::Pay(attempt)), (at(&mut self.rng), Act::Retry)]
-            }
-            Traveller::RefusesFirst if first => {
-                let refused = at(&mut self.rng);
-                vec![(refused, Act::Refuse(attempt)), (refused + 30, Act::Retry)]
-            }
-            Traveller::RefusesFirst => vec![(at(&mut self.rng), Act::Pay(attempt))],
-            Traveller::PaysTwice if first => {
-                let refused = at(&mut self.rng);
-                let late = refused + at(&mut self.rng);
-                vec![(refused, Act::Refuse(attempt)), (refused + 30, Act::Retry), (late, Act::PayAnyway(attempt))]
-            }
-            Traveller::PaysTwice => vec![(at(&mut self.rng), Act::Pay(attempt))],
-            Traveller::PaysLate => {
-                let late = 30 * 60 + self.rng.i64(-10..=600);
-                let act = if self.rng.bool() { Act::Pay(attempt) } else { Act::PayAnyway(attempt) };
-                vec![(late, act)]
-            }
-            Traveller::Cancels => vec![(at(&mut self.rng), Act::End)],
-            Traveller::CancelsAndPays => {
-                let ends = at(&mut self.rng);
-                vec![(ends, Act::End), (ends, Act::Pay(attempt))]
-            }
-            Traveller::Leaves => Vec::new(),
-        };
-        for (seconds, act) in acts {
-            self.after_s(seconds, Event::Act(act));
-        }
-    }
-
-    /// What the order as it is now lets the traveller do.
-    fn tempt(&mut self) {
-        let Some(order) = self.driver.as_ref().map(|driver| &driver.order) else { return };
-        let seats = order.state == OrderState::Draft
-            && order.items.iter().any(|item| matches!(item.seats, SeatChoice::Pending) && item.state == ItemState::Planned);
-        let confirm = order.state == OrderState::Draft && cart::hash(order).is_some();
-        let booked = OrderState::CANCELLABLE_BY_QUOTE.contains(&order.state);
-        let cancels = matches!(self.plan.traveller, Traveller::CancelsBooked | Traveller::CancelsOne);
-        let quoted = order.cancellation.as_ref().is_some_and(|open| open.state == CancellationState::Quoted);
-        if seats {
-            self.once_more(Act::ChooseSeats);
-        }
-        if confirm {
-            self.once_more(Act::Confirm);
-        }
-        if booked && cancels && !quoted {
-            self.once(Act::AskQuote, 600);
-        }
-        if quoted {
-            self.once_more(Act::Accept);
-        }
-        if booked && self.faulty() {
-            self.supplier_cancels_perhaps();
-        }
-    }
-
-    fn once(&mut self, act: Act, seconds: i64) {
-        if !self.acted.contains(&act) {
-            self.acted.push(act);
-            self.after_s(seconds, Event::Act(act));
-        }
-    }
-
-    /// Again after it was done, because an item may need it again; not while it is on its way.
-    fn once_more(&mut self, act: Act) {
-        if !self.acted.contains(&act) {
-            let seconds = self.rng.i64(1..=90);
-            self.once(act, seconds);
-        }
-    }
-
-    fn supplier_cancels_perhaps(&mut self) {
-        if self.acted.contains(&Act::Refuse(AttemptId::from_ulid(id(1)))) {
-            return;
-        }
-        self.acted.push(Act::Refuse(AttemptId::from_ulid(id(1))));
-        if !self.fault(Fault::SupplierCancels, self.plan.rates.supplier_cancels) {
-            return;
-        }
-        let Some(order) = self.driver.as_ref().map(|driver| &driver.order) else { return };
-        let booked = order.items.iter().filter(|item| item.state == ItemState::Booked);
-        let Some((item, booking)) = booked.filter_map(|i| Some((i.wanted.id, i.supplier_order.clone()?))).next() else {
-            return;
-        };
-        let says = self.rng.u8(0..4) != 0;
-        if let Some(back) = self.world.supplier_cancels(&booking, says) {
-            let refund = says.then_some(back);
-            let fact = Fact::SupplierCancelled { item, refund, source: Source::Notification };
-            // Not lost for good: suppliers are read again by the reconciler.
-            self.after_s(30, Event::Notice { fact: fact.clone() });
-            self.after_s(90, Event::Notice { fact });
-        }
-    }
-
-    fn act(&mut self, act: Act) {
-        self.acted.retain(|done| *done != act || matches!(act, Act::AskQuote));
-        match act {
-            Act::Pay(attempt) => return self.pay(attempt, false),
-            Act::PayAnyway(attempt) => return self.pay(attempt, true),
-            Act::Refuse(attempt) => return self.refuse(attempt),
-            Act::ChooseSeats | Act::Confirm | Act::Retry | Act::End | Act::AskQuote | Act::Accept => {}
-        }
-        if self.driver.is_none() || self.journal.disk_full {
-            if !matches!(act, Act::Retry) {
-                self.after_s(60, Event::Act(act));
-            }
-            return;
-        }
-        let Some(order) = self.driver.as_ref().map(|driver| driver.order.clone()) else { return };
-        let fact = match act {
-            Act::ChooseSeats => {
-                let item = order
-                    .items
-                    .iter()
-                    .find(|item| matches!(item.seats, SeatChoice::Pending) && item.state == ItemState::Planned);
-                item.map(|item| Fact::SeatsChosen { item: item.wanted.id, seats: Vec::new() })
-            }
-            Act::Confirm => self.confirmation(&order),
-            Act::Retry => booking::pay_by(&order, self.ours()).map(|pay_by| {
-                self.ids += 1;
-                Fact::PaymentRetried { attempt: AttemptId::from_ulid(id(self.ids)), channel: Channel::Wechatpay, pay_by }
-            }),
-            Act::End => Some(Fact::CancelRequested),
-            Act::AskQuote => {
-                self.ids += 1;
-                let one = order.items.iter().find(|item| ItemState::CANCELLABLE.contains(&item.state));
-                let items = match (self.plan.traveller, one) {
-                    (Traveller::CancelsOne, Some(item)) => vec![item.wanted.id],
-                    _ => Vec::new(),
-                };
-                let (quote, reason) = (QuoteId::from_ulid(id(self.ids)), CancelReason::PlansChanged);
-                Some(Fact::CancelQuoteRequested { quote, items, reason })
-            }
-            Act::Accept => {
-                self.ids += 1;
-                let refund = RefundId::from_ulid(id(self.ids));
-                order.cancellation.as_ref().map(|open| Fact::CancelAccepted { quote: open.quote, refund })
-            }
-            Act::Pay(_) | Act::PayAnyway(_) | Act::Refuse(_) => None,
-        };
-        if let Some(fact) = fact.filter(|fact| order.apply(self.ours(), fact).is_ok()) {
-            check::consented(self, &order, &fact);
-            if !self.command(&order, fact) && !matches!(act, Act::Retry) {
-                return self.after_s(20, Event::Act(act));
-            }
-        }
-        self.look();
-    }
-
-    /// A command was decided on the order as it was read; when something was written meanwhile it is decided anew.
-    fn command(&mut self, read: &Order, fact: Fact) -> bool {
-        if self.rng.u8(0..4) == 0 {
-            // Something else is written between reading and writing.
-            self.look();
-        }
-        let now = self.ours();
-        let Some(driver) = self.driver.as_mut() else { return false };
-        if self.journal.append(driver.fence, read.version, now, std::slice::from_ref(&fact)).is_err() {
-            return false;
-        }
-        match driver.order.apply(now, &fact) {
-            Ok(next) => driver.order = next,
-            Err(error) => self.violations.push(Violation::new("SG-43", &format!("written over another's fact: {error}"))),
-        }
-        check::written(self);
-        true
-    }
-
-    fn confirmation(&mut self, order: &Order) -> Option<Fact> {
-        let now = self.ours();
-        let pay_by = booking::pay_by(order, now).or(planted(Defect::StaleCart).then(|| now.plus_minutes(10)))?;
-        let total = cart::total(order).ok()?;
-        let (attempt, channel) = (AttemptId::from_ulid(id(5_000)), Channel::Wechatpay);
-        Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, attempt, channel, pay_by })
-    }
-
-    fn pay(&mut self, attempt: AttemptId, anyway: bool) {
-        let Some(payment) = self.world.payments.get_mut(&attempt) else { return };
-        let can = payment.state == PaymentState::RequiresAction || anyway && payment.state != PaymentState::Captured;
-        if !can {
-            return;
-        }
-        let closed = payment.state != PaymentState::RequiresAction;
-        payment.state = PaymentState::Captured;
-        let status = self.world.payment(attempt);
-        self.notify(Fact::PaymentReported { status: status.clone(), source: Source::Notification });
-        if closed {
-            // Nobody asks about a payment that is over; the channel tells until it is heard.
-            let ms = self.rng.i64(10..=20_000);
-            self.after(ms * 1_000, Event::Notice { fact: Fact::PaymentReported { status: status.clone(), source: Source::Notification } });
-        }
-        if self.rng.u8(0..4) == 0 {
-            let old = zhiyou_domain::port::payments::PaymentStatus { state: PaymentState::Closed, captured: None, ..status };
-            self.notify(Fact::PaymentReported { status: old, source: Source::Notification });
-        }
-    }
-
-    fn refuse(&mut self, attempt: AttemptId) {
-        let Some(payment) = self.world.payments.get_mut(&attempt) else { return };
-        if payment.state == PaymentState::RequiresAction {
-            payment.state = PaymentState::Failed;
-            let status = self.world.payment(attempt);
-            self.notify(Fact::PaymentReported { status, source: Source::Notification });
-        }
-    }
-
     /// Sum of what the channel took, minor units.
     pub(crate) fn taken_minor(&self) -> i64 {
         let taken = self.world.payments.values().filter(|payment| payment.state == PaymentState::Captured);
@@ -812,4 +510,3 @@ impl Run {
         hex::encode(digest.finalize())
     }
 }
-

@@ -52,8 +52,6 @@ pub(crate) struct Payment {
     pub(crate) amount: Money,
     pub(crate) state: PaymentState,
     pub(crate) refunds: BTreeMap<RefundId, (Money, RefundState)>,
-    /// Whether the channel reports another amount than it took.
-    pub(crate) misreports: bool,
 }
 
 /// Suppliers and the channel.
@@ -265,13 +263,16 @@ impl World {
             amount: attempt.amount,
             state: PaymentState::RequiresAction,
             refunds: BTreeMap::new(),
-            misreports: false,
         });
         if payment.state == PaymentState::Closed {
             return no(ReasonCode::AlreadyClosed);
         }
         let action = PaymentAction::Qr { content: "weixin://wxpay/bizpayurl?pr=sim".to_owned() };
-        Outcome::Done(StepResult::PaymentOpened(PaymentIntent { attempt_id: id, action, expires_at_us: attempt.pay_by }))
+        Outcome::Done(StepResult::PaymentOpened(PaymentIntent {
+            attempt_id: id,
+            action,
+            expires_at_us: attempt.pay_by,
+        }))
     }
 
     fn close(&mut self, id: AttemptId) -> Outcome<StepResult> {
@@ -284,7 +285,7 @@ impl World {
             // A channel lets a number be closed that it never heard of; the number is then used up.
             None => {
                 let (amount, state) = (cny(0), PaymentState::Closed);
-                let payment = Payment { amount, state, refunds: BTreeMap::new(), misreports: false };
+                let payment = Payment { amount, state, refunds: BTreeMap::new() };
                 self.payments.insert(id, payment);
                 Outcome::Done(StepResult::Payment(self.payment(id)))
             }
@@ -308,10 +309,7 @@ impl World {
 
     pub(crate) fn payment(&self, id: AttemptId) -> PaymentStatus {
         let (state, captured) = match self.payments.get(&id) {
-            Some(payment) if payment.state == PaymentState::Captured => {
-                let amount = payment.amount.minor() + i64::from(payment.misreports);
-                (payment.state, Some(cny(amount)))
-            }
+            Some(payment) if payment.state == PaymentState::Captured => (payment.state, Some(payment.amount)),
             Some(payment) => (payment.state, None),
             None => (PaymentState::NotFound, None),
         };
@@ -338,7 +336,12 @@ impl World {
     }
 
     /// A booking in the words of the port.
-    pub(crate) fn told(&self, booking: &Booking, item: &ItemPlan, now: UtcMicros) -> zhiyou_domain::port::bookings::Booking {
+    pub(crate) fn told(
+        &self,
+        booking: &Booking,
+        item: &ItemPlan,
+        now: UtcMicros,
+    ) -> zhiyou_domain::port::bookings::Booking {
         zhiyou_domain::port::bookings::Booking {
             booking_id: booking.id.clone(),
             reference: format!("REF-{}", booking.id),

@@ -81,7 +81,8 @@ pub fn recover(order: &Order) -> Vec<Fact> {
     }
     if planted(Defect::RecoveryForgets) {
         let reason = Reason::new(ReasonCode::Network, "planted");
-        let ended = |key: &StepKey| Fact::StepEnded { key: key.clone(), end: StepEnd::NotSent { reason: reason.clone() } };
+        let ended =
+            |key: &StepKey| Fact::StepEnded { key: key.clone(), end: StepEnd::NotSent { reason: reason.clone() } };
         return order.open_steps.iter().map(|step| ended(&step.key)).collect();
     }
     order.open_steps.iter().filter(|step| !step.unknown).map(|step| unknown(&step.key)).collect()

@@ -23,11 +23,11 @@ use zhiyou_domain::{
         pace::{Asked, Pace},
     },
     fault::{Fault, FaultCode},
-    id::{OrderId, RefundId},
+    id::{AttemptId, OrderId, RefundId},
     order::{Fact, Order, Source, StepEnd, StepKey},
     port::{
         Reason, ReasonCode,
-        payments::{ListUpdates, UpdateContent, Updates},
+        payments::{ListUpdates, PaymentState, UpdateContent, Updates},
     },
     time::UtcMicros,
 };
@@ -42,7 +42,7 @@ struct Shared {
 /// Hands orders to the runner.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    orders: mpsc::UnboundedSender<OrderId>,
+    orders: mpsc::UnboundedSender<Wish>,
     clock_moved: Arc<Notify>,
 }
 
@@ -50,13 +50,24 @@ impl Handle {
     /// Looks at an order soon.
     pub(crate) fn look(&self, order: OrderId) {
         // A closed channel means the engine is stopping; the order is found again at the next start.
-        let _ = self.orders.send(order);
+        let _ = self.orders.send(Wish::Look(order));
+    }
+
+    /// Asks the channel about a payment at once, however recently it was asked.
+    fn ask_now(&self, order: OrderId, attempt: AttemptId) {
+        let _ = self.orders.send(Wish::AskAbout(order, attempt));
     }
 
     /// Looks at everything whose time has come, because the clock was moved.
     pub(crate) fn clock_moved(&self) {
         self.clock_moved.notify_one();
     }
+}
+
+/// What is wanted of the runner.
+enum Wish {
+    Look(OrderId),
+    AskAbout(OrderId, AttemptId),
 }
 
 enum Ended {
@@ -86,7 +97,7 @@ pub(crate) async fn start(
     recover(&book).await?;
     let (orders_in, orders_out) = mpsc::unbounded_channel();
     for order in orders::open(book.db().reader()).await? {
-        let _ = orders_in.send(order);
+        let _ = orders_in.send(Wish::Look(order));
     }
     let handle = Handle { orders: orders_in, clock_moved: Arc::new(Notify::new()) };
     let (ended, ended_out) = mpsc::unbounded_channel();
@@ -123,7 +134,7 @@ async fn recover(book: &Book) -> Result<(), Fault> {
 impl Runner {
     async fn run(
         mut self,
-        mut orders: mpsc::UnboundedReceiver<OrderId>,
+        mut orders: mpsc::UnboundedReceiver<Wish>,
         mut ended: mpsc::UnboundedReceiver<Ended>,
         clock_moved: Arc<Notify>,
         stop: CancellationToken,
@@ -132,7 +143,7 @@ impl Runner {
             let sleep = self.until_due();
             let next = tokio::select! {
                 () = stop.cancelled() => return,
-                order = orders.recv() => order.map(|order| vec![order]),
+                wish = orders.recv() => wish.map(|wish| vec![self.note_wish(wish)]),
                 end = ended.recv() => end.map(|end| vec![self.note_end(end)]),
                 () = clock_moved.notified() => Some(self.all_due()),
                 () = tokio::time::sleep(sleep) => Some(self.all_due()),
@@ -160,6 +171,16 @@ impl Runner {
             self.due.remove(order);
         });
         due
+    }
+
+    fn note_wish(&mut self, wish: Wish) -> OrderId {
+        match wish {
+            Wish::Look(order) => order,
+            Wish::AskAbout(order, attempt) => {
+                self.pace.done(&Asked::Read(order, Read::QueryPayment { attempt }));
+                order
+            }
+        }
     }
 
     fn note_end(&mut self, end: Ended) -> OrderId {
@@ -350,7 +371,19 @@ async fn apply_update(shared: &Shared, handle: &Handle, content: UpdateContent) 
         tracing::warn!("an update about nothing we know");
         return Ok(());
     };
-    write(shared, order, fact).await;
-    handle.look(order);
+    let over = match &fact {
+        Fact::PaymentReported { status, .. } => {
+            matches!(status.state, PaymentState::Failed | PaymentState::Closed).then_some(status.attempt_id)
+        }
+        _ => None,
+    };
+    match over {
+        // A notification alone does not end a payment; it is asked about at once.
+        Some(attempt) => handle.ask_now(order, attempt),
+        None => {
+            write(shared, order, fact).await;
+            handle.look(order);
+        }
+    }
     Ok(())
 }

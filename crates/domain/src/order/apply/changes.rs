@@ -9,8 +9,8 @@ use crate::{
     id::ItemId,
     money::Money,
     order::{
-        AttemptState, Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source, StepKey,
-        TimelineKind, cart,
+        AttemptState, Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source,
+        StepKey, TimelineKind, cart,
         debt::{Debt, Matter, Settled, SettledBy},
         fact::ItemCancelQuote,
         ledger::Account,

@@ -1,0 +1,249 @@
+//! What the traveller does, and when.
+//!
+//! Deliberately not here: what becomes of it.
+
+use super::{Act, Event, Run};
+use crate::{
+    check::{self, Violation},
+    cover::Fault,
+    plan::{Traveller, cny, id},
+};
+use fastrand::Rng;
+use zhiyou_domain::{
+    booking,
+    defect::{Defect, planted},
+    id::{AttemptId, QuoteId, RefundId},
+    order::{CancelReason, CancellationState, Fact, ItemState, Order, OrderState, SeatChoice, Source, cart},
+    port::payments::{Channel, PaymentState},
+};
+
+impl Run {
+    pub(super) fn plan_payment(&mut self, attempt: AttemptId) {
+        let first = attempt.bare() == AttemptId::from_ulid(id(5_000)).bare();
+        let at = |rng: &mut Rng| rng.i64(5..=240);
+        let misreports = self.fault(Fault::WrongAmount, self.plan.rates.wrong_amount);
+        if misreports && let Some(payment) = self.world.payments.get_mut(&attempt) {
+            payment.amount = cny(payment.amount.minor() + 1);
+            self.misreported = true;
+        }
+        let acts: Vec<(i64, Act)> = match self.plan.traveller {
+            Traveller::Pays | Traveller::CancelsBooked | Traveller::CancelsOne => {
+                vec![(at(&mut self.rng), Act::Pay(attempt)), (at(&mut self.rng), Act::Retry)]
+            }
+            Traveller::RefusesFirst if first => {
+                let refused = at(&mut self.rng);
+                vec![(refused, Act::Refuse(attempt)), (refused + 30, Act::Retry)]
+            }
+            Traveller::RefusesFirst => vec![(at(&mut self.rng), Act::Pay(attempt))],
+            Traveller::PaysTwice if first => {
+                let refused = at(&mut self.rng);
+                let late = refused + at(&mut self.rng);
+                vec![(refused, Act::Refuse(attempt)), (refused + 30, Act::Retry), (late, Act::PayAnyway(attempt))]
+            }
+            Traveller::PaysTwice => vec![(at(&mut self.rng), Act::Pay(attempt))],
+            Traveller::PaysLate => {
+                let late = 30 * 60 + self.rng.i64(-10..=600);
+                let act = if self.rng.bool() { Act::Pay(attempt) } else { Act::PayAnyway(attempt) };
+                vec![(late, act)]
+            }
+            Traveller::Cancels => vec![(at(&mut self.rng), Act::End)],
+            Traveller::CancelsAndPays => {
+                let ends = at(&mut self.rng);
+                vec![(ends, Act::End), (ends, Act::Pay(attempt))]
+            }
+            Traveller::Leaves => Vec::new(),
+        };
+        for (seconds, act) in acts {
+            self.after_s(seconds, Event::Act(act));
+        }
+    }
+
+    /// What the order as it is now lets the traveller do.
+    pub(super) fn tempt(&mut self) {
+        let Some(order) = self.driver.as_ref().map(|driver| &driver.order) else { return };
+        let seats = order.state == OrderState::Draft
+            && order
+                .items
+                .iter()
+                .any(|item| matches!(item.seats, SeatChoice::Pending) && item.state == ItemState::Planned);
+        let confirm = order.state == OrderState::Draft && cart::hash(order).is_some();
+        let booked = OrderState::CANCELLABLE_BY_QUOTE.contains(&order.state);
+        let cancels = matches!(self.plan.traveller, Traveller::CancelsBooked | Traveller::CancelsOne);
+        let quoted = order.cancellation.as_ref().is_some_and(|open| open.state == CancellationState::Quoted);
+        if seats {
+            self.once_more(Act::ChooseSeats);
+        }
+        if confirm {
+            self.once_more(Act::Confirm);
+        }
+        if booked && cancels && !quoted {
+            self.once(Act::AskQuote, 600);
+        }
+        if quoted {
+            self.once_more(Act::Accept);
+        }
+        if booked && self.faulty() {
+            self.supplier_cancels_perhaps();
+        }
+    }
+
+    pub(super) fn once(&mut self, act: Act, seconds: i64) {
+        if !self.acted.contains(&act) {
+            self.acted.push(act);
+            self.after_s(seconds, Event::Act(act));
+        }
+    }
+
+    /// Again after it was done, because an item may need it again; not while it is on its way.
+    pub(super) fn once_more(&mut self, act: Act) {
+        if !self.acted.contains(&act) {
+            let seconds = self.rng.i64(1..=90);
+            self.once(act, seconds);
+        }
+    }
+
+    pub(super) fn supplier_cancels_perhaps(&mut self) {
+        if self.acted.contains(&Act::Refuse(AttemptId::from_ulid(id(1)))) {
+            return;
+        }
+        self.acted.push(Act::Refuse(AttemptId::from_ulid(id(1))));
+        if !self.fault(Fault::SupplierCancels, self.plan.rates.supplier_cancels) {
+            return;
+        }
+        let Some(order) = self.driver.as_ref().map(|driver| &driver.order) else { return };
+        let booked = order.items.iter().filter(|item| item.state == ItemState::Booked);
+        let Some((item, booking)) = booked.filter_map(|i| Some((i.wanted.id, i.supplier_order.clone()?))).next() else {
+            return;
+        };
+        let says = self.rng.u8(0..4) != 0;
+        if let Some(back) = self.world.supplier_cancels(&booking, says) {
+            let refund = says.then_some(back);
+            let fact = Fact::SupplierCancelled { item, refund, source: Source::Notification };
+            // Not lost for good: suppliers are read again by the reconciler.
+            self.after_s(30, Event::Notice { fact: fact.clone() });
+            self.after_s(90, Event::Notice { fact });
+        }
+    }
+
+    pub(super) fn act(&mut self, act: Act) {
+        self.acted.retain(|done| *done != act || matches!(act, Act::AskQuote));
+        match act {
+            Act::Pay(attempt) => return self.pay(attempt, false),
+            Act::PayAnyway(attempt) => return self.pay(attempt, true),
+            Act::Refuse(attempt) => return self.refuse(attempt),
+            Act::ChooseSeats | Act::Confirm | Act::Retry | Act::End | Act::AskQuote | Act::Accept => {}
+        }
+        if self.driver.is_none() || self.journal.disk_full {
+            if !matches!(act, Act::Retry) {
+                self.after_s(60, Event::Act(act));
+            }
+            return;
+        }
+        let Some(order) = self.driver.as_ref().map(|driver| driver.order.clone()) else { return };
+        let fact = match act {
+            Act::ChooseSeats => {
+                let item = order
+                    .items
+                    .iter()
+                    .find(|item| matches!(item.seats, SeatChoice::Pending) && item.state == ItemState::Planned);
+                item.map(|item| Fact::SeatsChosen { item: item.wanted.id, seats: Vec::new() })
+            }
+            Act::Confirm => self.confirmation(&order),
+            Act::Retry => booking::pay_by(&order, self.ours()).map(|pay_by| {
+                self.ids += 1;
+                Fact::PaymentRetried {
+                    attempt: AttemptId::from_ulid(id(self.ids)),
+                    channel: Channel::Wechatpay,
+                    pay_by,
+                }
+            }),
+            Act::End => Some(Fact::CancelRequested),
+            Act::AskQuote => {
+                self.ids += 1;
+                let one = order.items.iter().find(|item| ItemState::CANCELLABLE.contains(&item.state));
+                let items = match (self.plan.traveller, one) {
+                    (Traveller::CancelsOne, Some(item)) => vec![item.wanted.id],
+                    _ => Vec::new(),
+                };
+                let (quote, reason) = (QuoteId::from_ulid(id(self.ids)), CancelReason::PlansChanged);
+                Some(Fact::CancelQuoteRequested { quote, items, reason })
+            }
+            Act::Accept => {
+                self.ids += 1;
+                let refund = RefundId::from_ulid(id(self.ids));
+                order.cancellation.as_ref().map(|open| Fact::CancelAccepted { quote: open.quote, refund })
+            }
+            Act::Pay(_) | Act::PayAnyway(_) | Act::Refuse(_) => None,
+        };
+        if let Some(fact) = fact.filter(|fact| order.apply(self.ours(), fact).is_ok()) {
+            check::consented(self, &order, &fact);
+            if !self.command(&order, fact) && !matches!(act, Act::Retry) {
+                return self.after_s(20, Event::Act(act));
+            }
+        }
+        self.look();
+    }
+
+    /// A command was decided on the order as it was read; when something was written meanwhile it is decided anew.
+    pub(super) fn command(&mut self, read: &Order, fact: Fact) -> bool {
+        if self.rng.u8(0..4) == 0 {
+            // Something else is written between reading and writing.
+            self.look();
+        }
+        let now = self.ours();
+        let Some(driver) = self.driver.as_mut() else { return false };
+        if self.journal.append(driver.fence, read.version, now, std::slice::from_ref(&fact)).is_err() {
+            return false;
+        }
+        match driver.order.apply(now, &fact) {
+            Ok(next) => driver.order = next,
+            Err(error) => {
+                self.violations.push(Violation::new("SG-43", &format!("written over another's fact: {error}")))
+            }
+        }
+        check::written(self);
+        true
+    }
+
+    pub(super) fn confirmation(&mut self, order: &Order) -> Option<Fact> {
+        let now = self.ours();
+        let pay_by = booking::pay_by(order, now).or(planted(Defect::StaleCart).then(|| now.plus_minutes(10)))?;
+        let total = cart::total(order).ok()?;
+        let (attempt, channel) = (AttemptId::from_ulid(id(5_000)), Channel::Wechatpay);
+        Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, attempt, channel, pay_by })
+    }
+
+    pub(super) fn pay(&mut self, attempt: AttemptId, anyway: bool) {
+        let Some(payment) = self.world.payments.get_mut(&attempt) else { return };
+        let can = payment.state == PaymentState::RequiresAction || anyway && payment.state != PaymentState::Captured;
+        if !can {
+            return;
+        }
+        let closed = payment.state != PaymentState::RequiresAction;
+        payment.state = PaymentState::Captured;
+        let status = self.world.payment(attempt);
+        self.notify(Fact::PaymentReported { status: status.clone(), source: Source::Notification });
+        if closed {
+            // Nobody asks about a payment that is over; the channel tells until it is heard.
+            let ms = self.rng.i64(10..=20_000);
+            self.after(
+                ms * 1_000,
+                Event::Notice { fact: Fact::PaymentReported { status: status.clone(), source: Source::Notification } },
+            );
+        }
+        if self.rng.u8(0..4) == 0 {
+            let old =
+                zhiyou_domain::port::payments::PaymentStatus { state: PaymentState::Closed, captured: None, ..status };
+            self.notify(Fact::PaymentReported { status: old, source: Source::Notification });
+        }
+    }
+
+    pub(super) fn refuse(&mut self, attempt: AttemptId) {
+        let Some(payment) = self.world.payments.get_mut(&attempt) else { return };
+        if payment.state == PaymentState::RequiresAction {
+            payment.state = PaymentState::Failed;
+            let status = self.world.payment(attempt);
+            self.notify(Fact::PaymentReported { status, source: Source::Notification });
+        }
+    }
+}
