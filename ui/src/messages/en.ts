@@ -99,6 +99,11 @@ export const en: Words = {
     fee: "Cancellation fee",
     refund: "You get back",
     accept: (amount) => `Cancel the trip and get ${amount} back`,
+    worstUntil: (at) => `That holds until ${at}; after that it is more.`,
+    cancelWhat: "What to cancel (everything if none is chosen)",
+    cancelWhy: "Why",
+    cancelSome: (count) => `Cancel the ${count} chosen: see the cost first`,
+    settled: "This is settled",
     feeUntil: (fee, until) => `Cancelling costs ${fee} now; that changes ${until}`,
     termsUnread: (text) => `The supplier's own words apply; we reckon with the worst: ${text || "nothing was stated"}`,
     quoteUntil: (left) => `This quote lasts ${left}`,
@@ -141,6 +146,14 @@ export const en: Words = {
   next: {
     wait_for_holds: "Holding, one moment", choose_seats: "Choose seats", sign_in: "Sign in first", confirm: "Please confirm", pay: "Please pay",
     wait_for_booking: "Booking", wait_for_refund: "Refunding", done: "",
+  },
+  cancelReason: { not_said: "Not said", plans_changed: "My plans changed", better_offer: "Found something better", mistake: "Booked by mistake or twice", emergency: "Illness or an emergency" },
+  conflict: {
+    cycle: (a, b) => `${a} and ${b} wait for each other.`,
+    too_late: (a, b, minutes) => `${a} is over ${minutes} minutes too late for ${b}.`,
+    short_connection: (a, b, minutes) => `Only ${minutes} minutes to change from ${a} to ${b}.`,
+    other_place: (a, b) => `${a} does not end where ${b} begins.`,
+    outside_stay: (a, b) => `${b} is outside the days or the city of ${a}.`,
   },
   attention: {
     refund_manual: "A refund has to be finished by a person; the money is not lost and we keep following it.",

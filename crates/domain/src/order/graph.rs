@@ -203,3 +203,161 @@ fn local(at: jiff::civil::DateTime, city: &str) -> Option<UtcMicros> {
     let zone = places::city(city)?.zone.clone();
     ZonedCivil { local: at, zone }.to_utc().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{OrderId, PlanId, TravellerId},
+        money::{Currency, Money},
+        order::{Fact, ItemState, NewItem, NewOrder, OrderKind},
+        plan::{Priority, Supplier},
+        port::flights::{Airport, CabinClass, FlightSegment, FlightTerms},
+    };
+    use jiff::civil::date;
+    use ulid::Ulid;
+
+    fn id(n: usize) -> ItemId {
+        ItemId::from_ulid(Ulid::from_parts(1, n as u128))
+    }
+
+    fn order(items: Vec<(ItemRequest, Vec<usize>)>) -> Order {
+        let ulid = Ulid::from_parts(2, 2);
+        let item = |(index, (request, after)): (usize, (ItemRequest, Vec<usize>))| NewItem {
+            id: id(index),
+            request,
+            priority: Priority::MustHave,
+            supplier: Supplier::Duffel,
+            travellers: vec![TravellerId::from_ulid(ulid)],
+            after: after.into_iter().map(id).collect(),
+            member_platform: None,
+        };
+        let new = NewOrder {
+            id: OrderId::from_ulid(ulid),
+            kind: OrderKind::Travel,
+            plan: PlanId::from_ulid(ulid),
+            budget: Money::new(1, Currency::CNY).unwrap(),
+            required_platforms: vec![],
+            items: items.into_iter().enumerate().map(item).collect(),
+        };
+        Order::create(UtcMicros(0), &Fact::Created { order: Box::new(new) }).unwrap()
+    }
+
+    fn flight(origin: &str, destination: &str) -> ItemRequest {
+        ItemRequest::Flight {
+            origin: origin.into(),
+            destination: destination.into(),
+            departure_date: date(2026, 12, 4),
+            cabin: CabinClass::Economy,
+        }
+    }
+
+    fn hotel() -> ItemRequest {
+        let (check_in, check_out) = (date(2026, 12, 4), date(2026, 12, 6));
+        ItemRequest::Hotel { city: "Shanghai".into(), check_in, check_out, rooms: 1 }
+    }
+
+    fn at(local: &str) -> ZonedCivil {
+        ZonedCivil::parse(local, "Asia/Shanghai").unwrap()
+    }
+
+    fn offer(order: &mut Order, index: usize, departs: &str, arrives: &str) {
+        let ItemRequest::Flight { origin, destination, .. } = order.items[index].wanted.request.clone() else {
+            panic!()
+        };
+        let airport = |iata: &str| {
+            let place = places::airport(iata).unwrap();
+            Airport { iata: iata.into(), name: place.name.into(), city: place.city.into() }
+        };
+        order.items[index].state = ItemState::Held;
+        order.items[index].offer = Some(Offer::Flight(FlightOffer {
+            offer_id: "off".into(),
+            owner_name: "Air".into(),
+            owner_code: "ZZ".into(),
+            segments: vec![FlightSegment {
+                segment_id: "seg".into(),
+                flight_number: "ZZ1".into(),
+                origin: airport(&origin),
+                destination: airport(&destination),
+                departs: at(departs),
+                arrives: at(arrives),
+                duration_min: 120,
+                aircraft: None,
+            }],
+            passenger_ids: vec![],
+            total: Money::new(1, Currency::CNY).unwrap(),
+            expires_at_us: UtcMicros(i64::MAX),
+            holdable: true,
+            refund: FlightTerms::NotStated,
+            change: FlightTerms::NotStated,
+        }));
+    }
+
+    fn found(order: &Order) -> Vec<Problem> {
+        conflicts(order).into_iter().map(|conflict| conflict.problem).collect()
+    }
+
+    #[test]
+    fn arrival_has_to_be_before_check_in_closes_on_the_hotels_clock() {
+        let mut order = order(vec![(flight("PEK", "SHA"), vec![]), (hotel(), vec![0])]);
+        offer(&mut order, 0, "2026-12-05T00:30:00", "2026-12-05T03:00:00");
+        assert_eq!(found(&order), []);
+        offer(&mut order, 0, "2026-12-05T00:31:00", "2026-12-05T03:01:00");
+        assert_eq!(found(&order), [Problem::TooLate { by_min: 1 }]);
+    }
+
+    #[test]
+    fn a_car_is_picked_up_where_the_flight_lands() {
+        let car = |airport: &str| ItemRequest::Car {
+            airport: airport.into(),
+            starts: at("2026-12-04T12:00:00"),
+            ends: at("2026-12-05T12:00:00"),
+        };
+        let mut elsewhere = order(vec![(flight("PEK", "SHA"), vec![]), (car("PVG"), vec![0])]);
+        offer(&mut elsewhere, 0, "2026-12-04T08:00:00", "2026-12-04T10:00:00");
+        assert_eq!(found(&elsewhere), [Problem::OtherPlace]);
+        let mut there = order(vec![(flight("PEK", "SHA"), vec![]), (car("SHA"), vec![0])]);
+        offer(&mut there, 0, "2026-12-04T08:00:00", "2026-12-04T10:00:00");
+        assert_eq!(found(&there), []);
+    }
+
+    #[test]
+    fn an_activity_lies_within_the_stay() {
+        let activity = |day: &str, city: &str| ItemRequest::Activity {
+            name: "Walk".into(),
+            city: city.into(),
+            starts: at(&format!("{day}T10:00:00")),
+        };
+        let problems = |day, city| found(&order(vec![(hotel(), vec![]), (activity(day, city), vec![0])]));
+        assert_eq!(problems("2026-12-06", "Shanghai"), []);
+        assert_eq!(problems("2026-12-07", "Shanghai"), [Problem::OutsideStay]);
+        assert_eq!(problems("2026-12-05", "Beijing"), [Problem::OutsideStay]);
+    }
+
+    #[test]
+    fn changing_planes_takes_an_hour_and_between_airports_of_a_city_three() {
+        let mut same = order(vec![(flight("PEK", "SHA"), vec![]), (flight("SHA", "CAN"), vec![0])]);
+        offer(&mut same, 0, "2026-12-04T08:00:00", "2026-12-04T10:00:00");
+        offer(&mut same, 1, "2026-12-04T10:59:00", "2026-12-04T13:00:00");
+        assert_eq!(found(&same), [Problem::ShortConnection { has_min: 59, needs_min: 60 }]);
+        let mut other = order(vec![(flight("PEK", "SHA"), vec![]), (flight("PVG", "CAN"), vec![0])]);
+        offer(&mut other, 0, "2026-12-04T08:00:00", "2026-12-04T10:00:00");
+        offer(&mut other, 1, "2026-12-04T12:00:00", "2026-12-04T13:00:00");
+        assert_eq!(found(&other), [Problem::ShortConnection { has_min: 120, needs_min: 180 }]);
+    }
+
+    /// SG-68.
+    #[test]
+    fn items_that_wait_for_each_other_are_found() {
+        let order = order(vec![(hotel(), vec![1]), (hotel(), vec![0]), (hotel(), vec![])]);
+        assert_eq!(levels(&order).unwrap_err(), [id(0), id(1)]);
+        assert_eq!(found(&order), [Problem::Cycle, Problem::Cycle]);
+    }
+
+    /// SG-69.
+    #[test]
+    fn two_hundred_items_in_a_chain_are_two_hundred_levels() {
+        let items = (0..200).map(|index: usize| (hotel(), index.checked_sub(1).into_iter().collect())).collect();
+        assert_eq!(levels(&order(items)).unwrap().len(), 200);
+    }
+}

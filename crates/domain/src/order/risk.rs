@@ -220,3 +220,69 @@ fn exposed(order: &Order, now: UtcMicros) -> Result<Money, MoneyError> {
     };
     worst_case(order, &path, now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn worst(nodes: &[Node], path: &[usize]) -> i64 {
+        let mut booked = 0;
+        path.iter().fold(0, |worst, index| {
+            let node = &nodes[*index];
+            let here = worst.max(cost(node, booked));
+            booked += node.loss;
+            here
+        })
+    }
+
+    fn valid(nodes: &[Node], path: &[usize]) -> bool {
+        let mut booked = 0;
+        path.iter().all(|index| {
+            let ready = nodes[*index].after & !booked == 0;
+            booked |= bit(*index);
+            ready
+        })
+    }
+
+    /// Every order there is.
+    fn all(left: &[usize]) -> Vec<Vec<usize>> {
+        if left.is_empty() {
+            return vec![Vec::new()];
+        }
+        let first = |chosen: usize| {
+            let rest: Vec<usize> = left.iter().copied().filter(|index| *index != chosen).collect();
+            all(&rest).into_iter().map(move |path| std::iter::once(chosen).chain(path).collect())
+        };
+        left.iter().flat_map(|chosen| first(*chosen)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_valid_order_has_a_smaller_worst_case(
+            drawn in prop::collection::vec((0_i64..1_000, any::<bool>(), any::<bool>(), any::<u32>()), 0..=6)
+        ) {
+            let id = |index: usize| ItemId::from_ulid(ulid::Ulid::from_parts(1, index as u128));
+            let nodes: Vec<Node> = drawn
+                .iter()
+                .enumerate()
+                // Only earlier positions are waited for, so that there is no cycle.
+                .map(|(index, (loss, must, firm, after))| Node {
+                    id: id(index),
+                    loss: *loss,
+                    must: *must,
+                    risk: if *firm { 1 } else { 4 },
+                    after: after & (bit(index) - 1),
+                })
+                .collect();
+            let found = exact(&nodes);
+            let path: Vec<usize> =
+                found.iter().map(|item| nodes.iter().position(|node| node.id == *item).unwrap()).collect();
+            prop_assert_eq!(path.len(), nodes.len());
+            prop_assert!(valid(&nodes, &path));
+            let indices: Vec<usize> = (0..nodes.len()).collect();
+            let least = all(&indices).into_iter().filter(|path| valid(&nodes, path)).map(|path| worst(&nodes, &path)).min();
+            prop_assert_eq!(Some(worst(&nodes, &path)), least);
+        }
+    }
+}

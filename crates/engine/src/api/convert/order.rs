@@ -101,8 +101,9 @@ fn can(order: &Order, now: UtcMicros) -> OrderCanView {
     let waiting = order.state == OrderState::PaymentPending && order.ending.is_none();
     let none_open = order.attempts.iter().all(|attempt| !AttemptState::OPEN.contains(&attempt.state));
     let booked = OrderState::CANCELLABLE_BY_QUOTE.contains(&order.state);
+    let complete = order.state == OrderState::Draft && cart::is_complete(order);
     OrderCanView {
-        confirm: order.state == OrderState::Draft && cart::is_complete(order) && order.missing_platforms().is_empty(),
+        confirm: complete && order.missing_platforms().is_empty() && graph::conflicts(order).is_empty(),
         cancel_free: OrderState::CANCELLABLE_FREE.contains(&order.state) && order.ending.is_none(),
         quote_cancellation: booked,
         accept_cancellation: booked && quoted && quote_expires_at(order).is_some_and(|at| at > now),
