@@ -90,6 +90,23 @@ impl Driver {
         self.post(&format!("/element/{id}/click"), json!({})).await.unwrap_or_else(|error| panic!("{css}: {error}"));
     }
 
+    /// Presses keys one after the other, as a keyboard would; a modifier stays down until the null key.
+    pub(crate) async fn keys(&self, keys: &str) {
+        let (mut actions, mut held) = (Vec::new(), Vec::new());
+        for key in keys.chars() {
+            match key {
+                '\u{e000}' => actions.extend(held.drain(..).map(|key| json!({ "type": "keyUp", "value": key }))),
+                '\u{e009}' => {
+                    actions.push(json!({ "type": "keyDown", "value": key }));
+                    held.push(key);
+                }
+                key => actions.extend(["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key }))),
+            }
+        }
+        let body = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] });
+        self.post("/actions", body).await.unwrap();
+    }
+
     pub(crate) async fn fill(&self, css: &str, text: &str) {
         let script = format!(
             "const e = document.querySelector({css:?}); if (!e) return false; e.value = {text:?}; \
@@ -115,8 +132,13 @@ impl Driver {
     }
 
     /// Closes the window in order.
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(&self) {
         let _ = self.http.delete(&self.session).send().await;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
         self.abandon();
     }
 }

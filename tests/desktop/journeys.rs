@@ -4,22 +4,31 @@ use crate::{
     driver::Driver,
     stage::{Stage, count},
 };
+use serde_json::{Value, json};
 use std::process::Command;
 
 const STATE: &str = "[data-testid=order-state]";
 
-/// Import, review, hold, sign in through a browser and back by a link of the desktop.
-async fn hold(stage: &Stage) {
-    let window = &stage.window;
-    window.click("[data-testid=import-open]").await;
-    let plan = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shanghai-weekend.zh-CN.json"))
-        .unwrap();
-    window.fill("[data-testid=import-text]", &plan).await;
-    window.click("[data-testid=import-submit]").await;
-    window.click("[data-testid=review-hold]").await;
-    window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
+fn plan() -> Value {
+    let example = include_str!("../../examples/shanghai-weekend.zh-CN.json");
+    serde_json::from_str(example).unwrap()
 }
 
+async fn import(stage: &Stage, plan: Value) {
+    let window = &stage.window;
+    window.click("[data-testid=import-open]").await;
+    window.fill("[data-testid=import-text]", &plan.to_string()).await;
+    window.click("[data-testid=import-submit]").await;
+}
+
+/// Import, review, hold; a sign-in is wanted then.
+async fn hold(stage: &Stage) {
+    import(stage, plan()).await;
+    stage.window.click("[data-testid=review-hold]").await;
+    stage.window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
+}
+
+/// Sign in through a browser and back by a link of the desktop.
 async fn sign_in(stage: &Stage) {
     let window = &stage.window;
     window.run("sessionStorage.setItem('came from', location.hash); location.hash = '#/sign-in'").await;
@@ -92,7 +101,6 @@ async fn a_trip_is_imported_signed_in_seated_confirmed_scanned_and_paid() {
     assert_eq!(shown, book["flights"][0]["booking_reference"]);
     let member = stage.window.run("return document.querySelector('[data-testid=item-loyalty-0]').textContent").await;
     assert!(member.as_str().unwrap().contains("ZZ1234567890"));
-    pictures(&stage).await;
     stage.close().await;
 }
 
@@ -103,44 +111,77 @@ async fn painted(window: &Driver) {
         .await;
 }
 
-/// Every screen in both languages, both themes, wide and narrow.
-async fn pictures(stage: &Stage) {
+/// The screen as it stands, in both languages, both themes, wide and narrow.
+async fn pictures(stage: &Stage, name: &str) {
     let window = &stage.window;
-    let order = window.run("return location.hash").await.as_str().unwrap().to_owned();
-    for (size, width) in [("wide", 1280), ("narrow", 400)] {
+    for (size, width) in [("wide", 1280), ("narrow", 360)] {
         window.size(width, 800).await;
         for locale in ["zh-CN", "en"] {
             for theme in ["light", "dark"] {
-                window.run("location.hash = '#/settings'").await;
-                window.fill("[data-testid=locale-select]", locale).await;
-                window.until("the language", &format!("return document.documentElement.lang === {locale:?}")).await;
-                window.fill("[data-testid=theme-select]", theme).await;
+                let settings = format!("{{ locale: {locale:?}, theme: {theme:?} }}");
                 window
-                    .until("the theme", &format!("return document.documentElement.dataset.theme === {theme:?}"))
+                    .run(&format!(
+                        "window.__TAURI_INTERNALS__.invoke('rpc', {{ name: 'set_settings', payload: {settings} }})"
+                    ))
                     .await;
+                let shown = format!(
+                    "const page = document.documentElement; return page.lang === {locale:?} && page.dataset.theme === {theme:?}"
+                );
+                window.until("the language and the theme", &shown).await;
                 painted(window).await;
-                Stage::keep_picture(&format!("settings-{locale}-{theme}-{size}"));
-                for (name, place, sign) in [
-                    ("trips", "#/trips", "[data-testid=trip-card]"),
-                    ("orders", "#/orders", "[data-testid=nav-orders][aria-current]"),
-                    ("sign-in", "#/sign-in", "[data-testid=sign-in-state-zz-club]"),
-                    ("order", order.as_str(), STATE),
-                ] {
-                    window.run(&format!("location.hash = {place:?}")).await;
-                    window.until(name, &format!("return document.querySelector({sign:?}) !== null")).await;
-                    painted(window).await;
-                    Stage::keep_picture(&format!("{name}-{locale}-{theme}-{size}"));
-                }
+                Stage::keep_picture(&format!("{name}-{locale}-{theme}-{size}"));
             }
         }
     }
+    window.size(1280, 800).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
+    let stage = Stage::new(&[]).await;
+    let window = &stage.window;
+    pictures(&stage, "empty").await;
+    import(&stage, plan()).await;
+    window.until("the review", "return document.querySelector('[data-testid=review-hold]') !== null").await;
+    pictures(&stage, "review").await;
+    window.click("[data-testid=review-hold]").await;
+    window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
+    pictures(&stage, "sign-in-needed").await;
+    sign_in(&stage).await;
+    window.click("[data-testid=go-seats]").await;
+    window.click("[data-free=true]").await;
+    pictures(&stage, "seats").await;
+    window.click("[data-testid=seats-submit]").await;
+    window.until("the confirmation", "return document.querySelector('[data-testid=confirm-submit]') !== null").await;
+    pictures(&stage, "confirm").await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
+    pictures(&stage, "pay").await;
+    phone(&stage, PAY).await;
+    window.attribute(STATE, "data-state", "confirmed").await;
+    pictures(&stage, "order").await;
+    window.click("[data-testid=cancel-quote]").await;
+    window.until("a quote", "return document.querySelector('[data-testid=cancel-accept]') !== null").await;
+    pictures(&stage, "cancel").await;
+    for (name, sign) in [
+        ("trips", "[data-testid=trip-card]"),
+        ("orders", "[data-testid=nav-orders][aria-current]"),
+        ("sign-in", "[data-testid=sign-in-state-zz-club]"),
+        ("settings", "[data-testid=locale-select]"),
+    ] {
+        window.run(&format!("location.hash = '#/{name}'")).await;
+        window.until(name, &format!("return document.querySelector({sign:?}) !== null")).await;
+        pictures(&stage, name).await;
+    }
+    window.run("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }))").await;
+    window.until("the palette", "return document.querySelector('[data-testid=palette]') !== null").await;
+    pictures(&stage, "palette").await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_on_the_phone_and_ended_in_the_window_costs_nothing() {
     let stage = payable().await;
-    painted(&stage.window).await;
-    Stage::keep_picture("pay");
     phone(&stage, REFUSE).await;
     stage.window.click("[data-testid=cancel-free]").await;
     stage.window.attribute(STATE, "data-state", "cancelled").await;
@@ -193,7 +234,10 @@ async fn killed_after_paying_and_opened_again_the_order_is_confirmed_once() {
 async fn without_the_doorbell_the_window_stays_as_it_is() {
     let stage = Stage::new(&[("ZHIYOU_TEST_NO_EVENTS", "1")]).await;
     let window = &stage.window;
-    window.click("[data-testid=sample-trip]").await;
+    // A hotel that waits for nothing.
+    let mut plan = plan();
+    plan["items"][1]["after"] = json!([]);
+    import(&stage, plan).await;
     window.click("[data-testid=review-hold]").await;
     window.attribute("[data-testid=item-state-1]", "data-state", "planned").await;
     // The core goes on and has checked the hotel's price; the page was not told.
@@ -205,5 +249,32 @@ async fn without_the_doorbell_the_window_stays_as_it_is() {
     // Looking at the window again asks once.
     window.run("window.dispatchEvent(new Event('focus'))").await;
     window.attribute("[data-testid=item-state-1]", "data-state", "held").await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anything_is_found_by_keyboard_and_archiving_is_undone() {
+    let stage = Stage::new(&[]).await;
+    let window = &stage.window;
+    import(&stage, plan()).await;
+    window.until("the review", "return document.querySelector('[data-testid=review-hold]') !== null").await;
+    let opened = window.run("return location.hash").await;
+    window.run("location.hash = '#/settings'").await;
+    window.keys("\u{e009}k\u{e000}").await;
+    window.until("the palette", "return document.activeElement.dataset.testid === 'palette-text'").await;
+    window.keys("shanghai").await;
+    window
+        .until(
+            "the trip",
+            "return document.querySelector('[role=option][aria-selected=true]')?.textContent.includes('上海周末')",
+        )
+        .await;
+    window.keys("\u{e007}").await;
+    window.until("the trip's screen", &format!("return location.hash === {opened}")).await;
+    window.run("location.hash = '#/trips'").await;
+    window.click("[data-testid=trip-archive]").await;
+    window.until("the trip put away", "return document.querySelector('[data-testid=trip-card]') === null").await;
+    window.click("[data-testid=archive-undo]").await;
+    window.until("the trip back", "return document.querySelector('[data-testid=trip-card]') !== null").await;
     stage.close().await;
 }

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 pub(crate) struct Stage {
-    sandbox: Child,
+    _sandbox: Sandbox,
     pub(crate) announced: Value,
     folder: TempDir,
     pub(crate) window: Driver,
@@ -56,13 +56,14 @@ impl Stage {
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()
+            .map(Sandbox)
             .unwrap();
         let mut line = String::new();
-        BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(sandbox.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let announced: Value = serde_json::from_str(&line).unwrap();
         let window = open_window(folder.path(), &announced, environment).await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { sandbox, announced, folder, window, http }
+        Self { _sandbox: sandbox, announced, folder, window, http }
     }
 
     /// Kills the app as a power cut would, and opens it again.
@@ -129,10 +130,18 @@ impl Stage {
         photograph(&folder.join(format!("{name}.png")));
     }
 
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(self) {
         self.window.close().await;
-        let _ = self.sandbox.kill();
-        let _ = self.sandbox.wait();
+    }
+}
+
+/// A sandbox that ends with the test, also with one that fails.
+struct Sandbox(Child);
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

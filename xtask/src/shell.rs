@@ -2,9 +2,12 @@
 
 use std::{
     ffi::OsStr,
-    fmt,
+    fmt, fs, io,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A program that could not be run or did not succeed.
@@ -56,19 +59,47 @@ pub(crate) fn succeed(mut command: Command) -> Result<(), Failed> {
     }
 }
 
+/// How long one observed program may take; all suites together take a fraction of this on two cores.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
 /// Runs a command, shows what it prints, and returns that together with whether it succeeded.
-pub(crate) fn observe(mut command: Command) -> (bool, String) {
+///
+/// It prints into a file, so that a grandchild that outlives it cannot keep us waiting, and leads a process group of its
+/// own, which is ended with it.
+pub(crate) fn observe(command: Command) -> (bool, String) {
     let shown = format!("{command:?}");
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) => {
-            let text =
-                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    match observed(command) {
+        Ok((success, text)) => {
             println!("{text}");
-            (output.status.success(), text)
+            (success, text)
         }
         Err(error) => {
             println!("{shown}: {error}");
             (false, String::new())
         }
     }
+}
+
+fn observed(mut command: Command) -> io::Result<(bool, String)> {
+    let path = target().join(format!("observed-{}.log", std::process::id()));
+    let log = fs::File::create(&path)?;
+    let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn()?;
+    let started = Instant::now();
+    let success = loop {
+        match child.try_wait()? {
+            Some(status) => break status.success(),
+            None if started.elapsed() > LIMIT => {
+                println!("ended after {} s", LIMIT.as_secs());
+                break false;
+            }
+            None => thread::sleep(Duration::from_millis(100)),
+        }
+    };
+    let group = format!("-{}", child.id());
+    // Mostly there is nobody left, and `kill` says so.
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    let _ = child.wait();
+    let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    fs::remove_file(&path)?;
+    Ok((success, text))
 }

@@ -81,7 +81,7 @@ pub(crate) fn test() -> ExitCode {
 /// Seeds of the simulation in every check.
 const SEEDS: &str = "10000";
 /// Seeds a planted defect has to be found in, in every check.
-const SEEDS_PLANTED: &str = "400";
+const SEEDS_PLANTED: &str = "2000";
 
 /// The simulation in release, and whether it still has teeth: two checks.
 fn simulation() -> Count {

@@ -8,6 +8,7 @@ pub mod import;
 use crate::{
     id::{ItemId, PlanId, TravellerId},
     money::{Money, MoneyError},
+    order::OrderState,
     port::flights::CabinClass,
     time::ZonedCivil,
 };
@@ -96,6 +97,16 @@ pub enum PlanStorage {
 }
 
 impl PlanStorage {
+    /// As shown: a plan that is not put away is completed while its newest order has something booked.
+    #[must_use]
+    pub const fn with_order(self, newest: Option<OrderState>) -> Self {
+        match (self, newest) {
+            (Self::Archived, _) => Self::Archived,
+            (_, Some(OrderState::Confirmed | OrderState::PartiallyConfirmed)) => Self::Completed,
+            _ => Self::Draft,
+        }
+    }
+
     /// The word stored and shown.
     #[must_use]
     pub const fn word(self) -> &'static str {

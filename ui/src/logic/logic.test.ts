@@ -2,6 +2,7 @@ import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
 import { zh } from "../messages/zh-CN";
+import { find } from "./find";
 import { formatMoney, share } from "./money";
 import { ulid } from "./request";
 import { parseRoute } from "./route";
@@ -76,5 +77,23 @@ describe("words", () => {
     const all = variants(type);
     expect(all.length).toBeGreaterThan(2);
     for (const code of all) for (const language of [zh, en]) expect(table(language)[code], `${type}.${code}`).toBeTruthy();
+  });
+});
+
+describe("finding", () => {
+  const entries = [
+    { key: "1", title: "Settings", also: "设置" },
+    { key: "2", title: "上海周末", also: "Shanghai RZPNX8 林夏" },
+    { key: "3", title: "A weekend in Shanghai", also: "上海" },
+  ];
+  const keys = (text: string) => find(entries, text).map((entry) => entry.key);
+  it("finds by any word in either language, a beginning first, and everything by nothing", () => {
+    expect(keys("")).toEqual(["1", "2", "3"]);
+    expect(keys("shanghai")).toEqual(["2", "3"]);
+    expect(keys("上海")).toEqual(["2", "3"]);
+    expect(keys("a week")).toEqual(["3"]);
+    expect(keys("rzpnx8 林夏")).toEqual(["2"]);
+    expect(keys("设置")).toEqual(["1"]);
+    expect(keys("paris")).toEqual([]);
   });
 });

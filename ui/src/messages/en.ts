@@ -20,7 +20,12 @@ export const en: Words = {
     review: "Review",
     open: "See the order",
     total: "Expected",
+    archived: "Archived",
+    unarchive: "Bring back",
+    undo: "Undo",
+    putAway: (title) => `“${title}” is archived.`,
   },
+  palette: { title: "Find", hint: "A trip, an order, a booking reference, a screen…", none: "Nothing has this name.", screen: "Screen", action: "Action" },
   importing: {
     title: "Import a plan",
     hint: "Choose a file, paste its text, or drag the file onto this window.",

@@ -18,7 +18,12 @@ export const zh = {
     review: "查看并确认",
     open: "查看订单",
     total: "预计",
+    archived: "已归档",
+    unarchive: "移回",
+    undo: "撤销",
+    putAway: (title: string) => `「${title}」已归档。`,
   },
+  palette: { title: "查找", hint: "行程、订单、预订编号或页面…", none: "没有找到。", screen: "页面", action: "操作" },
   importing: {
     title: "导入计划",
     hint: "选择文件、粘贴文本，或把文件拖到这个窗口。",

@@ -151,7 +151,7 @@ pub(crate) fn plan_view(
             PlanBooking::Confirmed => PlanBookingView::Confirmed,
             PlanBooking::Booking => PlanBookingView::Booking,
         },
-        storage: match plan.storage {
+        storage: match plan.storage.with_order(newest.map(|order| order.state)) {
             PlanStorage::Draft => PlanStorageView::Draft,
             PlanStorage::Completed => PlanStorageView::Completed,
             PlanStorage::Archived => PlanStorageView::Archived,
