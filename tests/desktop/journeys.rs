@@ -2,7 +2,7 @@
 
 use crate::{
     driver::Driver,
-    stage::{Stage, count},
+    stage::{BusWithoutKeyring, Stage, count},
 };
 use serde_json::{Value, json};
 use std::process::Command;
@@ -276,5 +276,64 @@ async fn anything_is_found_by_keyboard_and_archiving_is_undone() {
     window.until("the trip put away", "return document.querySelector('[data-testid=trip-card]') === null").await;
     window.click("[data-testid=archive-undo]").await;
     window.until("the trip back", "return document.querySelector('[data-testid=trip-card]') !== null").await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_keyring_a_passphrase_keeps_the_sign_in_that_came_back_by_the_local_address() {
+    const PASSPHRASE: &str = "山高月小 水落石出 x";
+    let bus = BusWithoutKeyring::start();
+    let environment = [("DBUS_SESSION_BUS_ADDRESS", bus.address.as_str())];
+    let mut stage = Stage::new(&environment).await;
+    let vault = |state: &str| {
+        format!(
+            "return window.__TAURI_INTERNALS__.invoke('rpc', {{ name: 'get_session', payload: {{}} }})\
+             .then((session) => session.vault === {state:?})"
+        )
+    };
+    stage.window.until("a vault without a key", &vault("needs_passphrase")).await;
+    stage.window.until("the dialog", "return document.querySelector('[data-testid=passphrase]') !== null").await;
+    pictures(&stage, "passphrase").await;
+    stage.window.fill("[data-testid=passphrase]", PASSPHRASE).await;
+    stage.window.click("[data-testid=passphrase-submit]").await;
+    stage.window.until("the vault open", &vault("open")).await;
+
+    stage.window.run("location.hash = '#/sign-in'").await;
+    stage.window.fill("[data-testid=sign-in-return]", "loopback").await;
+    stage.window.click("[data-testid=sign-in-connect-zz-club]").await;
+    let address = stage
+        .window
+        .until("an address", "return document.querySelector('[data-testid=sign-in-url-zz-club]')?.textContent.trim()")
+        .await;
+    let browser = stage.browser().await;
+    browser.open(address.as_str().unwrap()).await;
+    browser.click("#approve").await;
+    stage.window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
+    browser.close().await;
+
+    stage.window.close().await;
+    stage.reopen(&environment).await;
+    stage.window.until("a locked vault", &vault("locked")).await;
+    stage.window.fill("[data-testid=passphrase]", "a wrong passphrase").await;
+    stage.window.click("[data-testid=passphrase-submit]").await;
+    stage.window.until("the refusal", "return document.querySelector('dialog [role=alert]') !== null").await;
+    stage.window.fill("[data-testid=passphrase]", PASSPHRASE).await;
+    stage.window.click("[data-testid=passphrase-submit]").await;
+    stage.window.until("the vault open", &vault("open")).await;
+    stage.window.run("location.hash = '#/sign-in'").await;
+    stage.window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_books_through_the_running_app_and_the_window_shows_it() {
+    let stage = Stage::new(&[]).await;
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shanghai-weekend.en.json");
+    let order = stage.tool(&["book", example, "--pay", "auto"]);
+    assert_eq!(order["state"], "confirmed");
+    stage.window.run("location.hash = '#/orders'").await;
+    stage.window.click(&format!("main a[href='#/order/{}']", order["id"].as_str().unwrap())).await;
+    stage.window.attribute(STATE, "data-state", "confirmed").await;
+    assert_eq!(count(&stage.book().await["payments"], "state", "SUCCESS"), 1);
     stage.close().await;
 }

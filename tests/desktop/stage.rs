@@ -73,7 +73,7 @@ impl Stage {
             Command::new("kill").args(["-9", pid]).status().unwrap();
         }
         self.window.abandon();
-        self.window = open_window(self.folder.path(), &self.announced, &[]).await;
+        self.reopen(&[]).await;
     }
 
     async fn control(&self, request: reqwest::RequestBuilder) -> Value {
@@ -130,6 +130,22 @@ impl Stage {
         photograph(&folder.join(format!("{name}.png")));
     }
 
+    /// Opens the app again after it was closed or killed, in this environment.
+    pub(crate) async fn reopen(&mut self, environment: &[(&str, &str)]) {
+        self.window = open_window(self.folder.path(), &self.announced, environment).await;
+    }
+
+    /// Runs the headless tool on the app's data folder and returns what it printed.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> Value {
+        let output = Command::new(program("zhiyouctl"))
+            .args(arguments)
+            .env("ZHIYOU_DATA_DIR", self.folder.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     pub(crate) async fn close(self) {
         self.window.close().await;
     }
@@ -147,4 +163,40 @@ impl Drop for Sandbox {
 
 pub(crate) fn count(list: &Value, field: &str, state: &str) -> usize {
     list.as_array().unwrap().iter().filter(|entry| entry[field] == state).count()
+}
+
+/// A message bus on which nobody offers a keyring.
+pub(crate) struct BusWithoutKeyring {
+    daemon: Child,
+    pub(crate) address: String,
+    _folder: TempDir,
+}
+
+impl BusWithoutKeyring {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("bus.conf");
+        let text = format!(
+            "<busconfig><type>session</type><listen>unix:dir={}</listen><policy context=\"default\"><allow send_destination=\"*\"/>\
+             <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
+            folder.path().display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", config.display()))
+            .args(["--nofork", "--print-address=1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { daemon, address: address.trim().to_owned(), _folder: folder }
+    }
+}
+
+impl Drop for BusWithoutKeyring {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
 }

@@ -1,8 +1,9 @@
 //! Engine, gateway and sandbox together, without a window: the main job and what can go wrong in it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod faults;
 mod input;
 mod main_job;
 mod storage;
+mod tools;
 mod world;

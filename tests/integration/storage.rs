@@ -1,8 +1,12 @@
 //! Journals, projections, and what must never be found on disk.
 
-use crate::world::World;
+use crate::world::{World, request_id, sample};
+use serde_json::json;
 use sqlx::{AnyPool, any::AnyPoolOptions};
-use zhiyou_engine::store::{Db, rebuild};
+use zhiyou_engine::{
+    fault::FaultCode,
+    store::{Db, rebuild},
+};
 
 async fn raw(world: &World) -> AnyPool {
     sqlx::any::install_default_drivers();
@@ -66,4 +70,57 @@ async fn names_tokens_and_secrets_are_on_disk_only_sealed() {
             assert!(!found, "{} holds {secret:?}", entry.path().display());
         }
     }
+}
+
+/// A small disk of its own for a test, where this machine lets us mount one.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &std::path::Path, bytes: u32) -> Option<Self> {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(at);
+        mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_path_buf()))
+    }
+
+    /// Leaves not one page free.
+    fn fill(&self) {
+        use std::io::Write;
+        let mut filler = std::fs::File::create(self.0.join("filler")).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_what_is_new_and_finishes_what_was_paid_once_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(folder.path(), 8 << 20) else {
+        println!("did not run: this machine does not let us mount a small disk");
+        return;
+    };
+    let mut world = World::in_folder(folder).await;
+    let order = world.payable().await;
+    disk.fill();
+    let refused = world.ask("import_plan", json!({ "text": sample(), "request_id": request_id() })).await.unwrap_err();
+    assert_eq!(refused.code, FaultCode::DiskFull);
+    assert_eq!(world.call("list_plans", json!({})).await.as_array().unwrap().len(), 1);
+    world.phone("pay", &order).await;
+    let pending = world.call("get_order", json!({ "order_id": order["id"] })).await;
+    assert_eq!(pending["state"], "payment_pending", "nothing is believed that could not be stored");
+    disk.free();
+    world.advance(1).await;
+    world.until_state(&order, "confirmed").await;
+    let book = world.book().await;
+    assert_eq!(book["flights"].as_array().unwrap().len(), 1);
+    assert_eq!(book["payments"].as_array().unwrap().iter().filter(|p| p["state"] == "SUCCESS").count(), 1);
+    world.close_app().await;
 }

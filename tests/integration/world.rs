@@ -64,6 +64,11 @@ pub(crate) fn sample() -> String {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap()).await
+    }
+
+    /// With the app's data in this folder.
+    pub(crate) async fn in_folder(data_dir: TempDir) -> Self {
         let sandbox_dir = tempfile::tempdir().unwrap();
         let sandbox = zhiyou_sandbox::start(Config {
             data_dir: sandbox_dir.path().to_path_buf(),
@@ -78,7 +83,7 @@ impl World {
         let mut world = Self {
             sandbox,
             _sandbox_dir: sandbox_dir,
-            data_dir: tempfile::tempdir().unwrap(),
+            data_dir,
             keys: Arc::default(),
             opened: Arc::default(),
             app: None,

@@ -6,8 +6,9 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A program that could not be run or did not succeed.
@@ -84,21 +85,19 @@ fn observed(mut command: Command) -> io::Result<(bool, String)> {
     let path = target().join(format!("observed-{}.log", std::process::id()));
     let log = fs::File::create(&path)?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn()?;
-    let started = Instant::now();
-    let success = loop {
-        match child.try_wait()? {
-            Some(status) => break status.success(),
-            None if started.elapsed() > LIMIT => {
-                println!("ended after {} s", LIMIT.as_secs());
-                break false;
-            }
-            None => thread::sleep(Duration::from_millis(100)),
+    let group = format!("-{}", child.id());
+    let (done, ended) = mpsc::channel();
+    let waits = thread::spawn(move || done.send(child.wait()));
+    let success = match ended.recv_timeout(LIMIT) {
+        Ok(status) => status?.success(),
+        Err(_) => {
+            println!("ended after {} s", LIMIT.as_secs());
+            false
         }
     };
-    let group = format!("-{}", child.id());
     // Mostly there is nobody left, and `kill` says so.
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-    let _ = child.wait();
+    let _ = waits.join();
     let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
     fs::remove_file(&path)?;
     Ok((success, text))

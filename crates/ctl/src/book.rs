@@ -2,11 +2,13 @@
 
 use crate::{
     Outcome,
-    headless::{self, Consenting, Printing},
+    backend::Backend,
+    headless::{Consenting, Printing},
 };
 use serde_json::{Value, json};
 use std::{path::Path, process::ExitCode, sync::Arc};
-use zhiyou_embedded::Embedded;
+use url::Url;
+use zhiyou_engine::ports::Browser;
 
 /// States in which nothing more happens without somebody asking for it.
 const FINAL: &[&str] = &["confirmed", "partially_confirmed", "cancelled", "failed", "refunded"];
@@ -14,36 +16,31 @@ const FINAL: &[&str] = &["confirmed", "partially_confirmed", "cancelled", "faile
 pub(crate) async fn run(plan: &Path, pay_automatically: bool) -> Outcome {
     let text = std::fs::read_to_string(plan).map_err(|error| format!("{}: {error}", plan.display()))?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let browser: Arc<dyn zhiyou_engine::ports::Browser> =
-        if pay_automatically { Arc::new(Consenting) } else { Arc::new(Printing) };
-    let parts = headless::start(browser, folder.path().to_path_buf()).await?;
-    let order = book(&parts, &text, pay_automatically).await;
-    parts.stop().await;
+    let browser: Arc<dyn Browser> = if pay_automatically { Arc::new(Consenting) } else { Arc::new(Printing) };
+    let mut backend = Backend::open(browser, folder.path().to_path_buf()).await?;
+    let order = book(&mut backend, &text, pay_automatically).await;
+    backend.stop().await;
     let order = order?;
     println!("{}", serde_json::to_string_pretty(&order).map_err(|error| error.to_string())?);
     Ok(if order["state"] == "confirmed" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn call(parts: &Embedded, command: &str, payload: Value) -> Result<Value, String> {
-    parts.engine().dispatch(command, payload).await.map_err(|fault| format!("{command}: {fault}"))
 }
 
 fn request_id() -> String {
     format!("req_{}", ulid::Ulid::generate())
 }
 
-async fn book(parts: &Embedded, text: &str, pay_automatically: bool) -> Result<Value, String> {
-    if pay_automatically && call(parts, "get_session", json!({})).await?["demo"] != true {
+async fn book(to: &mut Backend, text: &str, pay_automatically: bool) -> Result<Value, String> {
+    if pay_automatically && to.call("get_session", json!({})).await?["demo"] != true {
         return Err("--pay auto works in demo mode only".to_owned());
     }
-    let plan = call(parts, "import_plan", json!({ "text": text, "request_id": request_id() })).await?;
+    let plan = to.call("import_plan", json!({ "text": text, "request_id": request_id() })).await?;
     eprintln!("imported {}", plan["title"]);
-    let order = call(parts, "prepare_order", json!({ "plan_id": plan["id"], "request_id": request_id() })).await?;
-    let mut doorbell = parts.engine().doorbell();
+    let order = to.call("prepare_order", json!({ "plan_id": plan["id"], "request_id": request_id() })).await?;
+    let mut cursor = 0;
     let (mut signed, mut chosen, mut confirmed, mut paid) = (Vec::new(), Vec::new(), false, false);
     loop {
-        doorbell.mark_unchanged();
-        let order = call(parts, "get_order", json!({ "order_id": order["id"] })).await?;
+        cursor = to.wait(cursor).await?;
+        let order = to.call("get_order", json!({ "order_id": order["id"] })).await?;
         let state = order["state"].as_str().unwrap_or_default();
         if FINAL.contains(&state) && order["next"]["kind"] == "done" {
             return Ok(order);
@@ -53,7 +50,11 @@ async fn book(parts: &Embedded, text: &str, pay_automatically: bool) -> Result<V
                 for platform in order["next"]["platforms"].as_array().into_iter().flatten() {
                     if !signed.contains(platform) {
                         eprintln!("signing in to {platform}");
-                        call(parts, "start_sign_in", json!({ "platform": platform, "return_by": "loopback" })).await?;
+                        let wish = json!({ "platform": platform, "return_by": "loopback" });
+                        let row = to.call("start_sign_in", wish).await?;
+                        if pay_automatically && to.opens_browser_itself() {
+                            approve(&row)?;
+                        }
                         signed.push(platform.clone());
                     }
                 }
@@ -61,11 +62,11 @@ async fn book(parts: &Embedded, text: &str, pay_automatically: bool) -> Result<V
             "choose_seats" => {
                 let item = order["next"]["item_id"].clone();
                 if !chosen.contains(&item) {
-                    let seats = first_free_seats(parts, &order["id"], &item).await?;
+                    let seats = first_free_seats(to, &order["id"], &item).await?;
                     eprintln!("seats {seats}");
                     let wish =
                         json!({ "order_id": order["id"], "item_id": item, "seats": seats, "request_id": request_id() });
-                    call(parts, "choose_seats", wish).await?;
+                    to.call("choose_seats", wish).await?;
                     chosen.push(item);
                 }
             }
@@ -75,27 +76,32 @@ async fn book(parts: &Embedded, text: &str, pay_automatically: bool) -> Result<V
                     "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "wechatpay",
                     "request_id": request_id(),
                 });
-                call(parts, "confirm_order", wish).await?;
+                to.call("confirm_order", wish).await?;
                 confirmed = true;
             }
             "pay" if !paid && order["payment"]["qr"]["content"].is_string() => {
                 let code = &order["payment"]["qr"]["content"];
                 if pay_automatically {
-                    pay(parts, code).await?;
+                    pay(to, code).await?;
                 } else {
-                    eprintln!("Scan with the phone at {}: {code}", parts.announcement().phone);
+                    eprintln!("Scan with the phone at {}: {code}", to.phone());
                 }
                 paid = true;
             }
             _ => {}
         }
-        doorbell.changed().await.map_err(|_| "the engine ended".to_owned())?;
     }
 }
 
+/// Approves on the consent page of the demo, while the running app waits for the way back.
+fn approve(row: &Value) -> Result<(), String> {
+    let url: Url = row["state"]["url"].as_str().unwrap_or_default().parse().map_err(|_| "no address to open")?;
+    Consenting.open(&url).map_err(|error| error.to_string())
+}
+
 /// For every segment and traveller the first free seat at a window, else the first free one.
-async fn first_free_seats(parts: &Embedded, order: &Value, item: &Value) -> Result<Value, String> {
-    let maps = call(parts, "get_seat_maps", json!({ "order_id": order, "item_id": item })).await?;
+async fn first_free_seats(to: &mut Backend, order: &Value, item: &Value) -> Result<Value, String> {
+    let maps = to.call("get_seat_maps", json!({ "order_id": order, "item_id": item })).await?;
     let mut wishes: Vec<Value> = Vec::new();
     for map in maps["maps"].as_array().into_iter().flatten() {
         let mut taken: Vec<&Value> = Vec::new();
@@ -136,9 +142,9 @@ async fn first_free_seats(parts: &Embedded, order: &Value, item: &Value) -> Resu
     Ok(Value::Array(wishes))
 }
 
-async fn pay(parts: &Embedded, code: &Value) -> Result<(), String> {
+async fn pay(to: &Backend, code: &Value) -> Result<(), String> {
     let http = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
-    let address = format!("{}/api/pay", parts.announcement().phone);
+    let address = format!("{}/api/pay", to.phone());
     let answer = http.post(address).json(&json!({ "text": code })).send().await.map_err(|error| error.to_string())?;
     eprintln!("phone: {}", answer.status());
     Ok(())

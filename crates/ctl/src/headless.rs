@@ -12,6 +12,13 @@ use zhiyou_engine::{
     vault::OsKeyring,
 };
 
+/// The data folder that the app uses: the one the environment names, else its usual one.
+#[cfg(unix)]
+pub(crate) fn app_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("ZHIYOU_DATA_DIR").map(PathBuf::from);
+    named.or_else(|| dirs::data_dir().map(|folder| folder.join("app.zhiyou.desktop")))
+}
+
 /// Starts the parts; with a data folder named by the environment, else in `fallback`.
 pub(crate) async fn start(browser: Arc<dyn Browser>, fallback: PathBuf) -> Result<Embedded, String> {
     let sandbox_url = std::env::var("ZHIYOU_SANDBOX_URL").ok();

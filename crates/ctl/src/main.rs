@@ -3,6 +3,7 @@
 //! Deliberately not here: logic. Everything it does, the parts do.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its standard streams")]
 
+mod backend;
 mod book;
 mod browser;
 mod check;

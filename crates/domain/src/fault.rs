@@ -48,6 +48,8 @@ pub enum FaultCode {
     HistoryDamaged,
     /// The stored history was written by a newer version.
     NewerVersion,
+    /// Only a person may do this, in the app's own window.
+    OnlyInWindow,
     /// A defect on our side; nothing more is known.
     Internal,
 }
@@ -74,6 +76,7 @@ impl FaultCode {
         Self::DatabaseInUse,
         Self::HistoryDamaged,
         Self::NewerVersion,
+        Self::OnlyInWindow,
         Self::Internal,
     ];
 
@@ -95,6 +98,7 @@ impl FaultCode {
             | Self::SeatTaken
             | Self::NotCancellable
             | Self::BrowserUnavailable
+            | Self::OnlyInWindow
             | Self::HistoryDamaged
             | Self::NewerVersion
             | Self::Internal => false,

@@ -4,6 +4,8 @@
 //! calls its tools, and they stop the other way round. Deliberately not here: anything the three decide for themselves.
 
 mod clock;
+#[cfg(unix)]
+pub mod runtime;
 
 // Every program that ships comes through here: planted defects must not be in it.
 const _: () = assert!(
@@ -48,6 +50,8 @@ pub struct Embedded {
     sandbox: Option<Sandbox>,
     clock: Listener,
     announcement: Announcement,
+    #[cfg(unix)]
+    served: runtime::Served,
 }
 
 impl Embedded {
@@ -70,15 +74,27 @@ impl Embedded {
                 (Some(sandbox), announcement)
             }
         };
-        match join(&http, options, &announcement).await {
-            Ok((engine, gateway, clock)) => Ok(Self { engine, gateway, sandbox, clock, announcement }),
+        #[cfg(unix)]
+        let data_dir = options.data_dir.clone();
+        let (engine, gateway, clock) = match join(&http, options, &announcement).await {
+            Ok(parts) => parts,
             Err(fault) => {
                 if let Some(sandbox) = sandbox {
                     sandbox.stop().await;
                 }
-                Err(fault)
+                return Err(fault);
             }
-        }
+        };
+        Ok(Self {
+            #[cfg(unix)]
+            served: runtime::Served::start(&data_dir, &engine, &announcement.control, &announcement.control_token)
+                .map_err(|error| io(&error))?,
+            engine,
+            gateway,
+            sandbox,
+            clock,
+            announcement,
+        })
     }
 
     /// The engine.
@@ -95,6 +111,8 @@ impl Embedded {
 
     /// Stops engine, gateway and sandbox, in this order.
     pub async fn stop(self) {
+        #[cfg(unix)]
+        self.served.stop().await;
         self.clock.stop();
         self.engine.stop().await;
         self.gateway.stop().await;

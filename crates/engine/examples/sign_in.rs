@@ -18,7 +18,10 @@ use url::Url;
 use zeroize::Zeroizing;
 use zhiyou_domain::time::UtcMicros;
 use zhiyou_engine::{
-    api::{command::ReturnBy, view::SignInStateView},
+    api::{
+        command::ReturnBy,
+        view::{NameView, SignInStateView},
+    },
     auth::{Auth, AuthError, Platform},
     ports::{Browser, BrowserError, Clock, KeyStore, KeyStoreError},
     store::Db,
@@ -77,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (issuer, client_id, path) = (word("ISSUER")?, word("CLIENT_ID")?, word("LOOPBACK_PATH")?);
     let platform = Platform {
         id: PLATFORM.to_owned(),
-        name: "Example".to_owned(),
+        name: NameView { en: "Example".to_owned(), zh: None },
         issuer,
         client_id,
         scopes: words.collect(),

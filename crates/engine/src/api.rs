@@ -14,6 +14,16 @@ pub use bindings::typescript;
 pub use dispatch::NAMES;
 pub(crate) use dispatch::dispatch;
 
+/// Commands that spend, or open what was locked: a person's, in our own window.
+const ONLY_IN_WINDOW: &[&str] =
+    &["confirm_order", "retry_payment", "accept_cancellation", "keep_change", "settle_debt", "unlock_vault"];
+
+/// Whether a tool that is not the window may send a command. In the demo no money moves, so it may book there; the
+/// vault's passphrase is a person's everywhere.
+pub(crate) fn tool_may(command: &str, demo: bool) -> bool {
+    !ONLY_IN_WINDOW.contains(&command) || (demo && command != "unlock_vault")
+}
+
 /// Calls `$use! { name: Command => Result; … }` with every command of the API.
 macro_rules! commands {
     ($use:ident) => {
@@ -51,3 +61,18 @@ macro_rules! commands {
     };
 }
 pub(crate) use commands;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_never_spends_outside_the_demo_and_never_opens_the_vault() {
+        assert!(ONLY_IN_WINDOW.iter().all(|name| NAMES.contains(name)), "a command was renamed");
+        for name in ONLY_IN_WINDOW {
+            assert!(!tool_may(name, false), "{name}");
+        }
+        assert!(tool_may("confirm_order", true) && !tool_may("unlock_vault", true));
+        assert!(tool_may("get_order", false) && tool_may("prepare_order", false) && tool_may("cancel_order", false));
+    }
+}

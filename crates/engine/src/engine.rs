@@ -152,6 +152,17 @@ impl Engine {
         result
     }
 
+    /// Carries out one command of the API for a program that is not our window.
+    ///
+    /// # Errors
+    /// `OnlyInWindow` for what only a person may do; else the command's [`Fault`].
+    pub async fn dispatch_for_tool(&self, command: &str, payload: Value) -> Result<Value, Fault> {
+        if !api::tool_may(command, self.demo.is_some()) {
+            return Err(Fault::new(FaultCode::OnlyInWindow, command));
+        }
+        self.dispatch(command, payload).await
+    }
+
     /// The newest change cursor; changes whenever something the interface shows has changed.
     pub fn doorbell(&self) -> watch::Receiver<i64> {
         self.db.doorbell()

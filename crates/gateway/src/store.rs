@@ -9,7 +9,7 @@ pub(crate) mod updates;
 pub(crate) mod webhooks;
 
 use sqlx::{
-    AnyPool, Transaction,
+    AnyPool, Connection as _, Transaction,
     any::{Any, AnyPoolOptions},
 };
 use std::{path::Path, time::Duration};
@@ -115,7 +115,10 @@ async fn pool(url: &str, connections_max: u32) -> Result<AnyPool, StoreError> {
                 }
                 Ok(())
             })
-        });
+        })
+        // After SQLITE_FULL the database has rolled back by itself, which the connection does not know: it would refuse
+        // every later write.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     Ok(options.connect(url).await?)
 }
 

@@ -265,13 +265,9 @@ at_us: number,
 kind: DeadlineKindView, };
 export type DestinationView = { 
 /**
- * English name.
+ * Its names.
  */
-name: string, 
-/**
- * Chinese name, when known.
- */
-name_zh: string | null, 
+name: NameView, 
 /**
  * ISO country code.
  */
@@ -337,7 +333,7 @@ origin: string,
 /**
  * City of origin.
  */
-origin_city: PlaceNameView, 
+origin_city: NameView, 
 /**
  * IATA code.
  */
@@ -345,7 +341,7 @@ destination: string,
 /**
  * City of destination.
  */
-destination_city: PlaceNameView, 
+destination_city: NameView, 
 /**
  * Local date.
  */
@@ -357,7 +353,7 @@ cabin: string, } | { "kind": "hotel",
 /**
  * City.
  */
-city: PlaceNameView, 
+city: NameView, 
 /**
  * Local date.
  */
@@ -381,7 +377,7 @@ name: string,
 /**
  * City.
  */
-city: PlaceNameView, 
+city: NameView, 
 /**
  * When it begins.
  */
@@ -393,7 +389,7 @@ pick_up: string,
 /**
  * City of the airport.
  */
-pick_up_city: PlaceNameView, 
+pick_up_city: NameView, 
 /**
  * When.
  */
@@ -462,6 +458,15 @@ currency: string,
  * Decimal digits of the minor unit, for formatting.
  */
 exponent: number, };
+export type NameView = { 
+/**
+ * English.
+ */
+en: string, 
+/**
+ * Chinese, when known.
+ */
+zh: string | null, };
 export type NextStepView = { "kind": "wait_for_holds" } | { "kind": "choose_seats", 
 /**
  * Item.
@@ -751,15 +756,6 @@ expires_at_us: number,
  * The channel's own number.
  */
 transaction_id: string | null, };
-export type PlaceNameView = { 
-/**
- * English.
- */
-en: string, 
-/**
- * Chinese, when known.
- */
-zh: string | null, };
 export type PlanBookingView = "draft" | "confirmed" | "booking";
 export type PlanItemView = { 
 /**
@@ -972,7 +968,7 @@ origin_name: string,
 /**
  * City.
  */
-origin_city: PlaceNameView, 
+origin_city: NameView, 
 /**
  * IATA.
  */
@@ -984,7 +980,7 @@ destination_name: string,
 /**
  * City.
  */
-destination_city: PlaceNameView, 
+destination_city: NameView, 
 /**
  * Local departure.
  */
@@ -1099,7 +1095,7 @@ platform: string,
 /**
  * Name of the platform.
  */
-name: string, 
+name: NameView, 
 /**
  * Host the browser will show.
  */

@@ -6,7 +6,7 @@ import { find } from "./find";
 import { formatMoney, share } from "./money";
 import { ulid } from "./request";
 import { parseRoute } from "./route";
-import { civilText, countdownText, dateText, durationText } from "./time";
+import { civilText, countdownText, dateText, durationText, instantText } from "./time";
 
 const money = (amount_minor: number, currency = "CNY", exponent = 2) => ({ amount_minor, currency, exponent });
 
@@ -32,6 +32,11 @@ describe("time", () => {
     expect(civilText(departs, "zh-CN")).toBe("12月4日 周五 18:30（上海时间）");
     expect(civilText(departs, "en")).toBe("Fri, Dec 4 18:30 (Shanghai time)");
     expect(dateText("2026-12-06", "en")).toBe("Sun, Dec 6");
+  });
+  it("dates an instant on this device's clock", () => {
+    const at = new Date(2026, 11, 3, 18, 5, 9).getTime() * 1000;
+    expect(instantText(at, "zh-CN", "minute")).toBe("12月3日 周四 18:05");
+    expect(instantText(at, "en")).toBe("Thu, Dec 3 18:05:09");
   });
   it("counts down in minutes and seconds under an hour, and stops at zero", () => {
     expect(countdownText(28 * 60_000_000 + 41_000_000, "en")).toBe("28:41");

@@ -36,11 +36,12 @@ export function civilText(civil: CivilView, locale: Locale): string {
   return locale === "zh-CN" ? `${joined}（${clockOf(civil.zone, locale)}）` : `${joined} (${clockOf(civil.zone, locale)})`;
 }
 
-/** An instant on this device's clock, to the second. */
-export function instantText(atUs: number, locale: Locale): string {
-  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(
-    new Date(Math.floor(atUs / 1000)),
-  );
+/** An instant on this device's clock: date, and time to the second, or to the minute where that is enough. */
+export function instantText(atUs: number, locale: Locale, to: "second" | "minute" = "second"): string {
+  const at = new Date(Math.floor(atUs / 1000));
+  const two = (part: number) => String(part).padStart(2, "0");
+  const date = dateText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`, locale);
+  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}${to === "second" ? `:${two(at.getSeconds())}` : ""}`;
 }
 
 export function durationText(minutes: number, locale: Locale): string {

@@ -25,7 +25,7 @@ export const en: Words = {
     undo: "Undo",
     putAway: (title) => `“${title}” is archived.`,
   },
-  palette: { title: "Find", hint: "A trip, an order, a booking reference, a screen…", none: "Nothing has this name.", screen: "Screen", action: "Action" },
+  palette: { title: "Find", hint: "Trip, order, reference, screen…", none: "Nothing has this name.", screen: "Screen", action: "Action" },
   importing: {
     title: "Import a plan",
     hint: "Choose a file, paste its text, or drag the file onto this window.",
@@ -113,6 +113,11 @@ export const en: Words = {
     termsUnread: (text) => `The supplier's own words apply; we reckon with the worst: ${text || "nothing was stated"}`,
     quoteUntil: (left) => `This quote lasts ${left}`,
     prepareAgain: "Hold again",
+    over: {
+      confirmed: "Everything is booked. Show the references here when you are asked for them.",
+      partially_confirmed: "What could be booked is booked; the price of the rest is on its way back to you.",
+      refunded: "Cancelled, and your refund has arrived.",
+    },
     ended: "This order has ended. Nothing was charged.",
   },
   state: {
@@ -120,8 +125,8 @@ export const en: Words = {
     partially_confirmed: "Partly confirmed", cancelled: "Cancelled", failed: "Not booked", refund_requested: "Refunding", refunded: "Refunded",
   },
   item: {
-    planned: "Preparing", held: "Held", booking: "Booking", booked: "Confirmed", change_proposed: "The supplier proposes a change", changed: "Changed",
-    cancel_quoted: "Quoted", cancelling: "Cancelling", cancelled: "Cancelled", failed: "Not booked", expired: "Hold lapsed",
+    planned: "Preparing", held: "Held", checked: "Price checked", booking: "Booking", booked: "Confirmed", change_proposed: "The supplier proposes a change", changed: "Changed",
+    cancel_quoted: "Confirmed", cancelling: "Cancelling", cancelled: "Cancelled", failed: "Not booked", expired: "Hold lapsed",
     unknown: "Not known yet; we are asking",
   },
   payment: {
@@ -227,6 +232,7 @@ export const en: Words = {
     hold_expired: "The hold or quote has lapsed. Nothing was charged; please hold again.", seat_taken: "Somebody has just taken that seat; please choose another one.",
     provider_unavailable: "The supplier or payment platform does not answer. Nothing has changed; you can try again later.",
     not_cancellable: "The terms of this booking do not allow cancelling.", browser_unavailable: "No browser could be opened; please copy the link.",
+    only_in_window: "Only you can do this, in Zhiyou's own window.",
     disk_full: "The disk is full, so this step was not stored. Free some space and try again.",
     database_in_use: "Another program is using this data; please close it first.",
     history_damaged: "The stored history does not verify, so this order is frozen; the others go on.",

@@ -1,5 +1,5 @@
 // The words in the chosen language, and the chosen theme.
-import type { PlaceNameView } from "../api/bindings";
+import type { NameView } from "../api/bindings";
 import { core } from "../api/core.svelte";
 import type { Locale } from "../logic/time";
 import { en } from "./en";
@@ -15,9 +15,9 @@ export function words(): Words {
   return locale() === "zh-CN" ? zh : en;
 }
 
-/** A city in the chosen language; by its English name where it has no Chinese one. */
-export function placeName(place: PlaceNameView): string {
-  return (locale() === "zh-CN" && place.zh) || place.en;
+/** A name in the chosen language; the English one where there is no Chinese one. */
+export function inWords(name: NameView): string {
+  return (locale() === "zh-CN" && name.zh) || name.en;
 }
 
 /** `light` or `dark`, following the system unless one was chosen. */

@@ -108,6 +108,11 @@ export const zh = {
     termsUnread: (text: string) => `取消规则以商家原文为准，按最坏情况计算：${text || "商家没有说明"}`,
     quoteUntil: (left: string) => `此报价还有 ${left}`,
     prepareAgain: "重新占位",
+    over: {
+      confirmed: "全部订好了。需要出示时，用这里的订单号即可。",
+      partially_confirmed: "能订的都订好了；没订成的部分，钱正在退回给你。",
+      refunded: "已取消，退款已到账。",
+    } as Record<string, string>,
     ended: "这份订单已结束，没有扣款。",
   },
   state: {
@@ -115,8 +120,8 @@ export const zh = {
     cancelled: "已取消", failed: "未能预订", refund_requested: "退款中", refunded: "已退款",
   },
   item: {
-    planned: "准备中", held: "已占位", booking: "正在预订", booked: "已确认", change_proposed: "商家提出更改", changed: "已更改",
-    cancel_quoted: "已询价", cancelling: "正在取消", cancelled: "已取消", failed: "没有订上", expired: "占位已过期", unknown: "结果待确认，我们正在查询",
+    planned: "准备中", held: "已占位", checked: "已核价", booking: "正在预订", booked: "已确认", change_proposed: "商家提出更改", changed: "已更改",
+    cancel_quoted: "已确认", cancelling: "正在取消", cancelled: "已取消", failed: "没有订上", expired: "占位已过期", unknown: "结果待确认，我们正在查询",
   },
   payment: {
     created: "正在生成付款码…", requires_action: "等待付款", processing: "微信支付处理中", authorised: "已授权", captured: "付款成功",
@@ -210,6 +215,7 @@ export const zh = {
     vault_unavailable: "这台设备没有可用的密钥环，请先设一个口令。什么都没有保存。", vault_locked: "保险库锁着，请先打开。", wrong_passphrase: "口令不对，请再试一次。",
     hold_expired: "占位或报价已经过期，没有扣款。请重新占位。", seat_taken: "这个座位刚刚被选走了，请再选一个。",
     provider_unavailable: "商家或支付平台暂时没有回应；什么都没有改变，可以稍后再试。", not_cancellable: "这项预订的条款不允许取消。",
+    only_in_window: "这一步只能由你本人在智游窗口里完成。",
     browser_unavailable: "没能打开浏览器，请复制链接自行打开。", disk_full: "磁盘已满，这一步没有保存。腾出空间后再试。",
     database_in_use: "另一个程序正在使用这份数据，请先关闭它。", history_damaged: "存储的记录没有通过校验，这份订单已冻结，其他订单不受影响。",
     newer_version: "这份数据由更新的版本写成，请更新应用。", internal: "我们这边出了差错；已经发生的付款与预订都有记录。",

@@ -74,8 +74,8 @@ pub(crate) const fn cabin_class(class: CabinClass) -> &'static str {
 }
 
 /// A city by its English name, with its Chinese one when known.
-pub(crate) fn place_name(city: &str) -> PlaceNameView {
-    PlaceNameView { en: city.to_owned(), zh: places::city(city).and_then(|place| place.name_zh.clone()) }
+pub(crate) fn place_name(city: &str) -> NameView {
+    NameView { en: city.to_owned(), zh: places::city(city).and_then(|place| place.name_zh.clone()) }
 }
 
 pub(crate) fn detail(request: &ItemRequest) -> ItemDetailView {
@@ -135,8 +135,7 @@ pub(crate) fn plan_view(
             .destinations
             .iter()
             .map(|place| DestinationView {
-                name: place.city.clone(),
-                name_zh: place.city_zh.clone(),
+                name: NameView { en: place.city.clone(), zh: place.city_zh.clone() },
                 country: place.country.clone(),
             })
             .collect(),
@@ -261,6 +260,7 @@ const fn fault_code(code: FaultCode) -> FaultCodeView {
         FaultCode::ProviderUnavailable => FaultCodeView::ProviderUnavailable,
         FaultCode::NotCancellable => FaultCodeView::NotCancellable,
         FaultCode::BrowserUnavailable => FaultCodeView::BrowserUnavailable,
+        FaultCode::OnlyInWindow => FaultCodeView::OnlyInWindow,
         FaultCode::DiskFull => FaultCodeView::DiskFull,
         FaultCode::DatabaseInUse => FaultCodeView::DatabaseInUse,
         FaultCode::HistoryDamaged => FaultCodeView::HistoryDamaged,

@@ -36,9 +36,9 @@ pub struct CivilView {
     pub at_us: i64,
 }
 
-/// A city's names.
+/// A name in the languages of the interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct PlaceNameView {
+pub struct NameView {
     /// English.
     pub en: String,
     /// Chinese, when known.
@@ -151,10 +151,8 @@ pub struct PlanView {
 /// A place a plan goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct DestinationView {
-    /// English name.
-    pub name: String,
-    /// Chinese name, when known.
-    pub name_zh: Option<String>,
+    /// Its names.
+    pub name: NameView,
     /// ISO country code.
     pub country: String,
 }
@@ -192,11 +190,11 @@ pub enum ItemDetailView {
         /// IATA code.
         origin: String,
         /// City of origin.
-        origin_city: PlaceNameView,
+        origin_city: NameView,
         /// IATA code.
         destination: String,
         /// City of destination.
-        destination_city: PlaceNameView,
+        destination_city: NameView,
         /// Local date.
         departure_date: String,
         /// `economy`, …
@@ -205,7 +203,7 @@ pub enum ItemDetailView {
     /// A hotel stay.
     Hotel {
         /// City.
-        city: PlaceNameView,
+        city: NameView,
         /// Local date.
         check_in: String,
         /// Local date.
@@ -220,7 +218,7 @@ pub enum ItemDetailView {
         /// Name in the plan.
         name: String,
         /// City.
-        city: PlaceNameView,
+        city: NameView,
         /// When it begins.
         starts: CivilView,
     },
@@ -229,7 +227,7 @@ pub enum ItemDetailView {
         /// IATA code of the airport where it is picked up.
         pick_up: String,
         /// City of the airport.
-        pick_up_city: PlaceNameView,
+        pick_up_city: NameView,
         /// When.
         starts: CivilView,
         /// When it goes back.
@@ -279,7 +277,7 @@ pub struct SignInView {
     /// Platform id, e.g. `zz-club`.
     pub platform: String,
     /// Name of the platform.
-    pub name: String,
+    pub name: NameView,
     /// Host the browser will show.
     pub host: String,
     /// What is asked, in the platform's scope words.
@@ -370,6 +368,8 @@ pub enum FaultCodeView {
     ProviderUnavailable,
     NotCancellable,
     BrowserUnavailable,
+    /// Only a person may do this, in the window.
+    OnlyInWindow,
     DiskFull,
     DatabaseInUse,
     HistoryDamaged,

@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: endpoints. They come from the issuer's own metadata document, checked at every use.
 
-use crate::api::command::ReturnBy;
+use crate::api::{command::ReturnBy, view::NameView};
 use serde::Deserialize;
 use url::Url;
 use zhiyou_domain::fault::{Fault, FaultCode};
@@ -15,7 +15,7 @@ pub struct Platform {
     /// Id, e.g. `zz-club`; also the path of its deep link.
     pub id: String,
     /// Name to show.
-    pub name: String,
+    pub name: NameView,
     /// Issuer identifier, compared byte for byte everywhere (RFC 8414 §3.3, RFC 9207 §2.4).
     pub issuer: String,
     /// Our public client id there.
@@ -44,7 +44,7 @@ impl From<PlatformError> for Fault {
 #[serde(deny_unknown_fields)]
 struct Record {
     id: String,
-    name: String,
+    name: NameView,
     /// Absent where the host names it at the start.
     issuer: Option<String>,
     client_id: String,

@@ -37,7 +37,21 @@ struct Shared {
     book: Arc<Book>,
     ports: Arc<Ports>,
     travellers: Arc<Travellers>,
+    stop: CancellationToken,
 }
+
+/// What became of a fact.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Yes,
+    /// Somebody else changed the order meanwhile; what is wanted is decided anew.
+    NoLongerFits,
+    /// The store did not take it; it is still true.
+    NotStored,
+}
+
+/// How long the store is left alone after it did not take a fact, e.g. because the disk is full.
+const STORE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Hands orders to the runner.
 #[derive(Clone)]
@@ -101,7 +115,7 @@ pub(crate) async fn start(
     }
     let handle = Handle { orders: orders_in, clock_moved: Arc::new(Notify::new()) };
     let (ended, ended_out) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared { book, ports, travellers });
+    let shared = Arc::new(Shared { book, ports, travellers, stop: stop.clone() });
     let runner = Runner {
         shared: Arc::clone(&shared),
         pace: Pace::default(),
@@ -219,10 +233,10 @@ impl Runner {
     /// Returns whether a fact was recorded, so that the order has to be looked at again.
     async fn take_turn(&mut self, order: &Order) -> bool {
         match booking::turn(order, self.shared.book.now(), &self.running, &self.pace) {
-            Turn::Record(fact) => self.write(order.id, fact).await,
+            Turn::Record(fact) => self.note(order.id, fact).await,
             Turn::DecideRefund { refund, attempt, amount } => {
                 let refund = refund.unwrap_or_else(|| RefundId::from_ulid(self.shared.book.ids().ulid()));
-                self.write(order.id, Fact::RefundDecided { refund, attempt, amount }).await
+                self.note(order.id, Fact::RefundDecided { refund, attempt, amount }).await
             }
             Turn::Start(key) => self.start_step(order, key).await,
             Turn::Wait { reads, at } => {
@@ -236,8 +250,14 @@ impl Runner {
         }
     }
 
-    async fn write(&self, id: OrderId, fact: Fact) -> bool {
-        write(&self.shared, id, fact).await
+    /// Writes a fact; what could not be stored is decided again after a pause.
+    async fn note(&mut self, id: OrderId, fact: Fact) -> bool {
+        let written = write(&self.shared, id, fact).await;
+        if written == Written::NotStored {
+            let pause = i64::try_from(STORE_PAUSE.as_micros()).unwrap_or(i64::MAX);
+            self.due.insert(id, self.shared.book.now().plus_micros(pause));
+        }
+        written == Written::Yes
     }
 
     fn start_read(&mut self, order: &Order, read: Read) {
@@ -255,7 +275,7 @@ impl Runner {
     /// Writes the intent, then calls. The intent is in the database before anything leaves this program.
     async fn start_step(&mut self, order: &Order, key: StepKey) -> bool {
         let asked = Asked::Step(key.clone());
-        if !self.write(order.id, Fact::StepStarted { key: key.clone() }).await {
+        if !self.note(order.id, Fact::StepStarted { key: key.clone() }).await {
             self.pace.again(asked, self.shared.book.now());
             return false;
         }
@@ -280,12 +300,12 @@ async fn carry_out_read(shared: &Shared, order: &Order, read: &Read, tries: u32)
     let now = shared.book.now();
     if let Read::LookUp { key } = read {
         return match shared.ports.look_up(order, key, tries, now).await {
-            Some(end) => write(shared, order.id, Fact::StepEnded { key: key.clone(), end }).await,
+            Some(end) => write(shared, order.id, Fact::StepEnded { key: key.clone(), end }).await == Written::Yes,
             None => false,
         };
     }
     match shared.ports.read(&shared.travellers, order, read, now).await {
-        Heard::Fact(fact) => write(shared, order.id, *fact).await,
+        Heard::Fact(fact) => write(shared, order.id, *fact).await == Written::Yes,
         Heard::Later => false,
     }
 }
@@ -296,7 +316,13 @@ async fn carry_out_step(shared: &Shared, order: &Order, key: &StepKey) -> bool {
     let end = contained(shared.ports.act(&shared.travellers, order, key)).await.unwrap_or_else(panicked);
     tracing::info!(order = %order.id, op = ?key.op, end = word(&end), "step");
     let retry = !matches!(end, StepEnd::Done { .. });
-    write(shared, order.id, Fact::StepEnded { key: key.clone(), end }).await;
+    // What happened out there is known only here until it is stored; a program that ends before asks for it again.
+    while write(shared, order.id, Fact::StepEnded { key: key.clone(), end: end.clone() }).await == Written::NotStored {
+        tokio::select! {
+            () = shared.stop.cancelled() => break,
+            () = tokio::time::sleep(STORE_PAUSE) => {}
+        }
+    }
     retry
 }
 
@@ -309,17 +335,20 @@ const fn word(end: &StepEnd) -> &'static str {
     }
 }
 
-async fn write(shared: &Shared, id: OrderId, fact: Fact) -> bool {
+async fn write(shared: &Shared, id: OrderId, fact: Fact) -> Written {
     match shared.book.record(id, |_, _| Ok(vec![fact])).await {
-        Ok(_) => true,
-        // Somebody else changed the order meanwhile; what is wanted is decided anew.
+        Ok(_) => Written::Yes,
         Err(fault) if fault.code == FaultCode::WrongState => {
             tracing::warn!(order = %id, %fault, "a fact no longer fits");
-            false
+            Written::NoLongerFits
+        }
+        Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
+            tracing::error!(order = %id, %fault, "this order is frozen");
+            Written::NoLongerFits
         }
         Err(fault) => {
             tracing::error!(order = %id, %fault, "a fact could not be written");
-            false
+            Written::NotStored
         }
     }
 }
@@ -327,12 +356,14 @@ async fn write(shared: &Shared, id: OrderId, fact: Fact) -> bool {
 /// Applies what the gateway's notifications brought, from the stored cursor on: at the start and whenever it says so.
 async fn follow_gateway(shared: Arc<Shared>, mut wake: watch::Receiver<i64>, handle: Handle, stop: CancellationToken) {
     loop {
-        if let Err(fault) = apply_updates(&shared, &handle).await {
+        let applied = apply_updates(&shared, &handle).await;
+        if let Err(fault) = &applied {
             tracing::error!(%fault, "updates could not be applied");
         }
         tokio::select! {
             () = stop.cancelled() => return,
             changed = wake.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(STORE_PAUSE), if applied.is_err() => {}
         }
     }
 }
@@ -381,7 +412,9 @@ async fn apply_update(shared: &Shared, handle: &Handle, content: UpdateContent) 
         // A notification alone does not end a payment; it is asked about at once.
         Some(attempt) => handle.ask_now(order, attempt),
         None => {
-            write(shared, order, fact).await;
+            if write(shared, order, fact).await == Written::NotStored {
+                return Err(Fault::new(FaultCode::DiskFull, "an update could not be stored"));
+            }
             handle.look(order);
         }
     }

@@ -3,7 +3,7 @@
 //! Deliberately not here: any statement on our own tables.
 
 use super::StoreError;
-use sqlx::{AnyPool, any::AnyPoolOptions};
+use sqlx::{AnyPool, Connection as _, any::AnyPoolOptions};
 use std::{path::Path, time::Duration};
 
 /// Begins a write without the upgrade from reader to writer, which SQLite cannot wait for.
@@ -35,7 +35,10 @@ pub(super) async fn pool(url: &str, connections_max: u32) -> Result<AnyPool, Sto
                 }
                 Ok(())
             })
-        });
+        })
+        // After SQLITE_FULL the database has rolled back by itself, which the connection does not know: it would refuse
+        // every later write.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     Ok(options.connect(url).await?)
 }
 

@@ -1,6 +1,6 @@
 //! What the seats, checkout and order screens see.
 
-use super::{CivilView, ItemDetailView, MoneyView, PlaceNameView, PriorityView};
+use super::{CivilView, ItemDetailView, MoneyView, NameView, PriorityView};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -336,13 +336,13 @@ pub struct SegmentView {
     /// Airport name.
     pub origin_name: String,
     /// City.
-    pub origin_city: PlaceNameView,
+    pub origin_city: NameView,
     /// IATA.
     pub destination: String,
     /// Airport name.
     pub destination_name: String,
     /// City.
-    pub destination_city: PlaceNameView,
+    pub destination_city: NameView,
     /// Local departure.
     pub departs: CivilView,
     /// Local arrival.
