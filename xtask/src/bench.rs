@@ -1,9 +1,11 @@
-//! `cargo xtask bench`: size, start and idle memory of the release build beside an empty window built the same way.
+//! `cargo xtask bench`: size, start and idle memory of the release build beside an empty window built the same way, and
+//! the two latencies a traveller feels.
 //!
 //! Both programs are started by the web view's own driver, in turns, in one session; a number is the median of the runs. The
 //! driver's own start is in both. Deliberately not here: a limit. Timings are compared, not asserted.
 
 mod driver;
+mod latency;
 
 use crate::{
     session, setup,
@@ -11,6 +13,7 @@ use crate::{
 };
 use driver::Window;
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -69,13 +72,17 @@ pub(crate) fn in_session() -> Result<(), Failed> {
     report("idle memory of all processes, kB", median(ours, |run| run.memory_kb), median(empty, |run| run.memory_kb));
     let [ours, empty] = &programs;
     report("binary, bytes", bytes(&ours.binary), bytes(&empty.binary));
+    latency::latency(&ours.binary, &data, &target().join("bench.log"))?;
     Ok(())
 }
 
 fn measure(program: &Program, data: &Path, number: usize) -> Result<Run, Failed> {
     let mark = format!("{}-{}-{number}", program.name, std::process::id());
-    let window =
-        Window::open(&program.binary, &[(MARK, mark.as_str()), ("ZHIYOU_DATA_DIR", &data.display().to_string())])?;
+    let window = Window::open(
+        &program.binary,
+        &[(MARK, mark.as_str()), ("ZHIYOU_DATA_DIR", &data.display().to_string())],
+        None,
+    )?;
     let start_ms = window.until_shown(program.ready)?;
     window.idle(IDLE)?;
     let memory_kb = memory_kb(&mark);
@@ -96,12 +103,20 @@ fn processes(mark: &str) -> impl Iterator<Item = PathBuf> {
     fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path()).filter(ours)
 }
 
-/// Waits until a run has ended: the next start of the same app would only wake this one.
+/// Waits until a run has ended: the next start of the same app would only wake this one. What does not end is ended.
 fn gone(mark: &str) -> Result<(), Failed> {
     let started = Instant::now();
+    let mut patience = Duration::from_secs(5);
     while processes(mark).next().is_some() {
         if started.elapsed() > Duration::from_secs(30) {
             return Err(Failed(format!("{mark} did not end")));
+        }
+        if started.elapsed() > patience {
+            patience = Duration::MAX;
+            for id in processes(mark).filter_map(|process| process.file_name().map(OsStr::to_os_string)) {
+                // One that has just ended by itself is fine.
+                let _ = command("kill", [OsStr::new("-KILL"), &id]).status();
+            }
         }
     }
     Ok(())

@@ -45,8 +45,22 @@ pub struct CityPlace {
 /// Looks an airport up by its IATA code, upper case.
 #[must_use]
 pub fn airport(iata: &str) -> Option<&'static AirportPlace> {
+    all_airports().get(iata)
+}
+
+fn all_airports() -> &'static BTreeMap<&'static str, AirportPlace> {
     static AIRPORTS: OnceLock<BTreeMap<&'static str, AirportPlace>> = OnceLock::new();
-    AIRPORTS.get_or_init(|| airports(include_str!("../../../data/airports.csv"))).get(iata)
+    AIRPORTS.get_or_init(|| airports(include_str!("../../../data/airports.csv")))
+}
+
+/// The airport nearest to a point, within a degree or so; for telling whose clock a counter at an airport keeps.
+#[must_use]
+pub fn nearest_airport(latitude_udeg: i64, longitude_udeg: i64) -> Option<&'static AirportPlace> {
+    const FAR_UDEG: u64 = 1_000_000;
+    let away = |place: &AirportPlace| {
+        place.latitude_udeg.abs_diff(latitude_udeg).max(place.longitude_udeg.abs_diff(longitude_udeg))
+    };
+    all_airports().values().filter(|place| away(place) <= FAR_UDEG).min_by_key(|place| (away(place), place.iata))
 }
 
 /// Looks a city up by its English or Chinese name, without regard to case.
@@ -114,8 +128,9 @@ fn cities(json: &str) -> BTreeMap<String, CityPlace> {
     map
 }
 
-/// Degrees as written, to micro-degrees, without a float in between.
-fn micro_degrees(text: &str) -> Option<i64> {
+/// Degrees as written, to micro-degrees, without a float in between; `None` for what is not a decimal number.
+#[must_use]
+pub fn micro_degrees(text: &str) -> Option<i64> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let kept = fraction.get(..fraction.len().min(6))?;
@@ -132,6 +147,8 @@ mod tests {
         let pek = airport("PEK").unwrap();
         assert_eq!((pek.city, pek.country, pek.zone), ("Beijing", "CN", "Asia/Shanghai"));
         assert_eq!((pek.latitude_udeg, pek.longitude_udeg), (40_080_100, 116_585_000));
+        assert_eq!(nearest_airport(40_070_000, 116_590_000), Some(pek));
+        assert_eq!(nearest_airport(0, -30_000_000), None);
         assert!(airport("pek").is_none() && airport("QQQ").is_none());
     }
 

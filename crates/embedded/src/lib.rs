@@ -148,8 +148,8 @@ async fn join(
         data_dir: options.data_dir,
         flights: serve(&|io| gateway.serve_flights(io)),
         hotels: serve(&|io| gateway.serve_hotels(io)),
-        cars: None,
-        activities: None,
+        cars: Some(serve(&|io| gateway.serve_cars(io))),
+        activities: Some(serve(&|io| gateway.serve_activities(io))),
         payments: serve(&|io| gateway.serve_payments(io)),
         wake: gateway.wake(),
         clock,
@@ -195,6 +195,7 @@ async fn announced(http: &reqwest::Client, address: &str) -> Result<Announcement
     };
     let base = Announcement {
         duffel: String::new(),
+        viator: String::new(),
         wechatpay: String::new(),
         oauth: String::new(),
         phone: String::new(),

@@ -26,6 +26,8 @@ pub struct Config {
     pub profile: Profile,
     /// Duffel account.
     pub duffel: DuffelConfig,
+    /// Viator partner account.
+    pub viator: ViatorConfig,
     /// WeChat Pay merchant.
     pub wechatpay: WechatConfig,
     /// Member platforms whose profile resource may be read with a traveller's token.
@@ -43,6 +45,15 @@ pub struct DuffelConfig {
     pub base_url: Url,
     /// `duffel_test_…` or `duffel_live_…`.
     pub token: Sensitive<String>,
+}
+
+/// A Viator merchant partner account.
+#[derive(Debug, Clone)]
+pub struct ViatorConfig {
+    /// `https://api.viator.com/partner`, or the sandbox's port.
+    pub base_url: Url,
+    /// The partner's API key.
+    pub api_key: Sensitive<String>,
 }
 
 /// A WeChat Pay direct merchant.
@@ -114,6 +125,7 @@ impl Config {
             data_dir,
             profile: Profile::Sandbox,
             duffel: DuffelConfig { base_url: address("duffel")?, token: secret("duffel.token")? },
+            viator: ViatorConfig { base_url: address("viator")?, api_key: secret("viator.key")? },
             wechatpay: WechatConfig {
                 base_url: address("wechatpay")?,
                 appid: text(credentials, "wechatpay.appid")?,
@@ -154,6 +166,7 @@ impl Config {
         };
         let token = self.duffel.token.expose().strip_prefix(kind);
         strong("duffel.token", token.ok_or_else(|| ConfigError::new("duffel.token", "is not a key of this profile"))?)?;
+        strong("viator.api_key", self.viator.api_key.expose())?;
         strong("wechatpay.apiv3_key", self.wechatpay.apiv3_key.expose())?;
         if self.wechatpay.apiv3_key.expose().len() != 32 {
             return Err(ConfigError::new("wechatpay.apiv3_key", "is not 32 bytes long"));
@@ -177,8 +190,11 @@ impl Config {
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {
-        let mut addresses =
-            vec![("duffel.base_url", &self.duffel.base_url), ("wechatpay.base_url", &self.wechatpay.base_url)];
+        let mut addresses = vec![
+            ("duffel.base_url", &self.duffel.base_url),
+            ("viator.base_url", &self.viator.base_url),
+            ("wechatpay.base_url", &self.wechatpay.base_url),
+        ];
         addresses.extend(
             self.member_platforms.iter().map(|platform| ("member_platforms.resource_base", &platform.resource_base)),
         );
@@ -243,13 +259,16 @@ pub(crate) mod tests {
 
     /// A sandbox configuration whose platform keys are the published test keys.
     pub(crate) fn sample(data_dir: PathBuf, duffel: &str, wechatpay: &str) -> Config {
-        let announcement = json!({"duffel": duffel, "wechatpay": wechatpay, "oauth": "http://127.0.0.1:9"});
+        let announcement = json!({
+            "duffel": duffel, "viator": "http://127.0.0.1:9", "wechatpay": wechatpay, "oauth": "http://127.0.0.1:9",
+        });
         Config::from_sandbox(data_dir, &announcement, &credentials()).unwrap()
     }
 
     fn credentials() -> Value {
         json!({
             "duffel": {"token": "duffel_test_c0ffee5Qr8Zt1WmXy7Kb2Nd"},
+            "viator": {"key": "c0ffee5Qr8Zt1WmXy7Kb2Nd"},
             "wechatpay": {
                 "appid": "wxd678efh567hg6787", "mchid": "1900000109",
                 "merchant_serial": "5F1C72E2A8931B72A2E13AF8DEE92471EB397115",
@@ -274,6 +293,7 @@ pub(crate) mod tests {
         config.profile = Profile::Live;
         config.duffel.base_url = "https://api.duffel.com".parse().unwrap();
         config.duffel.token = Sensitive::new("duffel_live_c0ffee5Qr8Zt1WmXy7Kb2Nd".to_owned());
+        config.viator.base_url = "https://api.viator.com/partner".parse().unwrap();
         config.wechatpay.base_url = "https://api.mch.weixin.qq.com".parse().unwrap();
         config.member_platforms.clear();
         config.public_url = Some("https://gw.zhiyou.cn".parse().unwrap());

@@ -76,6 +76,7 @@ async fn health(State(inbox): State<Inbox>) -> Response {
 }
 
 async fn wechatpay(State(inbox): State<Inbox>, request: Request) -> Response {
+    tracing::debug!(provider = "wechatpay", "a notification arrived");
     let (headers, body) = match raw(request).await {
         Ok(parts) => parts,
         Err(status) => return fail(status),

@@ -4,6 +4,8 @@
 //! could not be understood, and carries no structured content, because clients check that against the output schema even on
 //! errors. Deliberately not here: what a tool does.
 
+pub(crate) mod activities;
+pub(crate) mod cars;
 pub(crate) mod flights;
 pub(crate) mod hotels;
 pub(crate) mod http;

@@ -11,7 +11,12 @@ use crate::{
     pay::{Channels, desk::Desk, wechatpay::Wechatpay},
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
-    travel::{FlightSupplier, HotelSupplier, duffel::Duffel, member::Members},
+    travel::{
+        ActivitySupplier, CarSupplier, FlightSupplier, HotelSupplier,
+        duffel::Duffel,
+        member::Members,
+        viator::{self, Viator},
+    },
 };
 use rmcp::ServiceExt;
 use serde_json::Value;
@@ -78,6 +83,8 @@ pub struct Gateway {
     store: Store,
     flights: Server,
     hotels: Server,
+    cars: Server,
+    activities: Server,
     payments: Server,
     stop: CancellationToken,
     tracker: TaskTracker,
@@ -96,6 +103,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     let http = Http::new(config.profile)?;
     let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(&clock))?;
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
+    let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?;
+    let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
     let store = Store::open(&config.data_dir).await?;
     private_file(&config.data_dir.join("gateway.db"))?;
     let listener = listen(&config.data_dir).await?;
@@ -114,12 +123,16 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
     let hotels: Arc<dyn HotelSupplier> = duffel.clone();
+    let cars: Arc<dyn CarSupplier> = duffel.clone();
+    let activities: Arc<dyn ActivitySupplier> = Arc::new(viator);
     let server = |name, tools| Server::new(name, tools, tracker.clone());
     let gateway = Gateway {
         base_url,
         store: store.clone(),
         flights: server("flights", mcp::flights::tools(&flights, members)),
         hotels: server("hotels", mcp::hotels::tools(&hotels)),
+        cars: server("cars", mcp::cars::tools(&cars)),
+        activities: server("activities", mcp::activities::tools(&activities)),
         payments: server("payments", mcp::payments::tools(&desk)),
         stop: stop.clone(),
         tracker: tracker.clone(),
@@ -153,6 +166,16 @@ impl Gateway {
         self.serve(self.hotels.clone(), io);
     }
 
+    /// Serves MCP server `cars` on `io` until either side ends.
+    pub fn serve_cars(&self, io: DuplexStream) {
+        self.serve(self.cars.clone(), io);
+    }
+
+    /// Serves MCP server `activities` on `io` until either side ends.
+    pub fn serve_activities(&self, io: DuplexStream) {
+        self.serve(self.activities.clone(), io);
+    }
+
     /// Serves MCP server `payments` on `io` until either side ends.
     pub fn serve_payments(&self, io: DuplexStream) {
         self.serve(self.payments.clone(), io);
@@ -173,7 +196,7 @@ impl Gateway {
     }
 
     fn mcp_http(&self, token: Sensitive<String>, authority: String) -> axum::Router {
-        let servers = [self.flights.clone(), self.hotels.clone(), self.payments.clone()];
+        let servers = [&self.flights, &self.hotels, &self.cars, &self.activities, &self.payments].map(Server::clone);
         mcp::http::router(&servers, token, &[authority], &self.stop)
     }
 

@@ -1,12 +1,13 @@
-//! Travel suppliers behind two traits, and the only place that names them.
+//! Travel suppliers behind a trait per kind, and the only place that names them.
 //!
 //! `travel/<name>/` holds a supplier. Deliberately not here: a supplier's wire format, and payments by travellers.
 
 pub(crate) mod duffel;
 pub(crate) mod member;
+pub(crate) mod viator;
 
 use async_trait::async_trait;
-use zhiyou_domain::port::{Found, Outcome, bookings as b, flights as f, hotels as h};
+use zhiyou_domain::port::{Found, Outcome, activities as a, bookings as b, cars as c, flights as f, hotels as h};
 
 /// Sells flights. Effects are sent once: whether to try again is the caller's decision.
 #[async_trait]
@@ -47,5 +48,41 @@ pub(crate) trait HotelSupplier: Send + Sync {
     /// Tool `findHotelBooking`.
     async fn find(&self, wish: b::FindBooking) -> Outcome<Found<b::Booking>>;
     /// Tool `cancelHotel`.
+    async fn cancel(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
+}
+
+/// Hires out cars. Effects are sent once.
+#[async_trait]
+pub(crate) trait CarSupplier: Send + Sync {
+    /// Tool `searchCars`.
+    async fn search(&self, wish: c::SearchCars) -> Outcome<c::CarRates>;
+    /// Tool `quoteCar`.
+    async fn quote(&self, wish: c::QuoteCar) -> Outcome<b::Quote>;
+    /// Tool `bookCar`.
+    async fn book(&self, wish: c::BookCar) -> Outcome<b::Booking>;
+    /// Tool `getCarBooking`.
+    async fn booking(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
+    /// Tool `findCarBooking`.
+    async fn find(&self, wish: b::FindBooking) -> Outcome<Found<b::Booking>>;
+    /// Tool `cancelCar`.
+    async fn cancel(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
+}
+
+/// Sells activities. Effects are sent once.
+#[async_trait]
+pub(crate) trait ActivitySupplier: Send + Sync {
+    /// Tool `searchActivities`.
+    async fn search(&self, wish: a::SearchActivities) -> Outcome<a::ActivityOptions>;
+    /// Tool `holdActivity`.
+    async fn hold(&self, wish: a::HoldActivity) -> Outcome<b::Quote>;
+    /// Tool `bookActivity`.
+    async fn book(&self, wish: a::BookActivity) -> Outcome<b::Booking>;
+    /// Tool `getActivityBooking`.
+    async fn booking(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
+    /// Tool `findActivityBooking`.
+    async fn find(&self, wish: b::FindBooking) -> Outcome<Found<b::Booking>>;
+    /// Tool `quoteActivityCancellation`.
+    async fn quote_cancellation(&self, booking: b::BookingRef) -> Outcome<b::CancellationQuote>;
+    /// Tool `cancelActivity`.
     async fn cancel(&self, booking: b::BookingRef) -> Outcome<b::Booking>;
 }

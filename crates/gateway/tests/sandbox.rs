@@ -1,6 +1,8 @@
 //! The gateway against the sandbox: real HTTP, real signatures, real notifications, MCP over the in-process duplex.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "sandbox/bookings.rs"]
+mod bookings;
 #[path = "sandbox/world.rs"]
 mod world;
 
@@ -336,7 +338,7 @@ async fn tools_are_listed_at_once_with_object_schemas_and_a_wrong_argument_is_na
     let world = World::start().await;
     let tools = world.tools().await;
     let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    assert_eq!(names.len(), 23, "{names:?}");
+    assert_eq!(names.len(), 36, "{names:?}");
     for tool in &tools {
         let output = tool.output_schema.as_ref().unwrap();
         assert_eq!(

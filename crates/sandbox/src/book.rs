@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::store::{Document, StoreError};
 use crate::world::World;
-use crate::{duffel, money, wechatpay};
+use crate::{duffel, money, viator, wechatpay};
 
 /// The book now, holds released and refunds settled as far as they are due.
 pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
@@ -18,7 +18,9 @@ pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
     let flight = |order: &Document| flight(world, order, &paid, &cancelled);
     Ok(json!({
         "flights": orders.iter().map(flight).collect::<Vec<_>>(),
-        "stays": book.all(duffel::BOOKING).await?.iter().map(stay).collect::<Vec<_>>(),
+        "stays": book.all(duffel::STAY_BOOKING).await?.iter().map(stay).collect::<Vec<_>>(),
+        "cars": book.all(duffel::CAR_BOOKING).await?.iter().map(car).collect::<Vec<_>>(),
+        "activities": book.all(viator::BOOKING).await?.iter().map(activity).collect::<Vec<_>>(),
         "payments": book.all(wechatpay::PAYMENT).await?.iter().map(payment).collect::<Vec<_>>(),
         "refunds": book.all(wechatpay::REFUND).await?.iter().map(refund).collect::<Vec<_>>(),
     }))
@@ -79,6 +81,38 @@ fn stay(booking: &Document) -> Value {
         "guests": shown["guests"],
         "total_amount": shown["total_amount"],
         "total_currency": shown["total_currency"],
+        "refund_amount": money::text(booking.number("refund_fen")),
+    })
+}
+
+fn car(booking: &Document) -> Value {
+    let shown = &booking.wire;
+    json!({
+        "id": booking.id,
+        "reference": shown["reference"],
+        "status": shown["status"],
+        "metadata": shown["metadata"],
+        "car": shown["car"]["name"],
+        "driver": shown["driver"],
+        "pickup_date": shown["pickup_date"],
+        "total_amount": shown["total_amount"],
+        "total_currency": shown["total_currency"],
+        "refund_amount": money::text(booking.number("refund_fen")),
+    })
+}
+
+fn activity(booking: &Document) -> Value {
+    let shown = &booking.wire;
+    json!({
+        "id": booking.id,
+        "partner_reference": booking.link,
+        "status": shown["status"],
+        "product": booking.inner["product"],
+        "travel_date": booking.inner["date"],
+        "start_time": booking.inner["start"],
+        "booker": booking.inner["booker"],
+        "total_amount": money::text(booking.number("total_fen")),
+        "total_currency": money::CNY,
         "refund_amount": money::text(booking.number("refund_fen")),
     })
 }

@@ -86,6 +86,7 @@ async fn credentials(State(world): State<Shared>) -> Json<Value> {
     let keys = &world.credentials;
     Json(json!({
         "duffel": {"token": keys.duffel_token, "webhook_secret": keys.duffel_webhook_secret},
+        "viator": {"key": keys.viator_key},
         "wechatpay": {
             "appid": keys.appid,
             "mchid": keys.mchid,

@@ -1,9 +1,10 @@
-//! Duffel API v2 in test mode: flights with holds, seats, payments and cancellations; stays; places; webhooks.
+//! Duffel API v2 in test mode: flights with holds, seats, payments and cancellations; stays; cars; places; webhooks.
 //!
 //! Facts: duffel.com/docs and behaviour observed in its test mode. Amounts are in CNY, the account's currency here.
-//! Deliberately not here: cards, cars, order changes, batch searches.
+//! Deliberately not here: cards, order changes, batch searches.
 
 mod cancellations;
+mod cars;
 mod flights;
 mod hotels;
 mod offers;
@@ -27,9 +28,10 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value};
 
 pub(crate) use cancellations::CANCELLATION;
+pub(crate) use cars::BOOKING as CAR_BOOKING;
 pub(crate) use orders::{ORDER, release_expired, state_of};
 pub(crate) use payments::PAYMENT;
-pub(crate) use stays::BOOKING;
+pub(crate) use stays::BOOKING as STAY_BOOKING;
 pub(crate) use webhooks::notification_headers;
 use wire::Refusal;
 
@@ -42,6 +44,7 @@ pub(crate) fn router(world: &Shared) -> Router {
     let faulty = Faulty { world: Arc::clone(world), provider: PROVIDER, op: operation, declined };
     air()
         .merge(stay_routes())
+        .merge(car_routes())
         .fallback(|| async { Refusal::not_found("The resource you are trying to access does not exist.") })
         .layer(middleware::from_fn_with_state(faulty, faults))
         .layer(middleware::from_fn_with_state(Arc::clone(world), admitted))
@@ -91,6 +94,16 @@ fn stay_routes() -> Router<Shared> {
         .route("/stays/accommodation/{id}", get(stays::accommodation))
 }
 
+fn car_routes() -> Router<Shared> {
+    Router::new()
+        .route("/cars/search", post(cars::search))
+        .route("/cars/quotes", post(cars::quote))
+        .route("/cars/quotes/{id}", get(cars::get_quote))
+        .route("/cars/bookings", get(cars::list).post(cars::book))
+        .route("/cars/bookings/{id}", get(cars::get))
+        .route("/cars/bookings/{id}/actions/cancel", post(cars::cancel))
+}
+
 fn operation(method: &Method, path: &str) -> &'static str {
     let path = path.trim_end_matches('/');
     let read = method == Method::GET;
@@ -99,6 +112,7 @@ fn operation(method: &Method, path: &str) -> &'static str {
         _ if path.ends_with("/actions/confirm") => "confirm_cancel",
         _ if path.ends_with("/actions/fetch_all_rates") => "fetch_rates",
         _ if path.starts_with("/stays/bookings/") && path.ends_with("/actions/cancel") => "cancel_stay",
+        _ if path.starts_with("/cars/bookings/") && path.ends_with("/actions/cancel") => "cancel_car",
         _ if path.starts_with("/air/offer_requests") => "search",
         _ if path.starts_with("/air/offers") => "get_offer",
         "/air/seat_maps" => "seat_map",
@@ -140,6 +154,16 @@ fn operation(method: &Method, path: &str) -> &'static str {
             }
         }
         _ if path.starts_with("/stays/bookings/") => "get_stay",
+        "/cars/search" => "search_cars",
+        _ if path.starts_with("/cars/quotes") => "quote_car",
+        "/cars/bookings" => {
+            if read {
+                "list_cars"
+            } else {
+                "book_car"
+            }
+        }
+        _ if path.starts_with("/cars/bookings/") => "get_car",
         _ => "other",
     }
 }
@@ -150,8 +174,10 @@ fn declined(params: &Map<String, Value>) -> Response {
     let (kind, code) = match params.get("op").and_then(Value::as_str).unwrap_or_default() {
         "create_order" => ("airline_error", "offer_no_longer_available"),
         "pay" => ("invalid_state_error", "insufficient_balance"),
-        "quote_stay" | "book_stay" => ("invalid_state_error", "rate_unavailable"),
-        "confirm_cancel" | "quote_cancel" | "cancel_stay" => ("invalid_state_error", "order_not_cancellable"),
+        "quote_stay" | "book_stay" | "quote_car" | "book_car" => ("invalid_state_error", "rate_unavailable"),
+        "confirm_cancel" | "quote_cancel" | "cancel_stay" | "cancel_car" => {
+            ("invalid_state_error", "order_not_cancellable")
+        }
         _ => ("airline_error", "unsupported_action"),
     };
     let status =

@@ -37,6 +37,9 @@ pub enum KeyError {
 pub(crate) struct Credentials {
     pub(crate) duffel_token: String,
     pub(crate) duffel_webhook_secret: String,
+    /// Absent in a folder made before this supplier was known; made then.
+    #[serde(default)]
+    pub(crate) viator_key: String,
     pub(crate) appid: String,
     pub(crate) mchid: String,
     pub(crate) merchant_serial: String,
@@ -54,7 +57,14 @@ pub(crate) struct Credentials {
 pub(crate) fn load_or_make(folder: &Path) -> Result<Credentials, KeyError> {
     let path = folder.join("credentials.json");
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Ok(bytes) => {
+            let mut known: Credentials = serde_json::from_slice(&bytes)?;
+            if known.viator_key.is_empty() {
+                known.viator_key = viator_key()?;
+                write_private(&path, &serde_json::to_vec_pretty(&known)?)?;
+            }
+            Ok(known)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let made = make()?;
             write_private(&path, &serde_json::to_vec_pretty(&made)?)?;
@@ -94,6 +104,7 @@ fn make() -> Result<Credentials, KeyError> {
     Ok(Credentials {
         duffel_token: format!("duffel_test_{}", secret(43)?),
         duffel_webhook_secret: secret(32)?,
+        viator_key: viator_key()?,
         appid: format!("wx{}", hex_secret(8)?),
         mchid: "1900000109".to_owned(),
         merchant_serial: serial()?,
@@ -106,6 +117,10 @@ fn make() -> Result<Credentials, KeyError> {
         platform_certificate_serial,
         platform_certificate_private_pem: private_pem(&certificate)?,
     })
+}
+
+fn viator_key() -> Result<String, KeyError> {
+    secret(36)
 }
 
 fn rsa() -> Result<KeyPair, KeyError> {

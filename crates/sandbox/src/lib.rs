@@ -1,5 +1,5 @@
-//! Every provider faked at the wire, one loopback port each: the travel supplier (Duffel v2), the payment channel (WeChat
-//! Pay v3), a member platform's authorization server (OAuth 2.1), the traveller's phone, and a control port that moves
+//! Every provider faked at the wire, one loopback port each: the travel suppliers (Duffel v2, Viator v2), the payment channel
+//! (WeChat Pay v3), a member platform's authorization server (OAuth 2.1), the traveller's phone, and a control port that moves
 //! time, sets faults and shows the book.
 //!
 //! It answers adapters and the providers' own clients alike. Everything really booked or charged is in `sandbox.db` before
@@ -20,6 +20,7 @@ mod oauth;
 mod phone;
 mod scenario;
 mod store;
+mod viator;
 mod wechatpay;
 mod world;
 
@@ -76,6 +77,8 @@ pub enum StartError {
 pub struct Announcement {
     /// Duffel API v2.
     pub duffel: String,
+    /// Viator Partner API v2.
+    pub viator: String,
     /// WeChat Pay API v3.
     pub wechatpay: String,
     /// The member platform's authorization server; also its issuer identifier.
@@ -93,6 +96,7 @@ impl std::fmt::Debug for Announcement {
         formatter
             .debug_struct("Announcement")
             .field("duffel", &self.duffel)
+            .field("viator", &self.viator)
             .field("wechatpay", &self.wechatpay)
             .field("oauth", &self.oauth)
             .field("phone", &self.phone)
@@ -140,8 +144,9 @@ pub async fn start(config: Config) -> Result<Sandbox, StartError> {
     let (listeners, world) = open(&config).await?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let [duffel, wechatpay, oauth, phone, control] = listeners;
+    let [duffel, viator, wechatpay, oauth, phone, control] = listeners;
     tasks.spawn(net::serve(duffel, duffel::router(&world), stop.clone()));
+    tasks.spawn(net::serve(viator, viator::router(&world), stop.clone()));
     tasks.spawn(net::serve(wechatpay, wechatpay::router(&world), stop.clone()));
     tasks.spawn(net::serve(oauth, oauth::router(&world), stop.clone()));
     tasks.spawn(net::serve(phone, phone::router(&world), stop.clone()));
@@ -150,7 +155,7 @@ pub async fn start(config: Config) -> Result<Sandbox, StartError> {
     Ok(Sandbox { world, stop, tasks })
 }
 
-async fn open(config: &Config) -> Result<([TcpListener; 5], Shared), StartError> {
+async fn open(config: &Config) -> Result<([TcpListener; 6], Shared), StartError> {
     private_folder(&config.data_dir)?;
     let folder = config.data_dir.clone();
     let credentials =
@@ -189,17 +194,18 @@ async fn count_start(store: &store::Store) -> Result<(i64, i64), sqlx::Error> {
     Ok((starts, offset_us))
 }
 
-async fn bind(config: &Config) -> Result<([TcpListener; 5], Announcement), StartError> {
+async fn bind(config: &Config) -> Result<([TcpListener; 6], Announcement), StartError> {
     let mut ports = net::Ports::recall(&config.data_dir, config.listen);
     let listeners = [
         ports.bind("duffel").await?,
+        ports.bind("viator").await?,
         ports.bind("wechatpay").await?,
         ports.bind("oauth").await?,
         ports.bind("phone").await?,
         ports.bind("control").await?,
     ];
     ports.keep(&config.data_dir)?;
-    let [duffel, wechatpay, oauth, phone, control] = &listeners;
+    let [duffel, viator, wechatpay, oauth, phone, control] = &listeners;
     let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
     let control_token = match &config.control_token {
         Some(token) => token.clone(),
@@ -207,6 +213,7 @@ async fn bind(config: &Config) -> Result<([TcpListener; 5], Announcement), Start
     };
     let announcement = Announcement {
         duffel: url(duffel)?,
+        viator: url(viator)?,
         wechatpay: url(wechatpay)?,
         oauth: url(oauth)?,
         phone: url(phone)?,

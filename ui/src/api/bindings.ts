@@ -277,7 +277,7 @@ export type Disconnect = {
  * Platform id.
  */
 platform: string, };
-export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
+export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
 export type FaultView = { 
 /**
  * Code the interface has words for.

@@ -3,6 +3,7 @@
 use crate::shell::Failed;
 use serde_json::{Value, json};
 use std::{
+    fs::File,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
@@ -26,7 +27,13 @@ fn failed(error: impl ToString) -> Failed {
 
 impl Window {
     /// Starts the driver, then the program; the time counts from the program's start.
-    pub(super) fn open(binary: &Path, environment: &[(&str, &str)]) -> Result<Self, Failed> {
+    ///
+    /// What the program says goes to `log`, or nowhere.
+    pub(super) fn open(binary: &Path, environment: &[(&str, &str)], log: Option<&Path>) -> Result<Self, Failed> {
+        let stderr = match log {
+            Some(file) => Stdio::from(File::create(file).map_err(failed)?),
+            None => Stdio::null(),
+        };
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).map_err(failed)?.port();
         let driver = Command::new("WebKitWebDriver")
             .arg(format!("--port={port}"))
@@ -34,7 +41,7 @@ impl Window {
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .map_err(failed)?;
         let mut window = Self { driver, port, session: String::new(), started: Instant::now() };
@@ -62,14 +69,19 @@ impl Window {
         // Two frames later it has been painted.
         let painted =
             "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)));";
-        self.ask("POST", "/execute/async", &json!({ "script": painted, "args": [] }))?;
+        self.run(painted, &json!([]))?;
         u64::try_from(self.started.elapsed().as_millis()).map_err(failed)
+    }
+
+    /// Runs a script that calls back with its result.
+    pub(super) fn run(&self, script: &str, arguments: &Value) -> Result<Value, Failed> {
+        self.ask("POST", "/execute/async", &json!({ "script": script, "args": arguments }))
     }
 
     /// Leaves the program alone.
     pub(super) fn idle(&self, time: Duration) -> Result<(), Failed> {
         let script = format!("const done = arguments[0]; setTimeout(() => done(true), {});", time.as_millis());
-        self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] })).map(|_| ())
+        self.run(&script, &json!([])).map(|_| ())
     }
 
     /// Closes the program, then the driver.
@@ -80,19 +92,22 @@ impl Window {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value, Failed> {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).map_err(failed)?;
-        socket.set_read_timeout(Some(PATIENCE * 2)).map_err(failed)?;
         let body = if method == "POST" { body.to_string() } else { String::new() };
-        let head = format!(
-            "{method} /session{}{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            self.session,
-            self.port,
-            body.len()
-        );
-        socket.write_all(format!("{head}{body}").as_bytes()).map_err(failed)?;
-        let answer = read(&mut socket).map_err(|error| Failed(format!("{method} {path}: {error}")))?;
-        Ok(answer["value"].clone())
+        let mut answer = exchange(self.port, method, &format!("/session{}{path}", self.session), "", &body)?;
+        Ok(answer["value"].take())
     }
+}
+
+/// One request to a server on this machine and its answer as JSON; `headers` end with a line break each.
+pub(super) fn exchange(port: u16, method: &str, path: &str, headers: &str, body: &str) -> Result<Value, Failed> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).map_err(failed)?;
+    socket.set_read_timeout(Some(PATIENCE * 2)).map_err(failed)?;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    socket.write_all(format!("{head}{body}").as_bytes()).map_err(failed)?;
+    read(&mut socket).map_err(|error| Failed(format!("{method} {path}: {error}")))
 }
 
 /// Reads one answer: its head, then as many bytes as the head says.

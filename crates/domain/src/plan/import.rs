@@ -419,7 +419,12 @@ fn no_cycle(files: &[ItemFile], keys: &Keys<(ItemId, usize)>) -> Checked<()> {
 fn in_time(items: &[PlanItem]) -> Checked<()> {
     for (index, item) in items.iter().enumerate() {
         for Constraint::After { item: earlier } in &item.constraints {
-            let over = items.iter().find(|other| other.id == *earlier).map(|other| other.request.last_day());
+            let over =
+                items.iter().find(|other| other.id == *earlier).map(|other| match (&other.request, &item.request) {
+                    // What is done during a stay comes after its check-in, not after its end.
+                    (ItemRequest::Hotel { check_in, .. }, ItemRequest::Activity { .. }) => *check_in,
+                    (other, _) => other.last_day(),
+                });
             if over.is_some_and(|day| day > item.request.first_day()) {
                 return problem(
                     format!("items[{index}].after"),

@@ -280,6 +280,7 @@ impl Runner {
             return false;
         }
         let Ok(order) = self.shared.book.get(order.id).await else { return false };
+        tracing::debug!(order = %order.id, op = ?key.op, "step begins");
         self.running.insert(asked);
         let (shared, ended) = (Arc::clone(&self.shared), self.ended.clone());
         self.tracker.spawn(async move {

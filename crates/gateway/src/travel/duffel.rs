@@ -1,8 +1,9 @@
-//! Duffel API v2: flights and stays with one token and one error shape.
+//! Duffel API v2: flights, stays and cars with one token and one error shape.
 //!
 //! There is no idempotency key: our reference goes into `metadata` ([`REFERENCE`]) and is looked up there. Nothing here
-//! retries. Deliberately not here: cars, cards, order changes.
+//! retries. Deliberately not here: cards, order changes.
 
+pub(crate) mod cars;
 pub(crate) mod flights;
 pub(crate) mod stays;
 pub(crate) mod webhook;
@@ -11,11 +12,16 @@ mod wire;
 use crate::{Clock, config::DuffelConfig, http::Http, secret::Sensitive};
 use axum::http::Method;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use std::sync::Arc;
 use url::Url;
 use wire::Envelope;
-use zhiyou_domain::port::{Outcome, Reason, ReasonCode};
+use zhiyou_domain::{
+    money::Money,
+    policy::Terms,
+    port::{Found, Outcome, Reason, ReasonCode, bookings as b},
+    time::UtcMicros,
+};
 
 /// Metadata key of our reference.
 const REFERENCE: &str = "zhiyou_ref";
@@ -118,4 +124,36 @@ fn metadata(reference: &str) -> Value {
 /// Whether metadata carries our reference.
 fn carries(metadata: &Value, reference: &str) -> bool {
     metadata.get(REFERENCE).and_then(Value::as_str) == Some(reference)
+}
+
+/// Whether a quote is still what was agreed; anything else is refused before it is sent.
+fn agreed<T>(quote: &b::Quote, expected: Money, now: UtcMicros) -> Result<(), Outcome<T>> {
+    if quote.expires_at_us <= now {
+        return Err(wire::declined(ReasonCode::OfferExpired, "the quote is over"));
+    }
+    if quote.total == expected {
+        return Ok(());
+    }
+    Err(wire::declined(ReasonCode::PriceChanged, &format!("now {}", quote.total)))
+}
+
+/// "No longer available" may be our own booking whose answer was lost.
+fn perhaps_ours(reason: Reason, found: Outcome<Found<b::Booking>>) -> Outcome<b::Booking> {
+    match found {
+        Outcome::Done(Found { found: Some(booking) }) => Outcome::Done(booking),
+        Outcome::Done(Found { found: None }) => Outcome::Declined(reason),
+        Outcome::NotSent(other) | Outcome::Declined(other) | Outcome::Unknown(other) => Outcome::Unknown(other),
+    }
+}
+
+/// What the terms gave back at the moment of cancelling.
+fn refunded(terms: &Terms, total: Money, at: Option<UtcMicros>) -> Option<Money> {
+    terms.evaluate(total, at?).ok().map(|found| found.refund)
+}
+
+/// Micro-degrees as a decimal JSON number, without a float.
+fn degrees(micro: i64) -> Option<Box<RawValue>> {
+    let sign = if micro < 0 { "-" } else { "" };
+    let size = micro.unsigned_abs();
+    RawValue::from_string(format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000)).ok()
 }

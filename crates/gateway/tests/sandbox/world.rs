@@ -34,15 +34,21 @@ pub(crate) struct World {
     sandbox: Sandbox,
     announcement: Value,
     http: reqwest::Client,
-    clients: [Client; 3],
+    clients: [Client; 5],
     gateway: Option<Gateway>,
 }
 
-async fn open(folder: &TempDir, announcement: &Value) -> (Gateway, [Client; 3]) {
+async fn open(folder: &TempDir, announcement: &Value) -> (Gateway, [Client; 5]) {
     let config = zhiyou_gateway::sandbox_config(folder.path().join("gateway"), announcement).await.unwrap();
     let gateway = zhiyou_gateway::start(config, Arc::new(SystemClock)).await.unwrap();
     let mut clients = Vec::new();
-    for serve in [Gateway::serve_flights, Gateway::serve_hotels, Gateway::serve_payments] {
+    for serve in [
+        Gateway::serve_flights,
+        Gateway::serve_hotels,
+        Gateway::serve_cars,
+        Gateway::serve_activities,
+        Gateway::serve_payments,
+    ] {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         serve(&gateway, theirs);
         clients.push(().serve(ours).await.unwrap());
@@ -86,9 +92,11 @@ impl World {
     }
 
     fn client(&self, tool: &str) -> &Client {
-        let [flights, hotels, payments] = &self.clients;
+        let [flights, hotels, cars, activities, payments] = &self.clients;
         match tool {
             _ if tool.contains("Hotel") => hotels,
+            _ if tool.contains("Car") => cars,
+            _ if tool.contains("Activit") => activities,
             _ if tool.contains("Payment") || tool.contains("Refund") || tool == "listUpdates" => payments,
             _ => flights,
         }
@@ -171,6 +179,11 @@ impl World {
             _ => false,
         };
         self.until(|| async { self.updates(0).await.iter().any(paid) }).await;
+    }
+
+    /// Moves the sandbox's time; this gateway keeps the system's.
+    pub(crate) async fn advance(&self, minutes: i64) {
+        self.control("/clock", Some(json!({"advance_ms": minutes * 60_000}))).await;
     }
 
     /// Another gateway beside the first, with MCP over HTTP.
@@ -256,7 +269,7 @@ impl World {
         Money::new(minor, Currency::CNY).unwrap()
     }
 
-    fn ulid(&self) -> ulid::Ulid {
+    pub(crate) fn ulid(&self) -> ulid::Ulid {
         ulid::Ulid::from_parts(1_795_000_000_000, rand::random::<u128>())
     }
 

@@ -4,18 +4,17 @@
 //! here: cards and deposits.
 
 use super::{
-    Duffel, carries, metadata,
+    Duffel, agreed, carries, degrees, metadata, perhaps_ours, refunded,
     wire::{self, Unreadable, before_effect, converted, declined, instant, money, optional_money, passed},
 };
 use crate::travel::HotelSupplier;
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use zhiyou_domain::{
     money::{Currency, Money},
     policy::{Fee, Terms, Tier},
     port::{Found, Outcome, ReasonCode, bookings as b, hotels as h},
-    time::UtcMicros,
 };
 
 /// Hotels whose rates are read for one search: the cheapest.
@@ -255,23 +254,11 @@ impl Booking {
             reference: self.reference.clone().unwrap_or_default(),
             state,
             total,
-            refunded: (state == b::BookingState::Cancelled).then(|| refund(&terms, total, cancelled_at)).flatten(),
+            refunded: (state == b::BookingState::Cancelled).then(|| refunded(&terms, total, cancelled_at)).flatten(),
             terms,
             instructions: keys.and_then(|keys| keys.instructions.clone()),
         })
     }
-}
-
-/// What the terms gave back at the moment of cancelling.
-fn refund(terms: &Terms, total: Money, at: Option<UtcMicros>) -> Option<Money> {
-    terms.evaluate(total, at?).ok().map(|found| found.refund)
-}
-
-/// Micro-degrees as a decimal JSON number, without a float.
-fn degrees(micro: i64) -> Option<Box<RawValue>> {
-    let sign = if micro < 0 { "-" } else { "" };
-    let size = micro.unsigned_abs();
-    RawValue::from_string(format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000)).ok()
 }
 
 impl Duffel {
@@ -282,26 +269,7 @@ impl Duffel {
 
     async fn bookable(&self, wish: &h::BookHotel) -> Result<(), Outcome<b::Booking>> {
         let quote = before_effect(self.get::<Quote>(&["stays", "quotes", &wish.quote_id], &[]).await)?;
-        let quote = before_effect(converted(quote.ours()))?;
-        if quote.expires_at_us <= self.clock.now() {
-            return Err(declined(ReasonCode::OfferExpired, "the quote is over"));
-        }
-        if quote.total == wish.expected_total {
-            return Ok(());
-        }
-        Err(declined(ReasonCode::PriceChanged, &format!("now {}", quote.total)))
-    }
-
-    /// "No longer available" may be our own booking whose answer was lost.
-    async fn perhaps_booked(&self, reference: String, reason: zhiyou_domain::port::Reason) -> Outcome<b::Booking> {
-        if reason.code != ReasonCode::SoldOut {
-            return Outcome::Declined(reason);
-        }
-        match HotelSupplier::find(self, b::FindBooking { reference }).await {
-            Outcome::Done(Found { found: Some(booking) }) => Outcome::Done(booking),
-            Outcome::Done(Found { found: None }) => Outcome::Declined(reason),
-            Outcome::NotSent(other) | Outcome::Declined(other) | Outcome::Unknown(other) => Outcome::Unknown(other),
-        }
+        agreed(&before_effect(converted(quote.ours()))?, wish.expected_total, self.clock.now())
     }
 }
 
@@ -369,7 +337,10 @@ impl HotelSupplier for Duffel {
         });
         match self.post::<Booking>(&["stays", "bookings"], body).await {
             Outcome::Done(booking) => converted(booking.ours()),
-            Outcome::Declined(reason) => self.perhaps_booked(wish.reference, reason).await,
+            Outcome::Declined(reason) if reason.code == ReasonCode::SoldOut => {
+                perhaps_ours(reason, HotelSupplier::find(self, b::FindBooking { reference: wish.reference }).await)
+            }
+            Outcome::Declined(reason) => Outcome::Declined(reason),
             Outcome::NotSent(reason) => Outcome::NotSent(reason),
             Outcome::Unknown(reason) => Outcome::Unknown(reason),
         }
@@ -406,6 +377,7 @@ impl HotelSupplier for Duffel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zhiyou_domain::time::UtcMicros;
 
     #[test]
     fn a_place_is_sent_with_all_its_digits() {
@@ -423,9 +395,9 @@ mod tests {
         };
         let steps = [step("1970-01-01T00:03:20Z", "300.00"), step("1970-01-01T00:01:40Z", "500.00")];
         let terms = terms(&steps, cny(50_000)).unwrap();
-        let at = |seconds: i64| refund(&terms, cny(50_000), Some(UtcMicros(seconds * 1_000_000))).unwrap().minor();
+        let at = |seconds: i64| refunded(&terms, cny(50_000), Some(UtcMicros(seconds * 1_000_000))).unwrap().minor();
         assert_eq!([at(0), at(99), at(100), at(199), at(200)], [50_000, 50_000, 30_000, 30_000, 0]);
-        assert_eq!(refund(&terms, cny(50_000), None), None);
+        assert_eq!(refunded(&terms, cny(50_000), None), None);
     }
 
     #[test]
