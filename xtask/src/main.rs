@@ -22,6 +22,7 @@ cargo xtask test             every check that CI runs; ends with `N passed, N fa
 cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
 cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --trace SEED)
+cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
 cargo xtask bench            size, start and memory beside an empty window (release builds)
 cargo xtask bindings         write the TypeScript types of the API";
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         ["lint"] => return suites::lint(),
         ["e2e"] => return suites::e2e(),
         ["sim", rest @ ..] => suites::sim(rest),
+        ["kill", rest @ ..] => return suites::kills(rest),
         ["bench"] => bench::bench(),
         ["bench-in-session"] => bench::in_session(),
         ["bindings"] => suites::bindings(),

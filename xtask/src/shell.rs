@@ -61,7 +61,7 @@ pub(crate) fn succeed(mut command: Command) -> Result<(), Failed> {
 }
 
 /// How long one observed program may take; all suites together take a fraction of this on two cores.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Runs a command, shows what it prints, and returns that together with whether it succeeded.
 ///

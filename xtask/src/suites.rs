@@ -73,6 +73,7 @@ pub(crate) fn test() -> ExitCode {
         check(succeed(npm(&["run", "check"]))).plus(counted(observe(npm(&["test"])), count::vitest))
     });
     tally.suite("simulation", simulation);
+    tally.suite("kill", || kill(&[]));
     tally.suite("interop", interop);
     tally.suite("window", window);
     tally.finish()
@@ -83,10 +84,31 @@ const SEEDS: &str = "10000";
 /// Seeds a planted defect has to be found in, in every check.
 const SEEDS_PLANTED: &str = "2000";
 
-/// The simulation in release, and whether it still has teeth: two checks.
+/// Altered sequences of facts the books are kept over, in every check.
+const SEQUENCES: &str = "110000";
+
+/// The simulation in release, whether it still has teeth, and the books: three checks.
 fn simulation() -> Count {
     let plain = check(sim(&["--seeds", SEEDS]));
-    plain.plus(check(sim(&["--teeth", "--seeds", SEEDS_PLANTED])))
+    let teeth = check(sim(&["--teeth", "--seeds", SEEDS_PLANTED]));
+    plain.plus(teeth).plus(check(sim(&["--ledger", SEQUENCES])))
+}
+
+/// The process killed at writes of the journal, a sample of them unless `--all` is among the arguments.
+fn kill(arguments: &[&str]) -> Count {
+    let built = succeed(cargo(["build", "--package", "zhiyouctl", "--quiet"]));
+    if let Err(error) = built {
+        return check(Err(error));
+    }
+    let fixed = ["test", "--quiet", "--package", "zhiyou-tests", "--test", "kill", "--"];
+    counted(observe(cargo(fixed.iter().chain(arguments).copied())), count::libtest)
+}
+
+/// The kill suite alone.
+pub(crate) fn kills(arguments: &[&str]) -> ExitCode {
+    let mut tally = Tally::new();
+    tally.suite("kill", || kill(arguments));
+    tally.finish()
 }
 
 /// Runs the simulator with these arguments.

@@ -8,6 +8,7 @@ pub mod auth;
 mod booking;
 mod engine;
 mod ids;
+mod killed;
 mod mcp;
 pub mod ports;
 pub mod secret;

@@ -8,6 +8,7 @@ mod check;
 mod cover;
 mod driver;
 mod journal;
+pub mod ledger;
 mod plan;
 mod run;
 mod world;

@@ -18,6 +18,9 @@ struct Arguments {
     /// Plant every defect in turn and say which are found.
     #[arg(long)]
     teeth: bool,
+    /// Apply this many altered sequences of facts and check the books after each fact.
+    #[arg(long)]
+    ledger: Option<u64>,
     /// Print one seed's journal.
     #[arg(long)]
     trace: Option<u64>,
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
         zhiyou_domain::defect::plant(planted.copied());
         println!("{}", zhiyou_sim::trace(seed));
         return ExitCode::SUCCESS;
+    }
+    if let Some(count) = arguments.ledger {
+        return books(arguments.from, count, planted.copied());
     }
     if arguments.teeth { teeth(&arguments) } else { plain(&arguments, planted.copied()) }
 }
@@ -54,6 +60,24 @@ fn plain(arguments: &Arguments, planted: Option<Defect>) -> ExitCode {
         began.elapsed().as_secs()
     );
     if report.failed == 0 && report.empty_cells() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn books(from: u64, count: u64, planted: Option<Defect>) -> ExitCode {
+    let began = Instant::now();
+    let books = zhiyou_sim::ledger::sequences(from, count, planted);
+    if let Some((seed, what)) = &books.broken {
+        println!("broken: seed {seed}: {what}");
+    }
+    println!(
+        "ledger: {} sequences, {} facts accepted, {} refused, {} movements, {} broken, {} s",
+        books.sequences,
+        books.accepted,
+        books.refused,
+        books.entries,
+        u8::from(books.broken.is_some()),
+        began.elapsed().as_secs()
+    );
+    if books.broken.is_none() && books.sequences > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// At least this many of the planted defects have to be found.

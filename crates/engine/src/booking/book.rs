@@ -4,6 +4,7 @@
 
 use crate::{
     ids::Ids,
+    killed,
     ports::Clock,
     store::{Db, StoreError, Tx, changes, changes::Entity, journal, lease::Lease, orders, requests},
 };
@@ -69,7 +70,7 @@ impl Book {
         let facts: Vec<Fact> = std::iter::once(created).chain(first.iter().cloned()).collect();
         self.write(&mut tx, 0, &order, now, &facts).await?;
         requests::remember(&mut tx, asked.id, asked.command, asked.payload, &id.to_string(), now).await?;
-        self.db.commit(tx).await?;
+        self.commit(tx).await?;
         Ok(order)
     }
 
@@ -107,8 +108,15 @@ impl Book {
         if let Some(asked) = asked {
             requests::remember(&mut tx, asked.id, asked.command, asked.payload, &id.to_string(), now).await?;
         }
-        self.db.commit(tx).await?;
+        self.commit(tx).await?;
         Ok(order)
+    }
+
+    async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
+        killed::point();
+        self.db.commit(tx).await?;
+        killed::point();
+        Ok(())
     }
 
     async fn write(

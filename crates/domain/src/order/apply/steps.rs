@@ -36,6 +36,11 @@ impl Order {
             }
             place.state = ItemState::Booking;
         }
+        if let Op::Cancel { item } = key.op
+            && self.item_mut(item)?.state != ItemState::Cancelling
+        {
+            return illegal("only what is being cancelled is cancelled at its supplier");
+        }
         self.open_steps.push(OpenStep { key: key.clone(), started_at: at, unknown: false });
         Ok(())
     }
@@ -141,6 +146,10 @@ impl Order {
             return self.item_cancelled(at, item, Source::Poll);
         }
         let place = self.item_mut(item)?;
+        if place.state != ItemState::Cancelling {
+            // The supplier cancelled it by itself meanwhile.
+            return Ok(());
+        }
         place.state = ItemState::Booked;
         place.cancel_quote = None;
         place.failure = Some(reason.code);
@@ -278,6 +287,9 @@ impl Order {
 
     fn item_cancelled(&mut self, at: UtcMicros, item: ItemId, source: Source) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
+        if place.state != ItemState::Cancelling {
+            return Ok(());
+        }
         place.state = ItemState::Cancelled;
         let refund = place.cancel_quote.as_ref().map(|quote| quote.refund);
         let reference = place.reference.clone();

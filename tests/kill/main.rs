@@ -1,0 +1,18 @@
+//! The real process killed before and after every write of the journal, started again, and judged by the providers' own book.
+//!
+//! One program in two roles: the traveller with the app, which is killed, and the judge, who starts a sandbox, the
+//! traveller until it is killed, and the traveller again. `--all` tries every point, otherwise a sample; names choose
+//! scenarios. Each counts as one test. Deliberately not here: the window.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+mod judge;
+mod traveller;
+
+fn main() -> std::process::ExitCode {
+    if std::env::var_os(traveller::DATA_DIR).is_some() {
+        return traveller::main();
+    }
+    let (options, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    judge::main(options.iter().any(|option| option == "--all"), &names)
+}
