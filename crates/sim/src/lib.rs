@@ -11,6 +11,8 @@ mod journal;
 pub mod ledger;
 mod plan;
 mod run;
+#[cfg(test)]
+mod unwind;
 mod world;
 
 use cover::Cover;

@@ -97,6 +97,32 @@ pub(crate) struct Rates {
     pub(crate) silent_for_ever: u32,
 }
 
+#[cfg(test)]
+impl Rates {
+    /// Nothing goes wrong by itself.
+    pub(crate) const NONE: Self = Self {
+        request_lost: 0,
+        answer_lost: 0,
+        answer_late: 0,
+        not_sent: 0,
+        declined: 0,
+        undo_declined: 0,
+        read_fails: 0,
+        notice_lost: 0,
+        notice_doubled: 0,
+        crash: 0,
+        stale_writer: 0,
+        disk_full: 0,
+        clock_jump: 0,
+        supplier_cancels: 0,
+        wrong_amount: 0,
+        refund_manual: 0,
+        bit_flip: 0,
+        dearer_again: 0,
+        silent_for_ever: 0,
+    };
+}
+
 fn rate(rng: &mut Rng, most: u32) -> u32 {
     // Half of the seeds do not have this fault at all.
     if rng.bool() { 0 } else { rng.u32(0..=most) }

@@ -19,8 +19,8 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use zhiyou_domain::{
     booking::{self, Read, Turn, pace::Asked},
     defect::{Defect, planted},
-    id::{AttemptId, RefundId},
-    order::{Fact, Order, OrderState, StepEnd, StepKey},
+    id::{AttemptId, ItemId, RefundId},
+    order::{Fact, Op, Order, OrderState, StepEnd, StepKey},
     port::{
         Outcome, Reason, ReasonCode,
         payments::{PaymentState, RefundState},
@@ -106,12 +106,37 @@ pub(crate) struct Run {
     acted: Vec<Act>,
     pub(crate) last_state: Option<OrderState>,
     pub(crate) misreported: bool,
+    pub(crate) script: Vec<Deed>,
+}
+
+/// What a provider does at one step, instead of what would be drawn.
+pub(crate) struct Deed {
+    pub(crate) at: fn(&Op, ItemId) -> bool,
+    /// The item the step is about; any for steps about money.
+    pub(crate) item: ItemId,
+    pub(crate) what: What,
+    /// How often it was done.
+    pub(crate) done: u32,
+}
+
+/// What it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Refuses, each time.
+    Refuses,
+    /// Does it and loses its first answer.
+    LosesAnswer,
 }
 
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let plan = Plan::draw(&mut rng);
+        Self::of(plan, rng, Vec::new())
+    }
+
+    /// A life of this plan, with some steps scripted.
+    pub(crate) fn of(plan: Plan, rng: Rng, script: Vec<Deed>) -> Self {
         let new = plan.order();
         Self {
             journal: Journal::new(new.id),
@@ -131,6 +156,7 @@ impl Run {
             acted: Vec::new(),
             last_state: None,
             misreported: false,
+            script,
         }
     }
 
@@ -402,16 +428,22 @@ impl Run {
                 Err(_) => return,
             },
         };
-        let undo = matches!(key.op, zhiyou_domain::order::Op::Release { .. } | zhiyou_domain::order::Op::Cancel { .. });
+        let undo = matches!(key.op, Op::Release { .. } | Op::Cancel { .. });
         let rate = if undo { self.plan.rates.undo_declined } else { self.plan.rates.declined };
         let money = key.op.item().is_none();
-        let outcome = if !money && self.fault(Fault::Declined, rate) {
+        let scripted = self.scripted(&key.op);
+        let outcome = if scripted == Some(What::Refuses) {
+            Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
+        } else if !money && self.fault(Fault::Declined, rate) {
             Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
         } else {
             self.world.act(&self.plan, &order, key, self.now)
         };
         self.follow_money(&order, key);
-        if let Answer::Arrives = answer {
+        if scripted == Some(What::LosesAnswer) {
+            let end = StepEnd::Unknown { reason: Reason::new(ReasonCode::Network, "no answer") };
+            self.after_s(5, Event::Answer { key: key.clone(), epoch, end });
+        } else if let Answer::Arrives = answer {
             let end = match outcome {
                 Outcome::Done(result) => StepEnd::Done { result },
                 Outcome::Declined(reason) => StepEnd::Declined { reason },
@@ -421,6 +453,12 @@ impl Run {
             let back_ms = self.rng.i64(20..=1_500);
             self.after(back_ms * 1_000, Event::Answer { key: key.clone(), epoch, end });
         }
+    }
+
+    fn scripted(&mut self, op: &Op) -> Option<What> {
+        let deed = self.script.iter_mut().find(|deed| (deed.at)(op, deed.item))?;
+        deed.done += 1;
+        (deed.what == What::Refuses || deed.done == 1).then_some(deed.what)
     }
 
     fn answered(&mut self, key: &StepKey, epoch: u64, end: StepEnd) {
