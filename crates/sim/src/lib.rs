@@ -17,7 +17,10 @@ mod world;
 
 use cover::Cover;
 use std::collections::BTreeMap;
-use zhiyou_domain::defect::{self, Defect};
+use zhiyou_domain::{
+    defect::{self, Defect},
+    order,
+};
 
 /// What a range of seeds gave.
 #[derive(Debug, Default)]
@@ -84,6 +87,29 @@ pub fn trace(seed: u64) -> String {
     run.world.payments.iter().for_each(|payment| text.push_str(&format!("{payment:?}\n")));
     run.violations.iter().for_each(|broken| text.push_str(&format!("{}: {}\n", broken.rule, broken.what)));
     text
+}
+
+/// A whole journal and where it ends, as one line of JSON: what later versions have to read to the same end.
+#[must_use]
+pub fn golden(seed: u64) -> Option<String> {
+    let mut run = run::Run::new(seed);
+    run.live();
+    let facts = order::journal::verify(run.journal.order, &run.journal.rows).ok()?;
+    let order = order::journal::replay(&facts).ok()?;
+    let money = order::cart::money_map(&order).ok()?;
+    let row = |row: &order::journal::Row| {
+        serde_json::json!({
+            "seq": row.seq, "at": row.at, "format": row.format, "fact": row.fact, "hash": hex::encode(&row.hash),
+        })
+    };
+    let line = serde_json::json!({
+        "order": run.journal.order,
+        "rows": run.journal.rows.iter().map(row).collect::<Vec<_>>(),
+        "state": order.state.word(),
+        "items": order.items.iter().map(|item| item.state).collect::<Vec<_>>(),
+        "money": [money.paid, money.held, money.committed, money.refund_in_transit, money.refunded],
+    });
+    Some(line.to_string())
 }
 
 impl Report {

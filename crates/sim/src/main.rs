@@ -21,6 +21,9 @@ struct Arguments {
     /// Apply this many altered sequences of facts and check the books after each fact.
     #[arg(long)]
     ledger: Option<u64>,
+    /// Print the journals of these many seeds with their ends, a line of JSON each (`vectors/journals`).
+    #[arg(long)]
+    golden: Option<u64>,
     /// Print one seed's journal.
     #[arg(long)]
     trace: Option<u64>,
@@ -35,6 +38,11 @@ fn main() -> ExitCode {
     if let Some(seed) = arguments.trace {
         zhiyou_domain::defect::plant(planted.copied());
         println!("{}", zhiyou_sim::trace(seed));
+        return ExitCode::SUCCESS;
+    }
+    if let Some(count) = arguments.golden {
+        let seeds = arguments.from..arguments.from + count;
+        seeds.filter_map(zhiyou_sim::golden).for_each(|line| println!("{line}"));
         return ExitCode::SUCCESS;
     }
     if let Some(count) = arguments.ledger {
