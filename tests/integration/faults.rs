@@ -1,7 +1,7 @@
 //! Lost answers, lost and doubled notifications, and restarts.
 
 use crate::world::{World, count};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sg_14_a_hold_whose_answer_is_lost_is_found_and_not_made_twice() {
@@ -80,4 +80,33 @@ async fn a_restart_while_choosing_keeps_the_offers_and_the_sign_in() {
     world.open_app().await;
     let after = world.until_next(&order, "choose_seats").await;
     assert_eq!(before["items"][0]["offer"], after["items"][0]["offer"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_32_a_hotel_that_cancels_a_confirmed_booking_is_noticed_and_its_price_comes_back() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let stay = world.book().await["stays"][0]["id"].clone();
+    world.scenario(json!({ "switch": "supplier_cancels", "id": stay })).await;
+    let refunded = |order: &Value| order["money"]["refunded"]["amount_minor"].as_i64().unwrap_or(0) > 0;
+    let after = world.until(&order, "the hotel's price back", refunded).await;
+    assert_eq!((&after["state"], &after["items"][0]["state"]), (&json!("partially_confirmed"), &json!("booked")));
+    assert_eq!(after["items"][1]["state"], "cancelled");
+    assert_eq!(after["money"]["refunded"], after["items"][1]["price"]);
+    assert!(after["timeline"].as_array().unwrap().iter().any(|entry| entry["kind"] == "supplier_cancelled"));
+    let book = world.book().await;
+    assert_eq!(book["refunds"][0]["refund_fen"], after["items"][1]["price"]["amount_minor"]);
+    assert_eq!(count(&book["flights"], "state", "ticketed"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_32_a_flight_that_is_cancelled_without_saying_what_comes_back_is_a_debt_and_not_a_guess() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let flight = world.book().await["flights"][0]["id"].clone();
+    world.scenario(json!({ "switch": "supplier_cancels", "id": flight })).await;
+    let noticed = |order: &Value| order["items"][0]["state"] == "cancelled";
+    let after = world.until(&order, "the flight gone", noticed).await;
+    assert_eq!(after["attention"][0]["kind"], "supplier_refund_unknown");
+    assert_eq!((&after["state"], &after["items"][1]["state"]), (&json!("partially_confirmed"), &json!("booked")));
 }

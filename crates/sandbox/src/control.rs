@@ -185,6 +185,11 @@ async fn set_switch(State(world): State<Shared>, Json(body): Json<Map<String, Va
     if body.get("reset") == Some(&json!(true)) {
         world.switches.reset();
         crate::wechatpay::reconsider_refunds(&world).await?;
+    } else if body.get("switch") == Some(&json!("supplier_cancels")) {
+        let id = body.get("id").and_then(Value::as_str).ok_or_else(|| wrong("id is missing"))?;
+        if !crate::duffel::supplier_cancels(&world, id).await? {
+            return Err(wrong("there is no such live booking"));
+        }
     } else if body.get("switch") == Some(&json!("revoke_all")) {
         crate::oauth::revoke_all(&world).await?;
     } else {

@@ -104,6 +104,29 @@ fn car_routes() -> Router<Shared> {
         .route("/cars/bookings/{id}/actions/cancel", post(cars::cancel))
 }
 
+/// The airline or the hotel cancels a live booking by itself, and says so; false when there is none.
+pub(crate) async fn supplier_cancels(world: &crate::world::World, id: &str) -> Result<bool, crate::store::StoreError> {
+    let mut book = world.book().await?;
+    let now = crate::clock::utc(world.now_us());
+    if let Some(mut order) = book.get(ORDER, id).await?.filter(|order| state_of(world, order) == "ticketed") {
+        order.wire["cancelled_at"] = Value::from(now);
+        order.wire["available_actions"] = serde_json::json!([]);
+        book.put(ORDER, &order).await?;
+        let object = serde_json::json!({"order_id": id, "id": world.ids.duffel("aic"), "added": [], "removed": []});
+        webhooks::emit(world, &mut book, "order.airline_initiated_change_detected", id, id, &object).await?;
+    } else if let Some(mut stay) = book.get(STAY_BOOKING, id).await?.filter(|stay| stay.text("status") == "confirmed") {
+        stay.wire["status"] = Value::from("cancelled");
+        stay.wire["cancelled_at"] = Value::from(now);
+        stay.inner["refund_fen"] = stay.inner["total_fen"].clone();
+        book.put(STAY_BOOKING, &stay).await?;
+        webhooks::emit(world, &mut book, "stays.booking.cancelled", id, id, &stay.wire).await?;
+    } else {
+        return Ok(false);
+    }
+    world.commit(book).await?;
+    Ok(true)
+}
+
 fn operation(method: &Method, path: &str) -> &'static str {
     let path = path.trim_end_matches('/');
     let read = method == Method::GET;

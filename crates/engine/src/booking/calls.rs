@@ -73,6 +73,28 @@ impl Ports {
         }
     }
 
+    /// What the supplier says of a booked item now, where that is not what we know.
+    pub(super) async fn reread(&self, order: &Order, item: ItemId) -> Outcome<Option<Fact>> {
+        let Some((offer, id)) =
+            order.item(item).and_then(|place| place.offer.as_ref().zip(place.supplier_order.clone()))
+        else {
+            return Outcome::Done(None);
+        };
+        let cancelled = |refund| Some(Fact::SupplierCancelled { item, refund, source: Source::Poll });
+        if matches!(offer, Offer::Flight(_)) {
+            let order: Outcome<FlightOrder> =
+                self.flights.call("getFlightOrder", &FlightOrderRef { order_id: id }).await;
+            // What comes back for a cancelled flight is not part of the order: nobody guesses it.
+            return order.map(|order| (order.state == FlightOrderState::Cancelled).then(|| cancelled(None)).flatten());
+        }
+        let booking: Outcome<Booking> = self.booking_call(offer, Tool::Get, &BookingRef { booking_id: id }).await;
+        booking.map(|found| match found.state {
+            BookingState::Cancelled => cancelled(found.refunded),
+            BookingState::Rejected => cancelled(Some(found.total)),
+            BookingState::Confirmed | BookingState::Pending => None,
+        })
+    }
+
     async fn price_flight(&self, order: &Order, item: ItemId) -> Heard {
         let Some((place, Some(Offer::Flight(offer)))) = order.item(item).map(|place| (place, &place.offer)) else {
             return Heard::Later;

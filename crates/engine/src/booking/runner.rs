@@ -24,9 +24,9 @@ use zhiyou_domain::{
     },
     fault::{Fault, FaultCode},
     id::{AttemptId, OrderId, RefundId},
-    order::{Fact, Order, Source, StepEnd, StepKey},
+    order::{Fact, ItemState, Order, OrderItem, Source, StepEnd, StepKey},
     port::{
-        Reason, ReasonCode,
+        Outcome, Reason, ReasonCode,
         payments::{ListUpdates, PaymentState, UpdateContent, Updates},
     },
     time::UtcMicros,
@@ -124,8 +124,8 @@ pub(crate) async fn start(
         ended,
         tracker: tracker.clone(),
     };
-    tracker.spawn(runner.run(orders_out, ended_out, Arc::clone(&handle.clock_moved), stop.clone()));
-    tracker.spawn(follow_gateway(shared, wake, handle.clone(), stop));
+    tracker.spawn(runner.run(orders_out, ended_out, Arc::clone(&handle.clock_moved), stop));
+    tracker.spawn(follow_gateway(shared, wake, handle.clone(), tracker.clone()));
     Ok(handle)
 }
 
@@ -355,9 +355,10 @@ async fn write(shared: &Shared, id: OrderId, fact: Fact) -> Written {
 }
 
 /// Applies what the gateway's notifications brought, from the stored cursor on: at the start and whenever it says so.
-async fn follow_gateway(shared: Arc<Shared>, mut wake: watch::Receiver<i64>, handle: Handle, stop: CancellationToken) {
+async fn follow_gateway(shared: Arc<Shared>, mut wake: watch::Receiver<i64>, handle: Handle, tracker: TaskTracker) {
+    let stop = shared.stop.clone();
     loop {
-        let applied = apply_updates(&shared, &handle).await;
+        let applied = apply_updates(&shared, &handle, &tracker).await;
         if let Err(fault) = &applied {
             tracing::error!(%fault, "updates could not be applied");
         }
@@ -369,7 +370,7 @@ async fn follow_gateway(shared: Arc<Shared>, mut wake: watch::Receiver<i64>, han
     }
 }
 
-async fn apply_updates(shared: &Shared, handle: &Handle) -> Result<(), Fault> {
+async fn apply_updates(shared: &Arc<Shared>, handle: &Handle, tracker: &TaskTracker) -> Result<(), Fault> {
     let db = shared.book.db();
     loop {
         let after = crate::store::settings::gateway_cursor(db.reader()).await?;
@@ -377,7 +378,7 @@ async fn apply_updates(shared: &Shared, handle: &Handle) -> Result<(), Fault> {
         let updates = batch.map_err(|reason| Fault::new(FaultCode::ProviderUnavailable, reason.detail))?.updates;
         let Some(last) = updates.last().map(|update| update.cursor) else { return Ok(()) };
         for update in updates {
-            apply_update(shared, handle, update.content).await?;
+            apply_update(shared, handle, tracker, update.content).await?;
         }
         let mut tx = db.begin().await?;
         crate::store::settings::set_gateway_cursor(&mut tx, last).await?;
@@ -385,7 +386,42 @@ async fn apply_updates(shared: &Shared, handle: &Handle) -> Result<(), Fault> {
     }
 }
 
-async fn apply_update(shared: &Shared, handle: &Handle, content: UpdateContent) -> Result<(), Fault> {
+/// How often a supplier's booking is read again after a hint, while the supplier does not answer.
+const REREADS_MAX: u32 = 6;
+
+/// Reads a booked item again at its supplier, and writes down what is new.
+async fn reread(shared: Arc<Shared>, handle: Handle, id: OrderId, supplier_order: String) {
+    for tries in 0..REREADS_MAX {
+        let Ok(order) = shared.book.get(id).await else { return };
+        let booked = |item: &&OrderItem| {
+            item.supplier_order.as_ref() == Some(&supplier_order) && ItemState::BOOKED.contains(&item.state)
+        };
+        let Some(item) = order.items.iter().find(booked).map(|item| item.wanted.id) else { return };
+        match contained(shared.ports.reread(&order, item)).await {
+            Some(Outcome::Done(None)) => return,
+            Some(Outcome::Done(Some(fact))) => {
+                if write(&shared, id, fact).await != Written::NotStored {
+                    return handle.look(id);
+                }
+            }
+            Some(Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason)) => {
+                tracing::warn!(order = %id, ?reason, "a booking could not be read again");
+            }
+            None => tracing::error!(order = %id, "reading a booking again panicked"),
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(STORE_PAUSE * 2_u32.pow(tries)) => {}
+        }
+    }
+}
+
+async fn apply_update(
+    shared: &Arc<Shared>,
+    handle: &Handle,
+    tracker: &TaskTracker,
+    content: UpdateContent,
+) -> Result<(), Fault> {
     let reader = shared.book.db().reader();
     let (order, fact) = match content {
         UpdateContent::Payment { status } => (
@@ -396,8 +432,13 @@ async fn apply_update(shared: &Shared, handle: &Handle, content: UpdateContent) 
             orders::of_refund(reader, status.refund_id).await?,
             Fact::RefundReported { status, source: Source::Notification },
         ),
-        // A supplier's hint: what we asked for is looked up anyway; changes of booked items come with their own flow.
-        UpdateContent::FlightOrder { .. } | UpdateContent::HotelBooking { .. } => return Ok(()),
+        // A supplier's hint says that something changed, and not what.
+        UpdateContent::FlightOrder { order_id: id } | UpdateContent::HotelBooking { booking_id: id } => {
+            if let Some(order) = orders::of_supplier_order(reader, &id).await? {
+                tracker.spawn(reread(Arc::clone(shared), handle.clone(), order, id));
+            }
+            return Ok(());
+        }
     };
     let Some(order) = order else {
         tracing::warn!("an update about nothing we know");

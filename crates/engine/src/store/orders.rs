@@ -70,6 +70,14 @@ pub async fn of_refund(pool: &AnyPool, refund: RefundId) -> Result<Option<OrderI
     owner(pool, "SELECT order_id FROM refunds WHERE refund_id = $1", refund.to_string()).await
 }
 
+/// The order with an item that a supplier knows under this id.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Damaged`].
+pub async fn of_supplier_order(pool: &AnyPool, supplier_order: &str) -> Result<Option<OrderId>, StoreError> {
+    owner(pool, "SELECT order_id FROM order_items WHERE supplier_order = $1", supplier_order.to_owned()).await
+}
+
 async fn owner(pool: &AnyPool, sql: &'static str, id: String) -> Result<Option<OrderId>, StoreError> {
     let row: Option<(String,)> = sqlx::query_as(sql).bind(id).fetch_optional(pool).await?;
     row.map(|(order,)| order.parse().map_err(|_| StoreError::Damaged(order))).transpose()
@@ -139,8 +147,8 @@ async fn put_items(tx: &mut Tx, order: &Order) -> Result<(), StoreError> {
     for item in &order.items {
         let price = item.price();
         sqlx::query(
-            "INSERT INTO order_items (order_id, item_id, kind, state, price_minor, currency, reference) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO order_items (order_id, item_id, kind, state, price_minor, currency, reference, supplier_order) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(order.id.to_string())
         .bind(item.wanted.id.to_string())
@@ -149,6 +157,7 @@ async fn put_items(tx: &mut Tx, order: &Order) -> Result<(), StoreError> {
         .bind(price.map(|price| price.minor()))
         .bind(price.map(|price| price.currency().code()))
         .bind(item.reference.clone())
+        .bind(item.supplier_order.clone())
         .execute(&mut **tx)
         .await?;
         let Some(hold) = item.hold.as_ref().filter(|_| item.state == ItemState::Held) else { continue };
