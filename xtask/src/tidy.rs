@@ -94,3 +94,32 @@ fn the_readme_exists_in_both_languages() {
         assert!(root().join(name).is_file(), "{name}");
     }
 }
+
+/// The fault table names tests and defects that exist, and leaves no defect out.
+#[test]
+fn the_fault_table_says_what_is_there() {
+    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let sources: String = all(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let defects = fs::read_to_string(root().join("crates/domain/src/defect.rs")).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| SG-") || line.starts_with("| I"))
+        .map(|line| line.split('|').collect())
+        .collect();
+    assert!(rows.len() >= 40);
+    for row in &rows {
+        let (name, test, away) = (row[1].trim(), row[3].trim().trim_matches('`'), row[4].trim());
+        let named = match test.strip_prefix("kill::") {
+            Some(scenario) => format!("name: \"{scenario}\""),
+            None => format!("fn {test}("),
+        };
+        assert!(sources.contains(&named), "{name}: no test {test}");
+        for word in away.split(' ').map(|word| word.trim_matches('`')).filter(|word| *word != "–") {
+            assert!(defects.contains(&format!("\"{word}\"")), "{name}: no defect {word}");
+        }
+    }
+    for line in defects.lines().filter(|line| line.contains(" = \"SG-") || line.contains(" = \"I2\"")) {
+        let word = line.rsplit('"').nth(1).unwrap();
+        assert!(table.contains(&format!("`{word}`")), "{word} is not in the table");
+    }
+}

@@ -9,7 +9,7 @@ use std::fmt;
 pub const COMPILED: bool = cfg!(feature = "defects");
 
 macro_rules! defects {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident = $row:literal, $word:literal),* $(,)?) => {
         /// A defence that can be taken away.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Defect {
@@ -19,6 +19,14 @@ macro_rules! defects {
         impl Defect {
             /// Every defect.
             pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The row of the fault table, or the invariant, that its defence is for.
+            #[must_use]
+            pub const fn row(self) -> &'static str {
+                match self {
+                    $(Self::$name => $row,)*
+                }
+            }
 
             /// Its name.
             #[must_use]
@@ -32,99 +40,99 @@ macro_rules! defects {
 }
 
 defects! {
-    /// SG-14: an unknown outcome is done again at once.
-    BlindRetry = "blind-retry",
-    /// SG-25: an unknown outcome counts as refused.
-    UnknownIsDeclined = "unknown-is-declined",
-    /// SG-03: nothing is done about steps that were open when the program ended.
-    NoRecovery = "no-recovery",
-    /// SG-04: steps that were open when the program ended count as not sent.
-    RecoveryForgets = "recovery-forgets",
-    /// SG-15: "not there" is believed at the first look-up.
-    AbsentAtOnce = "absent-at-once",
-    /// SG-02: "not there" is never believed.
-    AbsentNever = "absent-never",
-    /// SG-11: holds of an order that ended are not let go.
-    HoldsKept = "holds-kept",
-    /// SG-66: what is booked is not cancelled when a must-have fails.
-    NoUnwind = "no-unwind",
-    /// SG-65: a partly booked order gives everything back.
-    RefundWhole = "refund-whole",
-    /// SG-34: a failed order keeps the money.
-    NoRefund = "no-refund",
-    /// SG-36: refunds that are under way are not counted.
-    RefundTwice = "refund-twice",
-    /// SG-41: a second payment is kept.
-    KeepSecondPayment = "keep-second-payment",
-    /// SG-60: money that arrives after a close is not seen.
-    ClosedBeatsPaid = "closed-beats-paid",
-    /// SG-60: a late "closed" takes arrived money back out of the books.
-    PaidRegresses = "paid-regresses",
-    /// SG-40: money on an order the traveller ended is booked with.
-    BookAfterCancel = "book-after-cancel",
-    /// SG-39: the traveller's end of an order is lost while its payment is open.
-    CancelLost = "cancel-lost",
-    /// SG-42: an order ends without closing its payment first.
-    EndWithoutClosing = "end-without-closing",
-    /// SG-27: another amount than was asked for counts as paid.
-    AnyAmount = "any-amount",
-    /// SG-30: a second chance is taken at a higher price.
-    DearerSecondChance = "dearer-second-chance",
-    /// SG-31: a cart past its time can be confirmed.
-    StaleCart = "stale-cart",
-    /// SG-11: what a must-have depends on may fail.
-    NoInheritance = "no-inheritance",
-    /// SG-11: items are held and booked without what they come after.
-    DependenciesIgnored = "dependencies-ignored",
-    /// SG-33: booking begins before the money has arrived.
-    CommitUnpaid = "commit-unpaid",
-    /// SG-08: a booked item is booked again.
-    CommitTwice = "commit-twice",
-    /// SG-59: a repeated report of a payment counts again.
-    ReportsCountTwice = "reports-count-twice",
-    /// SG-60: an arrived refund falls back to "under way".
-    RefundRegresses = "refund-regresses",
-    /// SG-37: a refund that needs a person counts as arrived.
-    ManualIsArrived = "manual-is-arrived",
-    /// SG-10: a cancellation that was not sent counts as done.
-    UndoForgotten = "undo-forgotten",
-    /// SG-67: a cancellation the supplier refused counts as done.
-    RefusedUndoIsDone = "refused-undo-is-done",
-    /// SG-20: a booking still being decided on counts as confirmed.
-    PendingIsConfirmed = "pending-is-confirmed",
-    /// SG-20: a booking still being decided on is never asked about.
-    PendingForgotten = "pending-forgotten",
-    /// SG-32: a supplier's own cancellation is not recorded.
-    SupplierCancelIgnored = "supplier-cancel-ignored",
-    /// SG-38: payments are not asked about; only notifications count.
-    PaymentsNotAsked = "payments-not-asked",
-    /// SG-38: refunds are not asked about.
-    RefundsNotAsked = "refunds-not-asked",
-    /// SG-18: what cannot be found out is never shown to a person.
-    NoDebts = "no-debts",
-    /// SG-46: nothing happens when the time to pay is over.
-    DeadlineForgotten = "deadline-forgotten",
-    /// SG-39: a hold that is answered after the order ended is dropped.
-    LateHoldDropped = "late-hold-dropped",
-    /// SG-74: a payment can be retried while one is open.
-    RetryWhileOpen = "retry-while-open",
-    /// I2: a supplier's refund is not entered in the ledger.
-    LedgerForgets = "ledger-forgets",
-    /// SG-44: a writer whose lease was taken over still writes.
-    NoFence = "no-fence",
-    /// SG-43: a writer may overwrite what another one wrote after it read.
-    NoVersionCheck = "no-version-check",
-    /// SG-01: a call begins before its intent is written.
-    CallBeforeIntent = "call-before-intent",
-    /// SG-48: a call begins although its intent could not be written.
-    IntentErrorIgnored = "intent-error-ignored",
-    /// SG-50: the chain of the journal is not verified.
-    ChainUnverified = "chain-unverified",
+    /// An unknown outcome is done again at once.
+    BlindRetry = "SG-14", "blind-retry",
+    /// An unknown outcome counts as refused.
+    UnknownIsDeclined = "SG-25", "unknown-is-declined",
+    /// Nothing is done about steps that were open when the program ended.
+    NoRecovery = "SG-03", "no-recovery",
+    /// Steps that were open when the program ended count as not sent.
+    RecoveryForgets = "SG-04", "recovery-forgets",
+    /// "not there" is believed at the first look-up.
+    AbsentAtOnce = "SG-15", "absent-at-once",
+    /// "not there" is never believed.
+    AbsentNever = "SG-02", "absent-never",
+    /// Holds of an order that ended are not let go.
+    HoldsKept = "SG-11", "holds-kept",
+    /// What is booked is not cancelled when a must-have fails.
+    NoUnwind = "SG-66", "no-unwind",
+    /// A partly booked order gives everything back.
+    RefundWhole = "SG-65", "refund-whole",
+    /// A failed order keeps the money.
+    NoRefund = "SG-34", "no-refund",
+    /// Refunds that are under way are not counted.
+    RefundTwice = "SG-36", "refund-twice",
+    /// A second payment is kept.
+    KeepSecondPayment = "SG-41", "keep-second-payment",
+    /// Money that arrives after a close is not seen.
+    ClosedBeatsPaid = "SG-60", "closed-beats-paid",
+    /// A late "closed" takes arrived money back out of the books.
+    PaidRegresses = "SG-60", "paid-regresses",
+    /// Money on an order the traveller ended is booked with.
+    BookAfterCancel = "SG-40", "book-after-cancel",
+    /// The traveller's end of an order is lost while its payment is open.
+    CancelLost = "SG-39", "cancel-lost",
+    /// An order ends without closing its payment first.
+    EndWithoutClosing = "SG-42", "end-without-closing",
+    /// Another amount than was asked for counts as paid.
+    AnyAmount = "SG-27", "any-amount",
+    /// A second chance is taken at a higher price.
+    DearerSecondChance = "SG-30", "dearer-second-chance",
+    /// A cart past its time can be confirmed.
+    StaleCart = "SG-31", "stale-cart",
+    /// What a must-have depends on may fail.
+    NoInheritance = "SG-11", "no-inheritance",
+    /// Items are held and booked without what they come after.
+    DependenciesIgnored = "SG-11", "dependencies-ignored",
+    /// Booking begins before the money has arrived.
+    CommitUnpaid = "SG-33", "commit-unpaid",
+    /// A booked item is booked again.
+    CommitTwice = "SG-08", "commit-twice",
+    /// A repeated report of a payment counts again.
+    ReportsCountTwice = "SG-59", "reports-count-twice",
+    /// An arrived refund falls back to "under way".
+    RefundRegresses = "SG-60", "refund-regresses",
+    /// A refund that needs a person counts as arrived.
+    ManualIsArrived = "SG-37", "manual-is-arrived",
+    /// A cancellation that was not sent counts as done.
+    UndoForgotten = "SG-10", "undo-forgotten",
+    /// A cancellation the supplier refused counts as done.
+    RefusedUndoIsDone = "SG-67", "refused-undo-is-done",
+    /// A booking still being decided on counts as confirmed.
+    PendingIsConfirmed = "SG-20", "pending-is-confirmed",
+    /// A booking still being decided on is never asked about.
+    PendingForgotten = "SG-20", "pending-forgotten",
+    /// A supplier's own cancellation is not recorded.
+    SupplierCancelIgnored = "SG-32", "supplier-cancel-ignored",
+    /// Payments are not asked about; only notifications count.
+    PaymentsNotAsked = "SG-38", "payments-not-asked",
+    /// Refunds are not asked about.
+    RefundsNotAsked = "SG-38", "refunds-not-asked",
+    /// What cannot be found out is never shown to a person.
+    NoDebts = "SG-18", "no-debts",
+    /// Nothing happens when the time to pay is over.
+    DeadlineForgotten = "SG-46", "deadline-forgotten",
+    /// A hold that is answered after the order ended is dropped.
+    LateHoldDropped = "SG-39", "late-hold-dropped",
+    /// A payment can be retried while one is open.
+    RetryWhileOpen = "SG-74", "retry-while-open",
+    /// A supplier's refund is not entered in the ledger.
+    LedgerForgets = "I2", "ledger-forgets",
+    /// A writer whose lease was taken over still writes.
+    NoFence = "SG-44", "no-fence",
+    /// A writer may overwrite what another one wrote after it read.
+    NoVersionCheck = "SG-43", "no-version-check",
+    /// A call begins before its intent is written.
+    CallBeforeIntent = "SG-01", "call-before-intent",
+    /// A call begins although its intent could not be written.
+    IntentErrorIgnored = "SG-48", "intent-error-ignored",
+    /// The chain of the journal is not verified.
+    ChainUnverified = "SG-50", "chain-unverified",
 }
 
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.pad(&format!("{} {}", self.row(), self.word()))
     }
 }
 
