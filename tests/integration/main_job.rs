@@ -137,3 +137,20 @@ async fn a_request_that_is_repeated_makes_one_thing() {
     assert_eq!(one["id"], two["id"]);
     assert_eq!(world.call("list_orders", json!({})).await.as_array().unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_booked_is_saved_as_a_calendar_with_alarms() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let saved = world.call("export_calendar", json!({ "order_id": order["id"], "locale": "en" })).await;
+    let text = std::fs::read_to_string(saved["path"].as_str().unwrap()).unwrap();
+    let lines = |line: &str| text.lines().filter(|found| *found == line).count();
+    // The flight, the stay, and the end of its free cancellation.
+    assert_eq!((lines("BEGIN:VCALENDAR"), lines("BEGIN:VEVENT"), lines("END:VEVENT")), (1, 3, 3), "{text}");
+    assert_eq!(lines("BEGIN:VALARM"), 3, "two before departure, one before cancelling begins to cost");
+    let unfolded = text.replace("\r\n ", "");
+    let reference = order["items"][0]["reference"].as_str().unwrap();
+    assert!(unfolded.contains(&format!("Reference {reference}")) && unfolded.contains("Free cancellation ends"));
+    assert!(unfolded.contains("DTSTART;VALUE=DATE:"), "{unfolded}");
+    assert!(text.lines().all(|line| line.len() <= 75), "lines are folded");
+}

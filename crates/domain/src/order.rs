@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod cart;
+pub mod deadline;
 pub mod debt;
 pub mod fact;
 pub mod graph;

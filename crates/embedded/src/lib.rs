@@ -60,7 +60,7 @@ impl Embedded {
     /// # Errors
     /// A [`Fault`]; what was started is stopped again.
     pub async fn start(options: Options) -> Result<Self, Fault> {
-        std::fs::create_dir_all(&options.data_dir).map_err(|error| io(&error))?;
+        private_folder(&options.data_dir).map_err(|error| io(&error))?;
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -120,6 +120,14 @@ impl Embedded {
             sandbox.stop().await;
         }
     }
+}
+
+/// Makes the folder, and those above it, this user's alone; one that is there stays as it is.
+fn private_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 async fn join(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -66,7 +67,8 @@ impl Served {
         let folder = if short { beside } else { std::env::temp_dir().join(format!("zhiyou-{pid}")) };
         // A folder of ours that an earlier run left behind; one of somebody else's cannot be removed and is refused below.
         let _ = std::fs::remove_dir_all(&folder);
-        private_folder(&folder)?;
+        // Not recursive: a folder that is still there belongs to somebody else.
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let socket = folder.join("zhiyou.sock");
         let listener = UnixListener::bind(&socket)?;
         let file = data_dir.join(FILE);
@@ -112,11 +114,6 @@ impl Served {
         let _ = std::fs::remove_file(&self.file);
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().mode(0o700).create(folder)
 }
 
 /// Replaces a file whole, readable by this user alone.

@@ -52,6 +52,7 @@ macro_rules! commands {
             accept_cancellation: AcceptCancellation => OrderView;
             keep_change: KeepChange => OrderView;
             settle_debt: SettleDebt => OrderView;
+            export_calendar: ExportCalendar => ExportedView;
             set_settings: SetSettings => SessionView;
             unlock_vault: UnlockVault => SessionView;
             retry_keyring: RetryKeyring => SessionView;

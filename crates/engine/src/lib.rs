@@ -6,6 +6,7 @@
 pub mod api;
 pub mod auth;
 mod booking;
+mod calendar;
 mod engine;
 mod ids;
 mod killed;

@@ -432,9 +432,8 @@ impl Run {
         let rate = if undo { self.plan.rates.undo_declined } else { self.plan.rates.declined };
         let money = key.op.item().is_none();
         let scripted = self.scripted(&key.op);
-        let outcome = if scripted == Some(What::Refuses) {
-            Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
-        } else if !money && self.fault(Fault::Declined, rate) {
+        let refuses = scripted == Some(What::Refuses) || !money && self.fault(Fault::Declined, rate);
+        let outcome = if refuses {
             Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
         } else {
             self.world.act(&self.plan, &order, key, self.now)

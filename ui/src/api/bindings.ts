@@ -277,6 +277,20 @@ export type Disconnect = {
  * Platform id.
  */
 platform: string, };
+export type ExportCalendar = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Language of its words; Chinese for `system`.
+ */
+locale: LocaleSetting, };
+export type ExportedView = { 
+/**
+ * Where it is.
+ */
+path: string, };
 export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
 export type FaultView = { 
 /**
@@ -1210,6 +1224,7 @@ export interface Api {
   accept_cancellation: { command: AcceptCancellation; result: OrderView };
   keep_change: { command: KeepChange; result: OrderView };
   settle_debt: { command: SettleDebt; result: OrderView };
+  export_calendar: { command: ExportCalendar; result: ExportedView };
   set_settings: { command: SetSettings; result: SessionView };
   unlock_vault: { command: UnlockVault; result: SessionView };
   retry_keyring: { command: RetryKeyring; result: SessionView };

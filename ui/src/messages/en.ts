@@ -109,6 +109,8 @@ export const en: Words = {
     cancelWhy: "Why",
     cancelSome: (count) => `Cancel the ${count} chosen: see the cost first`,
     settled: "This is settled",
+    calendar: "Save as a calendar file",
+    calendarAt: "Saved, with reminders; open it with your calendar:",
     feeUntil: (fee, until) => `Cancelling costs ${fee} now; that changes ${until}`,
     termsUnread: (text) => `The supplier's own words apply; we reckon with the worst: ${text || "nothing was stated"}`,
     quoteUntil: (left) => `This quote lasts ${left}`,

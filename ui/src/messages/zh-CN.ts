@@ -104,6 +104,8 @@ export const zh = {
     cancelWhy: "取消原因",
     cancelSome: (count: number) => `取消所选 ${count} 项：先看费用`,
     settled: "已处理",
+    calendar: "存为日历文件",
+    calendarAt: "已保存，含提醒；用你的日历打开：",
     feeUntil: (fee: string, until: string) => `现在取消收 ${fee}，${until} 后会变`,
     termsUnread: (text: string) => `取消规则以商家原文为准，按最坏情况计算：${text || "商家没有说明"}`,
     quoteUntil: (left: string) => `此报价还有 ${left}`,

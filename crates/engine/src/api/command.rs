@@ -244,6 +244,15 @@ command!(
     }
 );
 command!(
+    /// Writes a calendar file of what is booked, with alarms.
+    ExportCalendar {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Language of its words; Chinese for `system`.
+        locale: LocaleSetting,
+    }
+);
+command!(
     /// Saves settings.
     SetSettings {
         /// Language.

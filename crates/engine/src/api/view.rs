@@ -75,6 +75,13 @@ pub struct SettingsView {
     pub theme: ThemeSetting,
 }
 
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ExportedView {
+    /// Where it is.
+    pub path: String,
+}
+
 /// Language of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub enum LocaleSetting {

@@ -7,7 +7,10 @@ use zhiyou_domain::{
     money::{Money, MoneyError},
     order::{
         AttemptState, CancelReason, Cancellation, CancellationState, Debt, ItemState, Offer, Op, Order, OrderItem,
-        OrderState, SeatChoice, TimelineEntry, TimelineKind, cart, debt::Owner, graph, ledger, risk,
+        OrderState, SeatChoice, TimelineEntry, TimelineKind, cart,
+        deadline::{self, Deadline, DeadlineKind},
+        debt::Owner,
+        graph, ledger, risk,
     },
     places,
     plan::ItemRequest,
@@ -45,7 +48,7 @@ fn build(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, MoneyE
         worst_case: money(exposure.loss),
         worst_case_rises_at_us: exposure.rises_at.map(|at| at.0),
         conflicts: graph::conflicts_with_changes(order).iter().map(conflict).collect(),
-        deadline: deadline(order),
+        deadline: earliest(order),
         payment: payment(order),
         money: MoneyMapView {
             paid: money(position.paid.amount),
@@ -115,24 +118,19 @@ fn quote_expires_at(order: &Order) -> Option<UtcMicros> {
     order.items.iter().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.expires_at).min()
 }
 
-fn deadline(order: &Order) -> Option<DeadlineView> {
-    let view = |at: UtcMicros, kind| Some(DeadlineView { at_us: at.0, kind });
-    match order.state {
-        OrderState::Draft => cart::lapses_at(order).and_then(|at| view(at, DeadlineKindView::HoldsExpire)),
-        OrderState::PaymentPending => {
-            let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
-            let pay_by = open.map(|attempt| attempt.pay_by).or_else(|| cart::lapses_at(order));
-            pay_by.and_then(|at| view(at, DeadlineKindView::PayBy))
+/// The earliest deadline that asks something of the traveller now.
+fn earliest(order: &Order) -> Option<DeadlineView> {
+    let kind = |deadline: &Deadline| match (order.state, deadline.kind) {
+        (OrderState::Draft, DeadlineKind::HoldLapses) => Some(DeadlineKindView::HoldsExpire),
+        (OrderState::PaymentPending, DeadlineKind::PayBy | DeadlineKind::HoldLapses) => Some(DeadlineKindView::PayBy),
+        (OrderState::Confirmed | OrderState::PartiallyConfirmed, DeadlineKind::QuoteLapses) => {
+            Some(DeadlineKindView::QuoteExpires)
         }
-        OrderState::Confirmed | OrderState::PartiallyConfirmed => {
-            quote_expires_at(order).and_then(|at| view(at, DeadlineKindView::QuoteExpires))
-        }
-        OrderState::PaymentProcessing
-        | OrderState::Cancelled
-        | OrderState::Failed
-        | OrderState::RefundRequested
-        | OrderState::Refunded => None,
-    }
+        _ => None,
+    };
+    deadline::deadlines(order)
+        .iter()
+        .find_map(|deadline| kind(deadline).map(|kind| DeadlineView { at_us: deadline.at.0, kind }))
 }
 
 fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {

@@ -262,6 +262,17 @@ pub(crate) async fn settle_debt(engine: &Engine, wish: SettleDebt) -> Result<Ord
     asked(engine, wish.order_id, wish.request_id, "settle_debt", &debt.to_string(), facts).await
 }
 
+pub(crate) async fn export_calendar(engine: &Engine, wish: ExportCalendar) -> Result<ExportedView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let plan = super::plans::get(engine, order.plan).await?;
+    let text = crate::calendar::text(&order, &plan.title, wish.locale, engine.clock.now());
+    let folder = engine.data_dir.join("exports");
+    let path = folder.join(format!("{}.ics", order.id));
+    tokio::fs::create_dir_all(&folder).await.map_err(crate::store::StoreError::Io)?;
+    tokio::fs::write(&path, text).await.map_err(crate::store::StoreError::Io)?;
+    Ok(ExportedView { path: path.display().to_string() })
+}
+
 pub(crate) async fn accept_cancellation(engine: &Engine, wish: AcceptCancellation) -> Result<OrderView, Fault> {
     let refund = RefundId::from_ulid(engine.ids.ulid());
     let quote = wish.quote_id;
