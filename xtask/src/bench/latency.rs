@@ -1,4 +1,5 @@
-//! How long the two moments take that a traveller feels: from the wish to hold until the supplier is asked, and from the
+//! How long the two moments take that a traveller feels: from the wish to hold until the supplier is asked for the room at
+//! its price (the search before it included), and from the
 //! channel's notification until the window has painted it.
 
 use super::driver::{Window, exchange};
@@ -57,7 +58,7 @@ pub(super) fn latency(binary: &Path, data: &Path, log: &Path) -> Result<(), Fail
         exchange(phone, "POST", "/api/pay", "", &json!({ "text": code }).to_string())?;
         let painted = of_day(&window.run(PAINTED, &json!([]))?)?;
         let text = fs::read_to_string(log).map_err(|error| Failed(error.to_string()))?;
-        asked.push(last(&text, "step begins", "Hold")?.saturating_sub(of_day(&prepared["wished"])?));
+        asked.push(last(&text, "question begins", "Quote {")?.saturating_sub(of_day(&prepared["wished"])?));
         shown.push(painted.saturating_sub(last(&text, "a notification arrived", "wechatpay")?));
     }
     window.close();

@@ -264,6 +264,7 @@ impl Runner {
         let asked = Asked::Read(order.id, read.clone());
         let tries = self.pace.tries(&asked);
         self.running.insert(asked);
+        tracing::debug!(order = %order.id, ?read, "question begins");
         let (shared, ended, order) = (Arc::clone(&self.shared), self.ended.clone(), order.clone());
         self.tracker.spawn(async move {
             let id = order.id;
