@@ -9,6 +9,25 @@ pub(crate) mod viator;
 use async_trait::async_trait;
 use zhiyou_domain::port::{Found, Outcome, activities as a, bookings as b, cars as c, flights as f, hotels as h};
 
+/// A failed read before an effect: the effect itself was never sent.
+pub(crate) fn before_effect<T, U>(ending: Outcome<T>) -> Result<T, Outcome<U>> {
+    match ending {
+        Outcome::Done(value) => Ok(value),
+        Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(Outcome::NotSent(reason)),
+        Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
+    }
+}
+
+/// The ending of a read for the caller of another tool.
+pub(crate) fn passed<T, U>(ending: Outcome<T>) -> Result<T, Outcome<U>> {
+    match ending {
+        Outcome::Done(value) => Ok(value),
+        Outcome::NotSent(reason) => Err(Outcome::NotSent(reason)),
+        Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
+        Outcome::Unknown(reason) => Err(Outcome::Unknown(reason)),
+    }
+}
+
 /// Sells flights. Effects are sent once: whether to try again is the caller's decision.
 #[async_trait]
 pub(crate) trait FlightSupplier: Send + Sync {

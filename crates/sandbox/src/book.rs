@@ -69,32 +69,30 @@ fn flight(world: &World, order: &Document, paid: &[Document], cancelled: &[Docum
 }
 
 fn stay(booking: &Document) -> Value {
-    let shown = &booking.wire;
-    json!({
-        "id": booking.id,
-        "reference": shown["reference"],
-        "status": shown["status"],
-        "metadata": shown["metadata"],
-        "accommodation": shown["accommodation"]["name"],
-        "check_in_date": shown["check_in_date"],
-        "check_out_date": shown["check_out_date"],
-        "guests": shown["guests"],
-        "total_amount": shown["total_amount"],
-        "total_currency": shown["total_currency"],
-        "refund_amount": money::text(booking.number("refund_fen")),
-    })
+    let mut shown = duffel_booking(booking);
+    for field in ["check_in_date", "check_out_date", "guests"] {
+        shown[field] = booking.wire[field].clone();
+    }
+    shown["accommodation"] = booking.wire["accommodation"]["name"].clone();
+    shown
 }
 
 fn car(booking: &Document) -> Value {
+    let mut shown = duffel_booking(booking);
+    for field in ["driver", "pickup_date"] {
+        shown[field] = booking.wire[field].clone();
+    }
+    shown["car"] = booking.wire["car"]["name"].clone();
+    shown
+}
+
+fn duffel_booking(booking: &Document) -> Value {
     let shown = &booking.wire;
     json!({
         "id": booking.id,
         "reference": shown["reference"],
         "status": shown["status"],
         "metadata": shown["metadata"],
-        "car": shown["car"]["name"],
-        "driver": shown["driver"],
-        "pickup_date": shown["pickup_date"],
         "total_amount": shown["total_amount"],
         "total_currency": shown["total_currency"],
         "refund_amount": money::text(booking.number("refund_fen")),

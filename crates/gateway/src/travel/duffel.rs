@@ -11,7 +11,7 @@ mod wire;
 
 use crate::{Clock, config::DuffelConfig, http::Http, secret::Sensitive};
 use axum::http::Method;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use std::sync::Arc;
 use url::Url;
@@ -102,7 +102,7 @@ impl Duffel {
             if let Some(after) = &after {
                 query.push(("after", after));
             }
-            let page = match wire::passed(self.exchange::<Vec<T>>(Method::GET, path, &query, None).await) {
+            let page = match crate::travel::passed(self.exchange::<Vec<T>>(Method::GET, path, &query, None).await) {
                 Ok(page) => page,
                 Err(ending) => return ending,
             };
@@ -124,6 +124,32 @@ fn metadata(reference: &str) -> Value {
 /// Whether metadata carries our reference.
 fn carries(metadata: &Value, reference: &str) -> bool {
     metadata.get(REFERENCE).and_then(Value::as_str) == Some(reference)
+}
+
+/// Status of a stay's or a car's booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Confirmed,
+    Cancelled,
+    #[serde(other)]
+    Unknown,
+}
+
+impl Status {
+    /// A word we do not know is neither success nor failure: the caller has to look again.
+    const fn state(self) -> Result<b::BookingState, wire::Unreadable> {
+        match self {
+            Self::Confirmed => Ok(b::BookingState::Confirmed),
+            Self::Cancelled => Ok(b::BookingState::Cancelled),
+            Self::Unknown => Err(wire::Unreadable::Missing("a known status")),
+        }
+    }
+}
+
+/// Of several bookings under one reference, one that lives counts.
+fn living<T>(bookings: &[T], status: impl Fn(&T) -> Status) -> Option<&T> {
+    bookings.iter().find(|booking| status(booking) == Status::Confirmed).or(bookings.first())
 }
 
 /// Whether a quote is still what was agreed; anything else is refused before it is sent.

@@ -6,7 +6,7 @@
 
 mod wire;
 
-use super::ActivitySupplier;
+use super::{ActivitySupplier, before_effect, passed};
 use crate::{Clock, config::ViatorConfig, http::Http, secret::Sensitive};
 use async_trait::async_trait;
 use axum::http::Method;
@@ -96,16 +96,6 @@ impl Viator {
 
     async fn cancel_quote_of(&self, booking: &str) -> Outcome<CancelQuote> {
         self.exchange(Method::GET, &["bookings", booking, "cancel-quote"], None).await
-    }
-}
-
-/// The ending of one exchange for the caller of another.
-fn passed<T, U>(ending: Outcome<T>) -> Result<T, Outcome<U>> {
-    match ending {
-        Outcome::Done(value) => Ok(value),
-        Outcome::NotSent(reason) => Err(Outcome::NotSent(reason)),
-        Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
-        Outcome::Unknown(reason) => Err(Outcome::Unknown(reason)),
     }
 }
 
@@ -234,7 +224,7 @@ impl ActivitySupplier for Viator {
 
     /// What came back is what was quoted just before: the answer to the cancellation does not say.
     async fn cancel(&self, booking: b::BookingRef) -> Outcome<b::Booking> {
-        let quoted: CancelQuote = match wire::before_effect(self.cancel_quote_of(&booking.booking_id).await) {
+        let quoted: CancelQuote = match before_effect(self.cancel_quote_of(&booking.booking_id).await) {
             Ok(quoted) => quoted,
             Err(ending) => return ending,
         };

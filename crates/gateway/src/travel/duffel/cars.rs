@@ -5,10 +5,10 @@
 //! Deliberately not here: cards, cars paid at the desk, one-way hires.
 
 use super::{
-    Duffel, agreed, carries, degrees, metadata, perhaps_ours, refunded,
-    wire::{self, Unreadable, before_effect, converted, declined, instant, money, passed},
+    Duffel, Status, agreed, carries, degrees, living, metadata, perhaps_ours, refunded,
+    wire::{self, Unreadable, converted, declined, instant, money},
 };
-use crate::travel::CarSupplier;
+use crate::travel::{CarSupplier, before_effect, passed};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -113,15 +113,6 @@ struct Booking {
     metadata: Value,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Confirmed,
-    Cancelled,
-    #[serde(other)]
-    Unknown,
-}
-
 impl Location {
     /// Whose clock the counter keeps: that of the airport it is at.
     fn zone(&self) -> Option<&'static str> {
@@ -201,12 +192,7 @@ impl Booking {
     fn ours(&self, zone: Option<&str>) -> Result<b::Booking, Unreadable> {
         let total = money(&self.total_amount, &self.total_currency)?;
         let terms = self.pick_up.terms(zone);
-        let state = match self.status {
-            Status::Confirmed => b::BookingState::Confirmed,
-            Status::Cancelled => b::BookingState::Cancelled,
-            // Neither success nor failure: the caller has to look again.
-            Status::Unknown => return Err(Unreadable::Missing("a known status")),
-        };
+        let state = self.status.state()?;
         let cancelled_at = self.cancelled_at.as_deref().map(instant).transpose()?;
         // Terms that were only words do not say what came back.
         let known = state == b::BookingState::Cancelled && matches!(terms, Terms::Stated { .. });
@@ -340,8 +326,7 @@ impl CarSupplier for Duffel {
             Ok(bookings) => bookings,
             Err(ending) => return ending,
         };
-        // Of several, one that lives counts.
-        let found = bookings.iter().find(|booking| booking.body.status == Status::Confirmed).or(bookings.first());
+        let found = living(&bookings, |booking| booking.body.status);
         match found {
             Some(booking) => Self::car_booking(booking).map(|booking| Found { found: Some(booking) }),
             None => Outcome::Done(Found { found: None }),

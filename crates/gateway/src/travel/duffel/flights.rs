@@ -10,9 +10,9 @@ mod seats;
 
 use super::{
     Duffel, metadata,
-    wire::{self, before_effect, converted, declined, passed},
+    wire::{self, converted, declined},
 };
-use crate::travel::FlightSupplier;
+use crate::travel::{FlightSupplier, before_effect, passed};
 use async_trait::async_trait;
 use offers::Offer;
 use orders::{Cancellation, Order, PaidStatus, Payment};

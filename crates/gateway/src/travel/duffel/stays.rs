@@ -4,10 +4,10 @@
 //! here: cards and deposits.
 
 use super::{
-    Duffel, agreed, carries, degrees, metadata, perhaps_ours, refunded,
-    wire::{self, Unreadable, before_effect, converted, declined, instant, money, optional_money, passed},
+    Duffel, Status, agreed, carries, degrees, living, metadata, perhaps_ours, refunded,
+    wire::{self, Unreadable, converted, declined, instant, money, optional_money},
 };
-use crate::travel::HotelSupplier;
+use crate::travel::{HotelSupplier, before_effect, passed};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -131,15 +131,6 @@ struct Booking {
     metadata: Value,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Confirmed,
-    Cancelled,
-    #[serde(other)]
-    Unknown,
-}
-
 /// The timeline says what comes back until when; our terms say what is kept.
 fn terms(steps: &[Step], total: Money) -> Result<Terms, Unreadable> {
     let mut tiers = Vec::with_capacity(steps.len());
@@ -241,12 +232,7 @@ impl Booking {
         };
         let steps = self.cancellation_timeline.as_deref().or(rate.map(|rate| rate.cancellation_timeline.as_slice()));
         let terms = terms(steps.unwrap_or_default(), total)?;
-        let state = match self.status {
-            Status::Confirmed => b::BookingState::Confirmed,
-            Status::Cancelled => b::BookingState::Cancelled,
-            // Neither success nor failure: the caller has to look again.
-            Status::Unknown => return Err(Unreadable::Missing("a known status")),
-        };
+        let state = self.status.state()?;
         let cancelled_at = self.cancelled_at.as_deref().map(instant).transpose()?;
         let keys = self.key_collection.as_ref().or(self.accommodation.key_collection.as_ref());
         Ok(b::Booking {
@@ -359,8 +345,7 @@ impl HotelSupplier for Duffel {
             Ok(bookings) => bookings,
             Err(ending) => return ending,
         };
-        // Of several, one that lives counts.
-        let found = bookings.iter().find(|booking| booking.status == Status::Confirmed).or(bookings.first());
+        let found = living(&bookings, |booking| booking.status);
         converted(found.map(Booking::ours).transpose().map(|found| Found { found }))
     }
 

@@ -187,25 +187,6 @@ pub(crate) fn converted<T>(result: Result<T, Unreadable>) -> Outcome<T> {
     result.map_or_else(|error| fault(error.to_string()), Outcome::Done)
 }
 
-/// A failed read before an effect: the effect itself was never sent.
-pub(crate) fn before_effect<T, U>(ending: Outcome<T>) -> Result<T, Outcome<U>> {
-    match ending {
-        Outcome::Done(value) => Ok(value),
-        Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(Outcome::NotSent(reason)),
-        Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
-    }
-}
-
-/// The ending of a read for the caller of another tool.
-pub(crate) fn passed<T, U>(ending: Outcome<T>) -> Result<T, Outcome<U>> {
-    match ending {
-        Outcome::Done(value) => Ok(value),
-        Outcome::NotSent(reason) => Err(Outcome::NotSent(reason)),
-        Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
-        Outcome::Unknown(reason) => Err(Outcome::Unknown(reason)),
-    }
-}
-
 /// An answer that does not read as documented.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreadable {

@@ -41,15 +41,6 @@ fn fault<T>(text: impl AsRef<str>) -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, text))
 }
 
-/// A failed read before an effect: the effect itself was never sent.
-pub(super) fn before_effect<T, U>(ending: Outcome<T>) -> Result<T, Outcome<U>> {
-    match ending {
-        Outcome::Done(value) => Ok(value),
-        Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(Outcome::NotSent(reason)),
-        Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
-    }
-}
-
 /// How an exchange ended.
 pub(super) fn ending<T: DeserializeOwned>(result: Result<Answered, Failure>) -> Outcome<T> {
     let answer = match result {
