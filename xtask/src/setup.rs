@@ -25,6 +25,7 @@ const WINDOW: &[&str] = &[
     "fonts-noto-cjk",
     "dbus",
     "openbox",
+    "procps",
     "imagemagick",
     "x11-utils",
     "zbar-tools",

@@ -16,9 +16,8 @@ pub(crate) fn point() {
         let id = std::process::id().to_string();
         // Nothing of this process runs after it: no destructor, no flush.
         let _ = std::process::Command::new("kill").args(["-KILL", &id]).status();
-        loop {
-            std::thread::park();
-        }
+        // Where there is no such program, this is as sudden.
+        std::process::abort();
     }
 }
 

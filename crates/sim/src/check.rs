@@ -70,6 +70,9 @@ pub(crate) fn written(run: &mut Run) {
     if before.is_some_and(|from| from != order.state && !allowed(from)) {
         fail(run, "I6", format!("{before:?} became {:?}", order.state));
     }
+    if order.attempts.iter().filter(|attempt| AttemptState::OPEN.contains(&attempt.state)).count() > 1 {
+        fail(run, "SG-74", "two payments are open at once");
+    }
     let told = |refund: &&zhiyou_domain::order::Refund| {
         refund.state == RefundProgress::Succeeded && run.world.refund_status(refund.id).state != RefundState::Succeeded
     };

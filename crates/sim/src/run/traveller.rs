@@ -187,12 +187,23 @@ impl Run {
     /// A command was decided on the order as it was read; when something was written meanwhile it is decided anew.
     pub(super) fn command(&mut self, read: &Order, fact: Fact) -> bool {
         if self.rng.u8(0..4) == 0 {
-            // Something else is written between reading and writing.
+            // Something else is written between reading and writing: what the channel says of the payment, told again.
             self.look();
+            if let Some(attempt) = read.attempts.last().map(|attempt| attempt.id) {
+                let status = self.world.payment(attempt);
+                self.write(Fact::PaymentReported { status, source: Source::Poll });
+            }
         }
         let now = self.ours();
         let Some(driver) = self.driver.as_mut() else { return false };
         if self.journal.append(driver.fence, read.version, now, std::slice::from_ref(&fact)).is_err() {
+            return false;
+        }
+        if driver.order.version != read.version {
+            self.violations.push(Violation::new(
+                "SG-43",
+                "a command was written although the order it was decided on had changed",
+            ));
             return false;
         }
         match driver.order.apply(now, &fact) {
