@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn t_ledger_the_books_are_kept_whatever_facts_come() {
-        let books = sequences(0, 2_000, None);
+        let books = sequences(0, 2_400, None);
         assert_eq!(books.broken, None);
         assert!(sequences(0, 2_000, Some(Defect::LedgerForgets)).broken.is_some(), "an entry left out is noticed");
         assert!(books.accepted > books.refused && books.refused > 0 && books.entries > 1_000, "{books:?}");
