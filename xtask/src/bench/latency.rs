@@ -1,6 +1,7 @@
 //! How long the two moments take that a traveller feels: from the wish to hold until the supplier is asked for the room at
-//! its price (the search before it included), and from the
-//! channel's notification until the window has painted it.
+//! its price (the search before it included), and from the channel's notification until the window has painted it.
+//!
+//! Read from what the parts log and the page's clock. Deliberately not here: a limit.
 
 use super::driver::{Window, exchange};
 use crate::shell::Failed;
