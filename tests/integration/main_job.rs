@@ -20,7 +20,7 @@ async fn a_trip_is_signed_in_seated_booked_and_paid_once() {
     assert!(
         book["flights"][0]["seats"].to_string().contains(order["items"][0]["seats"][0]["designator"].as_str().unwrap())
     );
-    assert_eq!(order["money"]["committed"], order["money"]["paid"]);
+    assert_eq!(order["money"]["committed"]["amount"], order["money"]["paid"]["amount"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +79,7 @@ async fn refused_on_the_phone_and_ended_by_the_traveller_costs_nothing() {
     assert!(world.phone("refuse", &order).await.is_success());
     world.call("cancel_order", json!({ "order_id": order["id"], "request_id": request_id() })).await;
     let order = world.until_state(&order, "cancelled").await;
-    assert_eq!(order["money"]["paid"]["amount_minor"], 0);
+    assert_eq!(order["money"]["paid"]["amount"]["amount_minor"], 0);
     let book = world.book().await;
     assert_eq!((count(&book["flights"], "state", "held"), count(&book["flights"], "state", "cancelled")), (0, 1));
     assert_eq!(count(&book["payments"], "state", "SUCCESS"), 0);
@@ -117,11 +117,11 @@ async fn a_cancellation_is_quoted_then_accepted_and_exactly_that_comes_back() {
     });
     world.call("accept_cancellation", accept).await;
     let order = world.until_state(&order, "refunded").await;
-    assert_eq!(order["money"]["refunded"], quoted["cancellation"]["refund"]);
+    assert_eq!(order["money"]["refunded"]["amount"], quoted["cancellation"]["refund"]);
     let book = world.book().await;
     assert_eq!((count(&book["flights"], "state", "cancelled"), count(&book["stays"], "status", "cancelled")), (1, 1));
     assert_eq!(book["refunds"].as_array().unwrap().len(), 1);
-    assert_eq!(book["refunds"][0]["refund_fen"], order["money"]["refunded"]["amount_minor"]);
+    assert_eq!(book["refunds"][0]["refund_fen"], order["money"]["refunded"]["amount"]["amount_minor"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -294,7 +294,7 @@ fn judge(scenario: &Scenario, order: &Value, book: &Value) -> Result<(), String>
         .filter(|refund| refund["state"] == "SUCCESS")
         .map(|refund| refund["refund_fen"].as_i64().unwrap_or(0))
         .sum();
-    let shown = |field: &str| order["money"][field]["amount_minor"].as_i64().unwrap_or(0);
+    let shown = |field: &str| order["money"][field]["amount"]["amount_minor"].as_i64().unwrap_or(0);
     if taken - returned != spent {
         return Err(format!("taken {taken}, returned {returned}, but spent {spent}: {}", json!(list("refunds"))));
     }

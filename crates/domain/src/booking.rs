@@ -8,7 +8,7 @@ pub mod pace;
 pub mod recipe;
 mod turn;
 
-pub use turn::{Turn, recover, turn};
+pub use turn::{Advance, Turn, advance, recover, take_in, turn};
 
 use crate::{
     defect::{Defect, planted},
@@ -16,7 +16,7 @@ use crate::{
     money::Money,
     order::{
         AttemptState, CancellationState, Ending, Fact, ItemState, Offer, Op, Order, OrderItem, OrderState,
-        RefundProgress, SeatChoice, SecondChance, StepKey, cart, debt::Matter, risk,
+        RefundProgress, SeatChoice, SecondChance, StepKey, cart, deadline, debt::Matter, risk,
     },
     plan::Priority,
     port::{Reason, ReasonCode},
@@ -27,6 +27,9 @@ use crate::{
 pub const PAY_WITHIN_MIN: i64 = 30;
 /// The cart has to live at least this much longer than the payment, so that paid money can still be booked, seconds.
 pub const BOOKING_MARGIN_S: i64 = 120;
+
+/// Undos that were not sent in a row after which what comes before no longer waits for it.
+const UNDO_TRIES: u32 = 3;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +141,18 @@ pub fn decide(order: &Order, now: UtcMicros) -> Decision {
         }
     }
     watch_money(order, &mut decision);
+    announce(order, now, &mut decision);
     decision
+}
+
+/// Says that a moment has come, the earliest first.
+fn announce(order: &Order, now: UtcMicros, decision: &mut Decision) {
+    let Some(deadline) = deadline::next_announced(order) else { return };
+    if deadline.at <= now {
+        decision.actions.push(Action::Record(Fact::DeadlineReached { deadline }));
+    } else {
+        decision.wake(deadline.at);
+    }
 }
 
 /// What nobody could find out before its deadline becomes a debt; it is looked up all the same.
@@ -395,7 +409,7 @@ fn quote_cancellation(order: &Order, decision: &mut Decision) {
 fn unwind(order: &Order, decision: &mut Decision) {
     release_holds(order, decision);
     let compensating = order.state == OrderState::RefundRequested && order.ending == Some(Ending::ItemFailed);
-    for item in order.items.iter().filter(|item| !order.is_busy(item.wanted.id)) {
+    for item in order.items.iter().filter(|item| !order.is_busy(item.wanted.id) && !waits_to_be_undone(order, item)) {
         let id = item.wanted.id;
         match item.state {
             ItemState::Booked if planted(Defect::NoUnwind) => {}
@@ -424,6 +438,24 @@ fn unwind(order: &Order, decision: &mut Decision) {
     }
 }
 
+/// An item is undone after everything that comes after it: what was built on it goes first. Nothing waits for an undo
+/// that does not come forward.
+fn waits_to_be_undone(order: &Order, item: &OrderItem) -> bool {
+    let compensating = order.state == OrderState::RefundRequested && order.ending == Some(Ending::ItemFailed);
+    let under_way = |later: &OrderItem| match later.state {
+        ItemState::Cancelling => true,
+        ItemState::Held => later.is_kept_for_us(),
+        ItemState::Booked => compensating && later.failure.is_none(),
+        _ => false,
+    };
+    let stuck = |later: &OrderItem| {
+        let unknown = |step: &crate::order::OpenStep| step.unknown && step.key.op.item() == Some(later.wanted.id);
+        later.not_sent >= UNDO_TRIES || order.open_steps.iter().any(unknown)
+    };
+    let mut later = order.items.iter().filter(|later| later.wanted.after.contains(&item.wanted.id));
+    later.any(|later| under_way(later) && !stuck(later))
+}
+
 fn release_holds(order: &Order, decision: &mut Decision) {
     if planted(Defect::HoldsKept) {
         return;
@@ -433,7 +465,8 @@ fn release_holds(order: &Order, decision: &mut Decision) {
     };
     // While the order can still be paid its holds stay.
     let paying = matches!(order.state, OrderState::Draft | OrderState::PaymentPending | OrderState::PaymentProcessing);
-    for item in order.items.iter().filter(held).filter(|item| !paying && !order.is_busy(item.wanted.id)) {
+    let free = |item: &&OrderItem| !paying && !order.is_busy(item.wanted.id) && !waits_to_be_undone(order, item);
+    for item in order.items.iter().filter(held).filter(free) {
         release(order, item, decision);
     }
 }

@@ -112,6 +112,8 @@ defects! {
     NoDebts = "SG-18", "no-debts",
     /// Nothing happens when the time to pay is over.
     DeadlineForgotten = "SG-46", "deadline-forgotten",
+    /// A deadline that was announced is announced again.
+    DeadlineRepeats = "SG-46", "deadline-repeats",
     /// A hold that is answered after the order ended is dropped.
     LateHoldDropped = "SG-39", "late-hold-dropped",
     /// A payment can be retried while one is open.

@@ -20,6 +20,8 @@ pub enum FaultCode {
     WrongState,
     /// What was shown is not what is true now; read it again and confirm again.
     CartChanged,
+    /// Two items cannot follow one another; `item`, `after`, `problem` and, where it is about time, `minutes`.
+    ItemsConflict,
     /// The total exceeds the plan's budget; `total` and `budget` in minor units, `currency`.
     OverBudget,
     /// A platform has to be signed in to first; `platforms` lists them.
@@ -62,6 +64,7 @@ impl FaultCode {
         Self::NotFound,
         Self::WrongState,
         Self::CartChanged,
+        Self::ItemsConflict,
         Self::OverBudget,
         Self::AuthRequired,
         Self::VaultUnavailable,
@@ -90,6 +93,7 @@ impl FaultCode {
             | Self::NotFound
             | Self::WrongState
             | Self::CartChanged
+            | Self::ItemsConflict
             | Self::OverBudget
             | Self::AuthRequired
             | Self::VaultUnavailable

@@ -7,6 +7,7 @@
 
 pub mod booking;
 pub mod defect;
+pub mod driver;
 pub mod fault;
 pub mod id;
 pub mod money;

@@ -187,6 +187,8 @@ pub struct Order {
     pub timeline: Vec<TimelineEntry>,
     /// What will not settle by itself, oldest first; entries are settled, never removed.
     pub debts: Vec<Debt>,
+    /// Moments that were announced.
+    pub reached: BTreeSet<deadline::Deadline>,
     /// Movements of money, oldest first.
     pub ledger: Vec<Entry>,
     /// Whether late money is being tried with the same goods.
@@ -393,6 +395,8 @@ pub enum CancellationState {
     Done,
     /// Could not be quoted; nothing was cancelled.
     Failed,
+    /// Not accepted in time; nothing was cancelled.
+    Lapsed,
 }
 
 /// A step asked for whose end is not known yet.
@@ -493,6 +497,16 @@ pub enum TimelineKind {
     SecondChance,
     /// The same goods are held again; booking goes on.
     SecondChanceAccepted,
+    /// A cancellation quote was not accepted in time.
+    QuoteLapsed,
+    /// A day is left to cancel an item for nothing.
+    FreeCancelSoon,
+    /// Cancelling an item costs something from now on.
+    FreeCancelEnded,
+    /// Check-in of a flight is open.
+    CheckInOpen,
+    /// An item begins.
+    Begins,
 }
 
 impl Order {

@@ -2,9 +2,12 @@
 //!
 //! Deliberately not here: deciding (the domain's) and talking MCP (see [`crate::mcp`]).
 
-pub(crate) mod book;
+pub mod book;
 mod calls;
 mod lookup;
-pub(crate) mod runner;
+pub mod runner;
+pub mod steps;
+mod updates;
 
 pub(crate) use calls::{Ports, Travellers};
+pub(crate) use steps::Suppliers;

@@ -3,14 +3,14 @@
 use crate::{
     api,
     auth::{Auth, Platform},
-    booking::{Ports, Travellers, book::Book, runner},
+    booking::{Ports, Suppliers, Travellers, book::Book, runner},
     ids::Ids,
     mcp::{ConnectError, Server},
     ports::{Browser, Clock, KeyStore},
     store::{
         Db,
         changes::{self, Entity},
-        lease::Lease,
+        group::SqlJournal,
         orders,
     },
     vault::Vault,
@@ -91,10 +91,10 @@ impl Engine {
     /// A [`Fault`] with `DatabaseInUse`, `NewerVersion`, `DiskFull` or `Internal`.
     pub async fn start(options: Options) -> Result<Arc<Self>, Fault> {
         std::fs::create_dir_all(&options.data_dir).map_err(crate::store::StoreError::Io)?;
-        let now = options.clock.now();
         let db = Db::open(&options.data_dir).await?;
-        let lease = Lease::take(&db, &options.data_dir, now).await?;
         let ids = Ids::new(Arc::clone(&options.clock));
+        let journal = SqlJournal::new(db.clone(), options.data_dir.clone());
+        let book = Arc::new(Book::open(db.clone(), journal, Arc::clone(&options.clock), ids.clone()).await?);
         let vault = Arc::new(Vault::open(db.clone(), options.keys, SystemRandom::new()).await?);
         let platforms = Platform::bundled(&options.zz_club_issuer)?;
         let auth = Arc::new(Auth::new(
@@ -114,10 +114,9 @@ impl Engine {
             payments: Server::connect("payments", options.payments).await.map_err(connected)?,
         });
         let travellers = Arc::new(Travellers { vault: Arc::clone(&vault), auth: Arc::clone(&auth) });
-        let book = Arc::new(Book::new(db.clone(), lease, Arc::clone(&options.clock), ids.clone()));
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let (runs, goes) = (Arc::clone(&travellers), stop.clone());
-        let runner = runner::start(Arc::clone(&book), Arc::clone(&ports), runs, options.wake, goes, &tracker).await?;
+        let steps = Arc::new(Suppliers { ports: Arc::clone(&ports), travellers: Arc::clone(&travellers) });
+        let runner = runner::start(Arc::clone(&book), steps, options.wake, stop.clone(), &tracker).await?;
         let engine = Arc::new(Self {
             data_dir: options.data_dir,
             db,
@@ -239,7 +238,8 @@ impl Engine {
             let connected = self.auth.is_connected(&change.id).await;
             for id in orders::open(self.db.reader()).await? {
                 let platform = change.id.clone();
-                let order = self.book.record(id, |order, _| Ok(sign_in_fact(order, platform, connected))).await?;
+                let fact = |order: &_, _| Ok(sign_in_fact(order, &platform, connected));
+                let order = self.book.record(id, fact).await?;
                 self.runner.look(order.id);
             }
         }
@@ -254,8 +254,9 @@ async fn optional(name: &'static str, io: Option<DuplexStream>) -> Result<Option
     }
 }
 
-fn sign_in_fact(order: &zhiyou_domain::order::Order, platform: String, connected: bool) -> Vec<Fact> {
-    let concerns = order.state == OrderState::Draft && order.required_platforms.contains(&platform);
+fn sign_in_fact(order: &zhiyou_domain::order::Order, platform: &str, connected: bool) -> Vec<Fact> {
+    let concerns = order.state == OrderState::Draft && order.required_platforms.iter().any(|known| known == platform);
+    let platform = platform.to_owned();
     match (concerns, connected, order.signed_in.contains(&platform)) {
         (true, true, false) => vec![Fact::SignedIn { platform }],
         (true, false, true) => vec![Fact::SignInLost { platform }],

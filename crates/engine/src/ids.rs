@@ -11,18 +11,18 @@ use zhiyou_domain::{
 
 /// Makes new ids.
 #[derive(Clone)]
-pub(crate) struct Ids {
+pub struct Ids {
     clock: Arc<dyn Clock>,
 }
 
 impl Ids {
     /// Ids whose time part comes from `clock`.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock }
     }
 
     /// A fresh ULID.
-    pub(crate) fn ulid(&self) -> Ulid {
+    pub fn ulid(&self) -> Ulid {
         let mut bytes = [0_u8; 16];
         // The generator only fails when the system has no randomness at all; the time part still keeps ids apart then.
         if SystemRandom::new().fill(&mut bytes).is_err() {

@@ -5,7 +5,7 @@
 
 pub mod api;
 pub mod auth;
-mod booking;
+pub mod booking;
 mod calendar;
 mod engine;
 mod ids;
@@ -17,4 +17,5 @@ pub mod store;
 pub mod vault;
 
 pub use engine::{Demo, Engine, Options};
+pub use ids::Ids;
 pub use zhiyou_domain::fault;

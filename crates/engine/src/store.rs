@@ -6,6 +6,7 @@
 
 pub mod changes;
 pub mod dialect;
+pub mod group;
 pub mod journal;
 pub mod lease;
 pub mod orders;
@@ -13,6 +14,7 @@ pub(crate) mod pending_sign_ins;
 pub mod plans;
 pub mod rebuild;
 pub mod requests;
+mod rows;
 pub(crate) mod sealed;
 pub mod settings;
 pub(crate) mod sign_ins;
@@ -55,11 +57,20 @@ pub enum StoreError {
     Io(#[from] std::io::Error),
 }
 
+impl StoreError {
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Sql(sql) => dialect::is_disk_full(sql),
+            Self::Io(io) => io.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Sql(sql) if dialect::is_disk_full(sql) => FaultCode::DiskFull,
-            StoreError::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => FaultCode::DiskFull,
+            error if error.is_disk_full() => FaultCode::DiskFull,
             StoreError::InUse | StoreError::Fenced => FaultCode::DatabaseInUse,
             StoreError::Stale => FaultCode::WrongState,
             StoreError::Damaged(_) => FaultCode::HistoryDamaged,
@@ -113,9 +124,14 @@ impl Db {
     /// [`StoreError::Sql`]; nothing was kept.
     pub async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
         tx.commit().await?;
-        let cursor = changes::newest(&self.reader).await?;
-        self.doorbell.send_if_modified(|seen| std::mem::replace(seen, cursor) != cursor);
+        self.ring(changes::newest(&self.reader).await?);
         Ok(())
+    }
+
+    /// Tells whoever waits that there is a change with this cursor.
+    fn ring(&self, cursor: i64) {
+        // Rung even when another commit told the same cursor: only now may this one be seen everywhere.
+        self.doorbell.send_modify(|seen| *seen = cursor.max(*seen));
     }
 
     /// The read pool. A read never sees half a transaction.

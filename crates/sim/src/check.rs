@@ -8,7 +8,7 @@ use crate::{
     run::Run,
     world::{Booking, State},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
     booking::recipe::recipe,
     id::ItemId,
@@ -17,6 +17,7 @@ use zhiyou_domain::{
         journal, ledger,
     },
     port::payments::{PaymentState, RefundState},
+    time::UtcMicros,
 };
 
 /// Something that must not be.
@@ -55,21 +56,17 @@ fn fail(run: &mut Run, rule: &'static str, what: impl AsRef<str>) {
     run.violations.push(Violation::new(rule, what.as_ref()));
 }
 
-/// After every fact: the snapshot is a legal successor, and money adds up.
-pub(crate) fn written(run: &mut Run) {
+/// After every commit: each fact makes a legal successor, the snapshot is their end, and money adds up.
+pub(crate) fn written(run: &mut Run, before: &Order, at: UtcMicros, facts: &[Fact]) {
     let Some(driver) = &run.driver else { return };
-    let order = driver.order.clone();
+    let order = Arc::clone(driver.order());
     if usize::try_from(order.version) != Ok(run.journal.rows.len()) {
         fail(run, "I6", "the snapshot and the journal have different lengths");
     }
     if order.state == OrderState::Failed {
         fail(run, "I11", "an order is shown as failed while its money is not on its way back");
     }
-    let before = run.last_state.replace(order.state);
-    let allowed = |from| MOVES.iter().any(|(state, to)| *state == from && to.contains(&order.state));
-    if before.is_some_and(|from| from != order.state && !allowed(from)) {
-        fail(run, "I6", format!("{before:?} became {:?}", order.state));
-    }
+    moves(run, before, at, facts);
     if order.attempts.iter().filter(|attempt| AttemptState::OPEN.contains(&attempt.state)).count() > 1 {
         fail(run, "SG-74", "two payments are open at once");
     }
@@ -91,6 +88,21 @@ pub(crate) fn written(run: &mut Run) {
             }
         }
         _ => fail(run, "I2", "amounts do not add up"),
+    }
+}
+
+fn moves(run: &mut Run, before: &Order, at: UtcMicros, facts: &[Fact]) {
+    let allowed = |from, next| MOVES.iter().any(|(state, to)| *state == from && to.contains(&next));
+    let mut order = before.clone();
+    for fact in facts {
+        let from = order.state;
+        match order.apply(at, fact) {
+            Ok(next) => order = next,
+            Err(error) => return fail(run, "I6", format!("a fact was written that does not fit: {error}")),
+        }
+        if order.state != from && !allowed(from, order.state) {
+            fail(run, "I6", format!("{from:?} became {:?}", order.state));
+        }
     }
 }
 
@@ -145,11 +157,13 @@ fn debts_are_shown(run: &mut Run) {
     let overdue = |step: &&zhiyou_domain::order::OpenStep| {
         // A driver may be away for ten minutes, and a clock may just have been put right.
         let late = step.started_at.plus_minutes(recipe(step.key.op).debt_after_min + 180);
-        let shown =
-            driver.order.open_debts().any(|d| matches!(&d.matter, Matter::OutcomeUnknown { key } if *key == step.key));
+        let shown = driver
+            .order()
+            .open_debts()
+            .any(|d| matches!(&d.matter, Matter::OutcomeUnknown { key } if *key == step.key));
         step.unknown && late < run.now && !shown
     };
-    let missing = driver.order.open_steps.iter().find(overdue).map(|step| format!("{:?}", step.key.op));
+    let missing = driver.order().open_steps.iter().find(overdue).map(|step| format!("{:?}", step.key.op));
     if let Some(op) = missing {
         fail(run, "I7", format!("{op} is unknown for hours and nobody was told"));
     }
@@ -157,14 +171,15 @@ fn debts_are_shown(run: &mut Run) {
 
 /// When nothing but time is left.
 pub(crate) fn at_rest(run: &mut Run) {
-    let order = match run.journal.load() {
+    let order = match run.journal.read() {
         Ok(_) if run.flipped => return fail(run, "SG-50", "a flipped bit was not found"),
         Err(_) if run.flipped => return,
         Err(error) => return fail(run, "I6", format!("the journal does not replay: {error}")),
-        Ok(order) => order,
+        Ok(None) => return fail(run, "I6", "the journal is gone"),
+        Ok(Some(kept)) => kept.order,
     };
     match &run.driver {
-        Some(driver) if driver.order == order => {}
+        Some(driver) if *driver.order() == order => {}
         Some(_) => fail(run, "I6", "the snapshot is not what the journal says"),
         None => return fail(run, "I7", "nobody is running at the end"),
     }
@@ -182,6 +197,30 @@ pub(crate) fn at_rest(run: &mut Run) {
     }
     consent_held(run, &order);
     steps_ended_once(run);
+    announced_once(run);
+}
+
+/// Every moment is announced once, and those of one commit in their order.
+fn announced_once(run: &mut Run) {
+    let facts = journal::verify(run.journal.order, &run.journal.rows).unwrap_or_default();
+    let reached = facts.iter().filter_map(|(at, fact)| match fact {
+        Fact::DeadlineReached { deadline } => Some((*at, *deadline)),
+        _ => None,
+    });
+    let reached: Vec<_> = reached.collect();
+    let mut once: Vec<_> = reached.iter().map(|(_, deadline)| *deadline).collect();
+    once.sort_unstable();
+    if once.windows(2).any(|pair| pair.first() == pair.last()) {
+        fail(run, "SG-46", "a moment was announced twice");
+    }
+    let early = reached.iter().any(|(at, deadline)| deadline.at > *at);
+    let swapped = reached.windows(2).any(|pair| match pair {
+        [(first_at, first), (second_at, second)] => first_at == second_at && first > second,
+        _ => false,
+    });
+    if early || swapped {
+        fail(run, "SG-46", "moments were announced early or out of order");
+    }
 }
 
 fn books_agree(run: &mut Run, order: &Order) {

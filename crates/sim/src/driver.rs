@@ -1,19 +1,20 @@
 //! The volatile half of a driver: lost when the program ends.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use zhiyou_domain::{
     booking::{
         Read,
         pace::{Asked, Pace},
     },
+    driver::{Fence, Kept},
     order::{Order, StepKey},
     time::UtcMicros,
 };
 
 /// What a running program knows beside the journal.
 pub(crate) struct Driver {
-    pub(crate) fence: u64,
-    pub(crate) order: Order,
+    pub(crate) fence: Fence,
+    pub(crate) kept: Kept,
     pub(crate) running: BTreeSet<Asked>,
     pub(crate) pace: Pace,
     /// The wake-up that counts; earlier ones were replaced.
@@ -23,8 +24,12 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(fence: u64, order: Order) -> Self {
-        Self { fence, order, running: BTreeSet::new(), pace: Pace::default(), wake: 0, silent: Vec::new() }
+    pub(crate) fn new(fence: Fence, kept: Kept) -> Self {
+        Self { fence, kept, running: BTreeSet::new(), pace: Pace::default(), wake: 0, silent: Vec::new() }
+    }
+
+    pub(crate) fn order(&self) -> &Arc<Order> {
+        &self.kept.order
     }
 
     /// Whether nobody answers this question at `now`.

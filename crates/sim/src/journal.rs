@@ -2,13 +2,19 @@
 //!
 //! Deliberately not here: what is written.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+    sync::Arc,
+};
 use zhiyou_domain::{
     defect::{Defect, planted},
-    id::OrderId,
+    driver::{Append, Appended, Fence, Kept, Refused, Signal},
+    id::{OrderId, RequestId},
     order::{
-        Fact, Order, StepEnd, StepKey,
-        journal::{self, Row, Unusable},
+        Fact, StepEnd, StepKey,
+        deadline::waited_for,
+        journal::{self, Row},
     },
     time::UtcMicros,
 };
@@ -17,53 +23,49 @@ use zhiyou_domain::{
 pub(crate) struct Journal {
     pub(crate) order: OrderId,
     pub(crate) rows: Vec<Row>,
-    fence: u64,
+    fence: i64,
     pub(crate) disk_full: bool,
     /// Steps whose intent is written and whose outcome is not.
     pub(crate) open: BTreeSet<StepKey>,
     /// Steps whose intent was ever written.
     pub(crate) known: BTreeSet<StepKey>,
-}
-
-/// Why an append did nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// The lease was taken over by another writer.
-    Fenced,
-    /// Somebody else wrote after this writer read.
-    Stale,
-    /// No space is left.
-    DiskFull,
+    signals: BTreeMap<RequestId, Signal>,
 }
 
 impl Journal {
-    pub(crate) const fn new(order: OrderId) -> Self {
-        Self { order, rows: Vec::new(), fence: 0, disk_full: false, open: BTreeSet::new(), known: BTreeSet::new() }
+    pub(crate) fn new(order: OrderId) -> Self {
+        let (open, known, signals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Self { order, rows: Vec::new(), fence: 0, disk_full: false, open, known, signals }
     }
 
     /// Takes the lease over; the earlier holder can no longer write.
-    pub(crate) const fn claim(&mut self) -> u64 {
+    pub(crate) const fn take_over(&mut self) -> Fence {
         self.fence += 1;
-        self.fence
+        Fence(self.fence)
     }
 
-    /// Appends facts after row `after`, if `fence` is the newest and nobody wrote meanwhile.
-    pub(crate) fn append(&mut self, fence: u64, after: u64, at: UtcMicros, facts: &[Fact]) -> Result<(), Refused> {
-        if fence != self.fence && !planted(Defect::NoFence) {
+    /// Writes, if `fence` is the newest and nobody wrote meanwhile.
+    pub(crate) fn write(&mut self, fence: Fence, append: &Append) -> Result<Appended, Refused> {
+        if fence.0 != self.fence && !planted(Defect::NoFence) {
             return Err(Refused::Fenced);
         }
+        if let Some(known) = append.signal.as_ref().and_then(|signal| self.signals.get(&signal.id)) {
+            let same = append.signal.as_ref() == Some(known);
+            return if same { Ok(Appended::Repeated(self.order)) } else { Err(Refused::OtherRequest) };
+        }
         let here = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
-        if after != here && !planted(Defect::NoVersionCheck) && !planted(Defect::NoFence) {
+        if append.after != here && !planted(Defect::NoVersionCheck) && !planted(Defect::NoFence) {
             return Err(Refused::Stale);
         }
         if self.disk_full {
-            return Err(Refused::DiskFull);
+            return Err(Refused::NotStored { full: true, why: "the disk is full".to_owned() });
         }
         let last = self.rows.last().map(|row| row.hash.clone()).unwrap_or_default();
-        let Ok(rows) = journal::rows(self.order, here, &last, at, facts) else { return Err(Refused::DiskFull) };
-        self.rows.extend(rows);
-        facts.iter().for_each(|fact| self.count(fact));
-        Ok(())
+        self.rows.extend(journal::rows(self.order, here, &last, append.at, &append.facts)?);
+        append.facts.iter().for_each(|fact| self.count(fact));
+        self.signals.extend(append.signal.clone().map(|signal| (signal.id, signal)));
+        let hash = self.rows.last().map(|row| row.hash.clone()).unwrap_or_default();
+        Ok(Appended::Written(Kept { order: Arc::clone(&append.order), hash }))
     }
 
     fn count(&mut self, fact: &Fact) {
@@ -80,8 +82,10 @@ impl Journal {
     }
 
     /// Reads everything back, as after a restart.
-    pub(crate) fn load(&self) -> Result<Order, Unusable> {
-        journal::replay(&journal::verify(self.order, &self.rows)?)
+    pub(crate) fn read(&self) -> Result<Option<Kept>, Refused> {
+        let Some(hash) = self.rows.last().map(|row| row.hash.clone()) else { return Ok(None) };
+        let order = journal::replay(&journal::verify(self.order, &self.rows)?)?;
+        Ok(Some(Kept { order: Arc::new(order), hash }))
     }
 
     /// Flips one bit of one row.
@@ -97,5 +101,25 @@ impl Journal {
                 row.fact = text;
             }
         }
+    }
+}
+
+impl zhiyou_domain::driver::Journal for Journal {
+    fn claim(&mut self, _: UtcMicros) -> impl Future<Output = Result<Fence, Refused>> + Send {
+        ready(Ok(self.take_over()))
+    }
+
+    fn load(&mut self, order: OrderId) -> impl Future<Output = Result<Option<Kept>, Refused>> + Send {
+        ready(if order == self.order { self.read() } else { Ok(None) })
+    }
+
+    fn append(&mut self, fence: Fence, append: Append) -> impl Future<Output = Result<Appended, Refused>> + Send {
+        ready(self.write(fence, &append))
+    }
+
+    fn due(&mut self, now: UtcMicros) -> impl Future<Output = Result<Vec<OrderId>, Refused>> + Send {
+        let due =
+            self.read().map(|kept| kept.filter(|kept| waited_for(&kept.order).iter().any(|known| known.at <= now)));
+        ready(due.map(|kept| kept.map(|kept| kept.order.id).into_iter().collect()))
     }
 }

@@ -7,6 +7,7 @@
 
 mod answers;
 mod check;
+pub mod conformance;
 mod cover;
 mod driver;
 mod journal;
@@ -123,7 +124,7 @@ impl Report {
         self.cover.add(&run.cover);
         let end = match &run.driver {
             _ if run.frozen => "frozen",
-            Some(driver) => driver.order.state.word(),
+            Some(driver) => driver.order().state.word(),
             None => "nobody",
         };
         *self.ends.entry(end).or_insert(0) += 1;

@@ -232,7 +232,7 @@ fn item(rng: &mut Rng, index: usize, earlier: &[ItemPlan]) -> ItemPlan {
 }
 
 pub(crate) fn day(index: usize) -> jiff::civil::Date {
-    let first = jiff::civil::date(2026, 12, 20);
+    let first = jiff::civil::date(2026, 12, 4);
     first.checked_add(jiff::Span::new().days(i64::try_from(index).unwrap_or(0))).unwrap_or(first)
 }
 

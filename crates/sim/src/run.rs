@@ -15,12 +15,13 @@ use crate::{
     world::World,
 };
 use fastrand::Rng;
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 use zhiyou_domain::{
-    booking::{self, Read, Turn, pace::Asked},
+    booking::{self, Advance, Read, pace::Asked},
     defect::{Defect, planted},
+    driver::{Append, Appended, Fence},
     id::{AttemptId, ItemId, RefundId},
-    order::{Fact, Op, Order, OrderState, StepEnd, StepKey},
+    order::{Fact, Op, Order, StepEnd, StepKey, deadline},
     port::{
         Outcome, Reason, ReasonCode,
         payments::{PaymentState, RefundState},
@@ -31,7 +32,7 @@ use zhiyou_domain::{
 /// Faults stop after so long; then everything has to come to rest.
 const FAULTS_MIN: i64 = 8 * 60;
 /// And at the latest after so long.
-const END_MIN: i64 = 5 * 24 * 60;
+const END: UtcMicros = T0.plus_minutes(5 * 24 * 60);
 
 /// More events than any life needs: a driver that spins.
 const EVENTS_MAX: u32 = 20_000;
@@ -42,13 +43,13 @@ const STALE_WAKES_MAX: usize = 200;
 /// Something that happens at a time.
 pub(crate) enum Event {
     /// A request reaches its provider; the answer may get lost.
-    Arrive { key: StepKey, epoch: u64, answer: Answer },
+    Arrive { key: StepKey, epoch: Fence, answer: Answer },
     /// An answer, or the end of waiting for one, reaches the driver.
-    Answer { key: StepKey, epoch: u64, end: StepEnd },
+    Answer { key: StepKey, epoch: Fence, end: StepEnd },
     /// A question is answered.
-    Read { read: Read, epoch: u64, fails: bool },
+    Read { read: Read, epoch: Fence, fails: bool },
     /// The driver looks by itself.
-    Wake { epoch: u64, number: u64 },
+    Wake { epoch: Fence, number: u64 },
     /// A provider tells us something.
     Notice { fact: Fact },
     /// The traveller acts.
@@ -104,7 +105,6 @@ pub(crate) struct Run {
     pub(crate) violations: Vec<Violation>,
     pub(crate) cover: Cover,
     acted: Vec<Act>,
-    pub(crate) last_state: Option<OrderState>,
     pub(crate) misreported: bool,
     pub(crate) script: Vec<Deed>,
 }
@@ -154,7 +154,6 @@ impl Run {
             violations: Vec::new(),
             cover: Cover::default(),
             acted: Vec::new(),
-            last_state: None,
             misreported: false,
             script,
         }
@@ -163,13 +162,12 @@ impl Run {
     /// Lives the seed to its end.
     pub(crate) fn live(&mut self) {
         self.begin();
-        let end = T0.plus_minutes(END_MIN);
         let mut happened = 0_u32;
         while let Some(Reverse((at, index))) = self.queue.pop() {
             self.now = UtcMicros(at);
             let event = usize::try_from(index).ok().and_then(|index| self.events.get_mut(index)).and_then(Option::take);
             let Some(event) = event else { continue };
-            if self.now > end || self.at_rest(&event) {
+            if self.now > END || self.at_rest(&event) {
                 break;
             }
             happened += 1;
@@ -190,7 +188,9 @@ impl Run {
     fn at_rest(&self, event: &Event) -> bool {
         // Only wake-ups are left: replaced ones, and the one that finds nothing to do.
         let quiet = matches!(event, Event::Wake { .. }) && self.queue.len() <= STALE_WAKES_MAX && self.only_wakes();
-        quiet && !self.faulty() && self.driver.as_ref().is_some_and(|driver| !driver.order.is_live())
+        let rests =
+            |order: &Order| !order.is_live() && deadline::next_announced(order).is_none_or(|next| next.at > END);
+        quiet && !self.faulty() && self.driver.as_ref().is_some_and(|driver| rests(driver.order()))
     }
 
     fn only_wakes(&self) -> bool {
@@ -211,10 +211,10 @@ impl Run {
 
     fn begin(&mut self) {
         let created = Fact::Created { order: Box::new(self.plan.order()) };
-        let fence = self.journal.claim();
-        let Ok(order) = Order::create(self.ours(), &created) else { return };
-        if self.journal.append(fence, 0, self.ours(), &[created]).is_ok() {
-            self.driver = Some(Driver::new(fence, order));
+        let fence = self.journal.take_over();
+        let Ok(first) = Append::create(self.ours(), vec![created], None) else { return };
+        if let Ok(Appended::Written(kept)) = self.journal.write(fence, &first) {
+            self.driver = Some(Driver::new(fence, kept));
             self.look();
         }
     }
@@ -236,7 +236,7 @@ impl Run {
     fn fault(&mut self, fault: Fault, per_mille: u32) -> bool {
         let happens = self.chance(per_mille);
         if happens && let Some(driver) = &self.driver {
-            self.cover.hit(fault, driver.order.state);
+            self.cover.hit(fault, driver.order().state);
         }
         happens
     }
@@ -279,82 +279,85 @@ impl Run {
             // A program that cannot write down what it takes over does not start.
             return self.after_s(30, Event::Restart);
         }
-        let fence = self.journal.claim();
-        match self.journal.load() {
-            Ok(order) => {
+        let fence = self.journal.take_over();
+        match self.journal.read() {
+            Ok(Some(kept)) => {
                 if self.flipped {
                     self.violations.push(Violation::new("SG-50", "a flipped bit was not found"));
                     return;
                 }
-                self.driver = Some(Driver::new(fence, order));
-                let facts = self.driver.as_ref().map(|driver| booking::recover(&driver.order)).unwrap_or_default();
-                for fact in facts {
-                    self.write(fact);
-                }
-                self.look();
+                let unknown = booking::recover(&kept.order);
+                self.driver = Some(Driver::new(fence, kept));
+                self.go_on(&unknown);
             }
+            Ok(None) => self.violations.push(Violation::new("I6", "the journal is gone")),
             Err(_) if self.flipped => self.frozen = true,
             Err(error) => self.violations.push(Violation::new("I6", &format!("the journal does not replay: {error}"))),
         }
     }
 
-    /// Appends one fact as the current driver; a crash can come before or after. Returns whether the fact counts.
-    pub(crate) fn write(&mut self, fact: Fact) -> bool {
-        if self.fault(Fault::Crash, self.plan.rates.crash / 2) {
+    /// Takes in what was heard and does what follows, in one commit. Returns whether it is written.
+    pub(crate) fn go_on(&mut self, heard: &[Fact]) -> bool {
+        let now = self.ours();
+        let Some(driver) = self.driver.as_ref() else { return false };
+        let mut ids = self.ids;
+        let mut fresh = || {
+            ids += 1;
+            RefundId::from_ulid(id(ids))
+        };
+        let next = booking::advance(driver.order(), heard, now, (&driver.running, &driver.pace), &mut fresh);
+        self.ids = ids;
+        if next.restless {
+            self.violations.push(Violation::new("I7", &format!("the order does not settle: {:?}", next.unfit.last())));
+            return false;
+        }
+        let start: Vec<StepKey> = next.start().cloned().collect();
+        if planted(Defect::CallBeforeIntent) {
+            start.iter().for_each(|key| self.call(key));
+        }
+        let (reads, at) = (next.reads.clone(), next.at);
+        let written = next.facts.is_empty() || self.write(next, now);
+        if self.driver.is_none() {
+            return false;
+        }
+        let ignored = planted(Defect::IntentErrorIgnored);
+        if (written || ignored) && !planted(Defect::CallBeforeIntent) {
+            start.iter().for_each(|key| self.call(key));
+        }
+        if !written {
+            self.look_later();
+            return false;
+        }
+        reads.into_iter().for_each(|read| self.ask(read));
+        // Like the real driver, which looks again after a while in case the clock was set.
+        let micros = at.map_or(3_600_000_000, |at| (at.0 - now.0).clamp(1_000, 3_600_000_000));
+        self.wake_after(micros);
+        self.tempt();
+        true
+    }
+
+    /// Appends one commit as the current driver; a crash can come before or after. Returns whether it counts.
+    fn write(&mut self, next: Advance, now: UtcMicros) -> bool {
+        if self.fault(Fault::Crash, self.plan.rates.crash) {
             self.crash();
             return false;
         }
-        let now = self.ours();
         let Some(driver) = self.driver.as_mut() else { return false };
-        let Ok(next) = driver.order.apply(now, &fact) else { return false };
-        if self.journal.append(driver.fence, driver.order.version, now, &[fact]).is_err() {
-            return false;
-        }
-        driver.order = next;
-        check::written(self);
-        if self.fault(Fault::Crash, self.plan.rates.crash / 2) {
+        let before = driver.kept.clone();
+        let append = Append::decided(&before, now, next.facts, next.order, None);
+        let Ok(Appended::Written(kept)) = self.journal.write(driver.fence, &append) else { return false };
+        driver.kept = kept;
+        check::written(self, &before.order, now, &append.facts);
+        if self.fault(Fault::Crash, self.plan.rates.crash) {
             self.crash();
             return false;
         }
         true
     }
 
-    /// Turns until nothing can be done at once.
+    /// Does what can be done without anything new.
     fn look(&mut self) {
-        for _ in 0..200 {
-            let now = self.ours();
-            let Some(driver) = self.driver.as_ref() else { return };
-            match booking::turn(&driver.order, now, &driver.running, &driver.pace) {
-                Turn::Record(fact) => {
-                    if !self.write(fact) {
-                        return self.look_later();
-                    }
-                }
-                Turn::DecideRefund { refund, attempt, amount } => {
-                    self.ids += 1;
-                    let refund = refund.unwrap_or(RefundId::from_ulid(id(self.ids)));
-                    if !self.write(Fact::RefundDecided { refund, attempt, amount }) {
-                        return self.look_later();
-                    }
-                }
-                Turn::Start(key) => {
-                    if !self.start(key) {
-                        return self.look_later();
-                    }
-                }
-                Turn::Wait { reads, at } => {
-                    for read in reads {
-                        self.ask(read);
-                    }
-                    // Like the real driver, which looks again after a while in case the clock was set.
-                    let micros = at.map_or(3_600_000_000, |at| (at.0 - now.0).clamp(1_000, 3_600_000_000));
-                    self.wake_after(micros);
-                    self.tempt();
-                    return;
-                }
-            }
-        }
-        self.violations.push(Violation::new("I7", "the order does not settle"));
+        self.go_on(&[]);
     }
 
     fn look_later(&mut self) {
@@ -367,19 +370,6 @@ impl Run {
         driver.wake += 1;
         let (epoch, number) = (driver.fence, driver.wake);
         self.after(micros, Event::Wake { epoch, number });
-    }
-
-    fn start(&mut self, key: StepKey) -> bool {
-        if planted(Defect::CallBeforeIntent) {
-            self.call(&key);
-            return self.write(Fact::StepStarted { key });
-        }
-        let written = self.write(Fact::StepStarted { key: key.clone() });
-        let ignored = planted(Defect::IntentErrorIgnored) && self.driver.is_some();
-        if written || ignored {
-            self.call(&key);
-        }
-        written
     }
 
     /// Sends a request; decides what the network does with it and its answer.
@@ -418,14 +408,14 @@ impl Run {
     }
 
     /// A request reaches its provider.
-    fn arrive(&mut self, key: &StepKey, epoch: u64, answer: Answer) {
+    fn arrive(&mut self, key: &StepKey, epoch: Fence, answer: Answer) {
         check::intent_exists(self, key);
         // The request carries what was known when it was sent; the newest state differs in nothing a provider sees.
         let order = match &self.driver {
-            Some(driver) => driver.order.clone(),
-            None => match self.journal.load() {
-                Ok(order) => order,
-                Err(_) => return,
+            Some(driver) => Arc::clone(driver.order()),
+            None => match self.journal.read() {
+                Ok(Some(kept)) => kept.order,
+                Ok(None) | Err(_) => return,
             },
         };
         let undo = matches!(key.op, Op::Release { .. } | Op::Cancel { .. });
@@ -460,7 +450,7 @@ impl Run {
         (deed.what == What::Refuses || deed.done == 1).then_some(deed.what)
     }
 
-    fn answered(&mut self, key: &StepKey, epoch: u64, end: StepEnd) {
+    fn answered(&mut self, key: &StepKey, epoch: Fence, end: StepEnd) {
         let now = self.ours();
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.fence == epoch) else { return };
         let asked = Asked::Step(key.clone());
@@ -471,31 +461,29 @@ impl Run {
             driver.pace.again(asked, now)
         }
         let fact = Fact::StepEnded { key: key.clone(), end };
-        let fits = driver.order.apply(now, &fact).is_ok();
-        if fits && !self.write(fact.clone()) && self.driver.is_some() {
+        if !self.go_on(std::slice::from_ref(&fact)) && self.driver.is_some() {
             // The disk was full: the answer is kept in memory and written when there is room, or looked up after a restart.
             let Fact::StepEnded { key, end } = fact else { return };
-            return self.after_s(5, Event::Answer { key, epoch, end });
+            self.after_s(5, Event::Answer { key, epoch, end });
         }
-        self.look();
     }
 
     fn ask(&mut self, read: Read) {
         let Some(driver) = self.driver.as_mut() else { return };
-        let (epoch, order) = (driver.fence, driver.order.id);
+        let (epoch, order) = (driver.fence, driver.order().id);
         driver.running.insert(Asked::Read(order, read.clone()));
         let fails = self.fault(Fault::ReadFails, self.plan.rates.read_fails);
         let ms = self.rng.i64(20..=1_500);
         self.after(ms * 1_000, Event::Read { read, epoch, fails });
     }
 
-    fn read_answered(&mut self, read: Read, epoch: u64, fails: bool) {
+    fn read_answered(&mut self, read: Read, epoch: Fence, fails: bool) {
         let now = self.ours();
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.fence == epoch) else { return };
-        let asked = Asked::Read(driver.order.id, read.clone());
+        let asked = Asked::Read(driver.order().id, read.clone());
         driver.running.remove(&asked);
         let tries = driver.pace.tries(&asked);
-        let (order, silent) = (driver.order.clone(), driver.is_silent(&read, self.now));
+        let (order, silent) = (Arc::clone(driver.order()), driver.is_silent(&read, self.now));
         let factor = if self.plan.rates.dearer_again > 0 && self.rng.u32(0..1_000) < self.plan.rates.dearer_again {
             1_001
         } else {
@@ -512,10 +500,7 @@ impl Run {
                 None => driver.pace.again(asked, now),
             }
         }
-        if let Some(fact) = heard {
-            self.write(fact);
-        }
-        self.look();
+        self.go_on(heard.as_slice());
     }
 
     /// A writer that slept while its lease was taken over goes on as if nothing had happened.
@@ -523,7 +508,7 @@ impl Run {
         let new = self.driver.replace(old);
         let before = self.journal.rows.len();
         self.look();
-        if self.journal.rows.len() > before && new.as_ref().is_some_and(|new| new.order.version != 0) {
+        if self.journal.rows.len() > before && new.as_ref().is_some_and(|new| new.order().version != 0) {
             self.cover.stale_writes += 1;
         }
         self.driver = new;

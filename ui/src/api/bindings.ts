@@ -119,7 +119,7 @@ item_id: string,
  * What comes back; absent while unknown.
  */
 refund: MoneyView | null, };
-export type CancellationStateView = "quoting" | "quoted" | "accepted" | "done" | "failed";
+export type CancellationStateView = "quoting" | "quoted" | "accepted" | "done" | "failed" | "lapsed";
 export type CancellationView = { 
 /**
  * `qte_…`
@@ -291,7 +291,7 @@ export type ExportedView = {
  * Where it is.
  */
 path: string, };
-export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
+export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
 export type FaultView = { 
 /**
  * Code the interface has words for.
@@ -301,6 +301,15 @@ code: FaultCodeView,
  * Values for the words.
  */
 params: { [key in string]: string }, };
+export type FigureView = { 
+/**
+ * Amount.
+ */
+amount: MoneyView, 
+/**
+ * Where it was heard; absent while nothing moved.
+ */
+source: SourceView | null, };
 export type GetOrder = { 
 /**
  * Which.
@@ -438,27 +447,31 @@ export type MoneyMapView = {
 /**
  * Received from the traveller.
  */
-paid: MoneyView, 
+paid: FigureView, 
 /**
  * Passed on to suppliers for booked items.
  */
-committed: MoneyView, 
+committed: FigureView, 
 /**
  * With us, waiting for a booking.
  */
-held: MoneyView, 
+held: FigureView, 
 /**
  * On its way back.
  */
-refund_in_transit: MoneyView, 
+refund_in_transit: FigureView, 
 /**
  * Came back.
  */
-refunded: MoneyView, 
+refunded: FigureView, 
 /**
  * What cancelling everything now would bring back, by the stated terms.
  */
-refundable_now: MoneyView, };
+refundable_now: FigureView, 
+/**
+ * What open matters are about.
+ */
+open_matters: FigureView, };
 export type MoneyView = { 
 /**
  * Minor units.
@@ -739,7 +752,11 @@ attention: Array<AttentionView>,
 /**
  * What may be asked of it now.
  */
-can: OrderCanView, };
+can: OrderCanView, 
+/**
+ * Its stored history cannot be used, and why: nothing more happens to it here, what is shown is the last known state.
+ */
+frozen: FaultCodeView | null, };
 export type PaymentStateView = "created" | "requires_action" | "processing" | "authorised" | "captured" | "voided" | "failed" | "expired" | "unknown";
 export type PaymentView = { 
 /**
@@ -1126,6 +1143,7 @@ state: SignInStateView,
  * Whether the shown plan needs it.
  */
 needed: boolean, };
+export type SourceView = "notification" | "poll" | "local";
 export type StartSignIn = { 
 /**
  * Platform id.
@@ -1182,7 +1200,7 @@ amount: MoneyView | null,
  * Reference concerned: PNR, confirmation or transaction number.
  */
 reference: string | null, };
-export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted";
+export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
 export type TravellerView = { 
 /**
  * `trv_…`

@@ -485,7 +485,7 @@ fn a_must_have_that_fails_after_payment_undoes_the_rest_at_its_price_and_returns
     check(&order, OrderState::Refunded, 0, 224_400);
     assert_eq!(order.item(hotel_item()).unwrap().state, ItemState::Cancelled);
     assert!(
-        world.calls.ends_with(&["commit", "commit", "release", "cancel", "refund"].map(str::to_owned)),
+        world.calls.ends_with(&["commit", "commit", "cancel", "release", "refund"].map(str::to_owned)),
         "{:?}",
         world.calls
     );

@@ -75,6 +75,7 @@ impl Order {
             open_steps: Vec::new(),
             timeline: Vec::new(),
             debts: Vec::new(),
+            reached: std::collections::BTreeSet::new(),
             ledger: Vec::new(),
             second_chance: None,
         };
@@ -130,6 +131,7 @@ impl Order {
             Fact::RefundDecided { refund, attempt, amount } => self.refund_decided(at, *refund, *attempt, *amount),
             Fact::RefundReported { status, source } => self.refund_reported(at, status, *source),
             Fact::ItemGivenUp { item, reason } => self.fail_item(at, *item, reason),
+            Fact::DeadlineReached { deadline } => self.deadline_reached(at, *deadline),
             Fact::SupplierCancelled { item, refund, source } => self.supplier_cancelled(at, *item, *refund, *source),
             Fact::ChangeProposed { item, offer } => self.change_proposed(at, *item, offer),
             Fact::ChangeAccepted { item } => self.change_accepted(at, *item),

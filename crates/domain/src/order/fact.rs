@@ -2,7 +2,7 @@
 //!
 //! A fact carries no personal data, only ids. Deliberately not here: what a fact does (see [`super::apply`]).
 
-use super::{CancelReason, NewOrder, SeatChosen};
+use super::{CancelReason, NewOrder, SeatChosen, deadline::Deadline};
 use crate::{
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId},
     money::Money,
@@ -326,6 +326,11 @@ pub enum Fact {
         item: ItemId,
         /// Why.
         reason: Reason,
+    },
+    /// A moment that is announced has come.
+    DeadlineReached {
+        /// Which.
+        deadline: Deadline,
     },
     /// A supplier cancelled a booked item.
     SupplierCancelled {

@@ -55,6 +55,30 @@ pub enum Problem {
     OutsideStay,
 }
 
+impl Problem {
+    /// The word shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cycle => "cycle",
+            Self::TooLate { .. } => "too_late",
+            Self::ShortConnection { .. } => "short_connection",
+            Self::OtherPlace => "other_place",
+            Self::OutsideStay => "outside_stay",
+        }
+    }
+
+    /// Minutes too late, or minutes there are for a connection.
+    #[must_use]
+    pub const fn minutes(self) -> Option<i64> {
+        match self {
+            Self::TooLate { by_min } => Some(by_min),
+            Self::ShortConnection { has_min, .. } => Some(has_min),
+            Self::Cycle | Self::OtherPlace | Self::OutsideStay => None,
+        }
+    }
+}
+
 /// Items in levels: everything in a level comes after something of the level before, nothing within it does.
 ///
 /// # Errors

@@ -77,13 +77,12 @@ fn chained(last: &[u8], order: OrderId, seq: u64, at: UtcMicros, fact: &str) -> 
     digest.finalize().to_vec()
 }
 
-/// Verifies a whole journal and reads its facts.
+/// Verifies that each row follows from the ones before it, without reading the facts.
 ///
 /// # Errors
-/// [`Unusable`] names the first row that does not follow from the ones before it, or cannot be read.
-pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Unusable> {
+/// [`Unusable`] names the first row that does not follow, or a format this program does not know.
+pub fn verify_chain(order: OrderId, rows: &[Row]) -> Result<(), Unusable> {
     let mut last: &[u8] = &[];
-    let mut facts = Vec::with_capacity(rows.len());
     for (seq, row) in (1_u64..).zip(rows) {
         let follows = row.seq == seq && chained(last, order, row.seq, row.at, &row.fact) == row.hash;
         if row.format > FORMAT {
@@ -92,10 +91,19 @@ pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Un
         if !follows && !planted(Defect::ChainUnverified) {
             return Err(damaged(seq, "it does not follow from the rows before it"));
         }
-        facts.push((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(seq, error))?));
         last = &row.hash;
     }
-    Ok(facts)
+    Ok(())
+}
+
+/// Verifies a whole journal and reads its facts.
+///
+/// # Errors
+/// [`Unusable`] names the first row that does not follow from the ones before it, or cannot be read.
+pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Unusable> {
+    verify_chain(order, rows)?;
+    let read = |row: &Row| Ok((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(row.seq, error))?));
+    rows.iter().map(read).collect()
 }
 
 /// The order its facts make.

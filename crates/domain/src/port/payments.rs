@@ -20,6 +20,16 @@ pub enum Channel {
     Wechatpay,
 }
 
+impl Channel {
+    /// The word stored and shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Wechatpay => "wechatpay",
+        }
+    }
+}
+
 /// Opens a payment. The attempt's bare id is the merchant number; repeating the call with the same fields returns the
 /// same payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -250,6 +250,7 @@ const fn fault_code(code: FaultCode) -> FaultCodeView {
         FaultCode::NotFound => FaultCodeView::NotFound,
         FaultCode::WrongState => FaultCodeView::WrongState,
         FaultCode::CartChanged => FaultCodeView::CartChanged,
+        FaultCode::ItemsConflict => FaultCodeView::ItemsConflict,
         FaultCode::OverBudget => FaultCodeView::OverBudget,
         FaultCode::AuthRequired => FaultCodeView::AuthRequired,
         FaultCode::VaultUnavailable => FaultCodeView::VaultUnavailable,

@@ -365,6 +365,8 @@ pub enum FaultCodeView {
     NotFound,
     WrongState,
     CartChanged,
+    /// Two items cannot follow one another; `item`, `after`, `problem`, `minutes`.
+    ItemsConflict,
     OverBudget,
     AuthRequired,
     VaultUnavailable,

@@ -1,41 +1,46 @@
-//! The one place that writes facts: journal, snapshot, projections and change row in one transaction.
+//! Writing facts about orders: read, decide, append; when somebody else wrote meanwhile, read and decide again.
 //!
-//! Deliberately not here: which facts to write.
+//! Deliberately not here: which facts to write, and how they are stored.
 
 use crate::{
     ids::Ids,
-    killed,
     ports::Clock,
-    store::{Db, StoreError, Tx, changes, changes::Entity, journal, lease::Lease, orders, requests},
+    store::{
+        Db,
+        changes::{self, Entity},
+        group::SqlJournal,
+        requests,
+    },
 };
 use std::sync::Arc;
-use tokio::sync::Mutex;
 use zhiyou_domain::{
+    driver::{Append, Appended, Fence, Journal, Kept, Refused, Signal},
     fault::{Fault, FaultCode},
-    id::{OrderId, RequestId},
-    order::{Fact, Illegal, NewOrder, Order},
+    id::OrderId,
+    order::{Fact, Illegal, NewOrder, Order, journal::Unusable},
     time::UtcMicros,
 };
 
-/// Writes facts about orders. One writer at a time.
-pub(crate) struct Book {
+/// How often a decision is made anew because somebody else wrote meanwhile, before it is called a defect.
+const STALE_MAX: u32 = 100;
+
+/// Reads orders and writes facts about them.
+pub struct Book {
     db: Db,
-    lease: Lease,
+    journal: SqlJournal,
+    fence: Fence,
     clock: Arc<dyn Clock>,
     ids: Ids,
-    writing: Mutex<()>,
-}
-
-/// A command that carries a request id: repeating it returns what it made.
-pub(crate) struct Asked<'a> {
-    pub(crate) id: RequestId,
-    pub(crate) command: &'static str,
-    pub(crate) payload: &'a str,
 }
 
 impl Book {
-    pub(crate) fn new(db: Db, lease: Lease, clock: Arc<dyn Clock>, ids: Ids) -> Self {
-        Self { db, lease, clock, ids, writing: Mutex::new(()) }
+    /// Takes the right to write.
+    ///
+    /// # Errors
+    /// `DatabaseInUse` when another program has it; `DiskFull`, `Internal`.
+    pub async fn open(db: Db, mut journal: SqlJournal, clock: Arc<dyn Clock>, ids: Ids) -> Result<Self, Fault> {
+        let fence = journal.claim(clock.now()).await.map_err(fault)?;
+        Ok(Self { db, journal, fence, clock, ids })
     }
 
     pub(crate) const fn db(&self) -> &Db {
@@ -50,108 +55,135 @@ impl Book {
         self.clock.now()
     }
 
-    pub(crate) async fn get(&self, id: OrderId) -> Result<Order, Fault> {
-        let order = orders::get(self.db.reader(), id).await?;
-        order.ok_or_else(|| Fault::new(FaultCode::NotFound, format!("no order {id}")))
+    /// Tells the interface to look at an order again although no fact was written.
+    pub(super) async fn touch(&self, id: OrderId) -> Result<(), Fault> {
+        let mut tx = self.db.begin().await?;
+        changes::append(&mut tx, Entity::Order, &id.to_string(), self.now()).await?;
+        Ok(self.db.commit(tx).await?)
+    }
+
+    /// Why an order is frozen, if it is.
+    pub(crate) fn frozen(&self, id: OrderId) -> Option<FaultCode> {
+        self.journal.frozen(id).map(|why| code_of(&why))
+    }
+
+    /// Reads an order with the end of its journal.
+    pub(super) async fn load(&self, id: OrderId) -> Result<Option<Kept>, Refused> {
+        self.journal.clone().load(id).await
+    }
+
+    pub(super) async fn append(&self, append: Append) -> Result<Appended, Refused> {
+        self.journal.clone().append(self.fence, append).await
+    }
+
+    async fn kept(&self, id: OrderId) -> Result<Kept, Fault> {
+        let kept = self.load(id).await.map_err(fault)?;
+        kept.ok_or_else(|| Fault::new(FaultCode::NotFound, format!("no order {id}")))
+    }
+
+    /// Reads an order.
+    ///
+    /// # Errors
+    /// `NotFound`; `HistoryDamaged` or `NewerVersion` for one that is frozen.
+    pub async fn get(&self, id: OrderId) -> Result<Arc<Order>, Fault> {
+        Ok(self.kept(id).await?.order)
     }
 
     /// Makes an order, once per request.
-    pub(crate) async fn create(&self, new: NewOrder, first: &[Fact], asked: &Asked<'_>) -> Result<Order, Fault> {
-        let _writing = self.writing.lock().await;
-        let mut tx = self.db.begin().await?;
-        if let Some(id) = earlier(&mut tx, asked).await? {
-            drop(tx);
+    ///
+    /// # Errors
+    /// `MalformedInput` when the request's id was used for something else; store faults. Nothing was written.
+    pub async fn create(&self, new: NewOrder, first: &[Fact], signal: Option<Signal>) -> Result<Arc<Order>, Fault> {
+        if let Some(id) = self.earlier(signal.as_ref()).await? {
             return self.get(id).await;
         }
-        let (now, id) = (self.now(), new.id);
         let created = Fact::Created { order: Box::new(new) };
-        let order = Order::create(now, &created).map_err(wrong_state)?;
-        let order = first.iter().try_fold(order, |order, fact| order.apply(now, fact)).map_err(wrong_state)?;
-        let facts: Vec<Fact> = std::iter::once(created).chain(first.iter().cloned()).collect();
-        self.write(&mut tx, 0, &order, now, &facts).await?;
-        requests::remember(&mut tx, asked.id, asked.command, asked.payload, &id.to_string(), now).await?;
-        self.commit(tx).await?;
-        Ok(order)
+        let facts = std::iter::once(created).chain(first.iter().cloned()).collect();
+        let append = Append::create(self.now(), facts, signal).map_err(wrong_state)?;
+        match self.append(append).await.map_err(fault)? {
+            Appended::Written(kept) => Ok(kept.order),
+            Appended::Repeated(id) => self.get(id).await,
+        }
     }
 
     /// Reads an order, lets `facts` say what happened, and writes it. Nothing is written for an empty answer.
-    pub(crate) async fn record(
+    ///
+    /// # Errors
+    /// What `facts` says; `WrongState` when a fact does not fit; store faults. Nothing was written.
+    pub async fn record(
         &self,
         id: OrderId,
-        facts: impl FnOnce(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
-    ) -> Result<Order, Fault> {
+        facts: impl Fn(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
+    ) -> Result<Arc<Order>, Fault> {
         self.record_asked(id, None, facts).await
     }
 
     /// The same for a command with a request id: a repeat writes nothing and returns the order.
-    pub(crate) async fn record_asked(
+    ///
+    /// # Errors
+    /// As [`Book::record`], and as [`Book::create`].
+    pub async fn record_asked(
         &self,
         id: OrderId,
-        asked: Option<&Asked<'_>>,
-        facts: impl FnOnce(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
-    ) -> Result<Order, Fault> {
-        let _writing = self.writing.lock().await;
-        let mut tx = self.db.begin().await?;
-        if let Some(asked) = asked
-            && earlier(&mut tx, asked).await?.is_some()
-        {
-            drop(tx);
+        signal: Option<Signal>,
+        facts: impl Fn(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
+    ) -> Result<Arc<Order>, Fault> {
+        if let Some(id) = self.earlier(signal.as_ref()).await? {
             return self.get(id).await;
         }
-        let (before, now) = (self.get(id).await?, self.now());
-        let facts = facts(&before, now)?;
-        if facts.is_empty() {
-            return Ok(before);
+        for _ in 0..STALE_MAX {
+            let (before, now) = (self.kept(id).await?, self.now());
+            let facts = facts(&before.order, now)?;
+            if facts.is_empty() {
+                return Ok(before.order);
+            }
+            let append = Append::facts(&before, now, facts, signal.clone()).map_err(wrong_state)?;
+            match self.append(append).await {
+                Ok(Appended::Written(kept)) => return Ok(kept.order),
+                Ok(Appended::Repeated(id)) => return self.get(id).await,
+                Err(Refused::Stale) => {}
+                Err(refused) => return Err(fault(refused)),
+            }
         }
-        let order = facts.iter().try_fold(before.clone(), |order, fact| order.apply(now, fact)).map_err(wrong_state)?;
-        self.write(&mut tx, before.version, &order, now, &facts).await?;
-        if let Some(asked) = asked {
-            requests::remember(&mut tx, asked.id, asked.command, asked.payload, &id.to_string(), now).await?;
-        }
-        self.commit(tx).await?;
-        Ok(order)
+        Err(Fault::new(FaultCode::Internal, "an order is written to all the time"))
     }
 
-    async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
-        killed::point();
-        self.db.commit(tx).await?;
-        killed::point();
-        Ok(())
-    }
-
-    async fn write(
-        &self,
-        tx: &mut Tx,
-        after: u64,
-        order: &Order,
-        now: UtcMicros,
-        facts: &[Fact],
-    ) -> Result<(), StoreError> {
-        self.lease.check(tx).await?;
-        let stored = orders::version(tx, order.id).await?.unwrap_or(0);
-        if u64::try_from(stored) != Ok(after) {
-            return Err(StoreError::Stale);
+    /// What an earlier request with the same id made; a repeat must not be judged by the state it itself brought about.
+    async fn earlier(&self, signal: Option<&Signal>) -> Result<Option<OrderId>, Fault> {
+        let Some(signal) = signal else { return Ok(None) };
+        match requests::earlier(self.db.reader(), signal.id, &signal.command, &signal.payload).await? {
+            requests::Earlier::None => Ok(None),
+            requests::Earlier::Made(id) => {
+                id.parse().map(Some).map_err(|_| Fault::new(FaultCode::Internal, "a request made something else"))
+            }
+            requests::Earlier::Other => Err(fault(Refused::OtherRequest)),
         }
-        journal::append(tx, order.id, after, now, facts, self.lease.fence()).await?;
-        orders::put(tx, order).await?;
-        changes::append(tx, Entity::Order, &order.id.to_string(), now).await?;
-        // The plan's card shows its order's state.
-        changes::append(tx, Entity::Plan, &order.plan.to_string(), now).await
-    }
-}
-
-async fn earlier(tx: &mut Tx, asked: &Asked<'_>) -> Result<Option<OrderId>, Fault> {
-    match requests::earlier(tx, asked.id, asked.command, asked.payload).await? {
-        requests::Earlier::None => Ok(None),
-        requests::Earlier::Made(id) => {
-            id.parse().map(Some).map_err(|_| Fault::new(FaultCode::Internal, "a request made something else"))
-        }
-        requests::Earlier::Other => Err(Fault::new(FaultCode::MalformedInput, "request id used for something else")
-            .with("path", "request_id")
-            .with("problem", "duplicate_key")),
     }
 }
 
 fn wrong_state(error: Illegal) -> Fault {
     Fault::new(FaultCode::WrongState, error.to_string())
+}
+
+const fn code_of(why: &Unusable) -> FaultCode {
+    match why {
+        Unusable::Damaged { .. } => FaultCode::HistoryDamaged,
+        Unusable::Newer { .. } => FaultCode::NewerVersion,
+    }
+}
+
+pub(super) fn fault(refused: Refused) -> Fault {
+    let code = match &refused {
+        Refused::InUse | Refused::Fenced => FaultCode::DatabaseInUse,
+        Refused::Stale => FaultCode::WrongState,
+        Refused::OtherRequest => {
+            return Fault::new(FaultCode::MalformedInput, refused.to_string())
+                .with("path", "request_id")
+                .with("problem", "duplicate_key");
+        }
+        Refused::Unusable(why) => code_of(why),
+        Refused::NotStored { full: true, .. } => FaultCode::DiskFull,
+        Refused::NotStored { full: false, .. } => FaultCode::Internal,
+    };
+    Fault::new(code, refused.to_string())
 }

@@ -1,12 +1,11 @@
-//! Runs open orders: asks the domain what to do, does it, writes down how it ended, and asks again.
+//! Runs open orders: asks the domain what to do, writes it down, does it, and takes in how it ended.
 //!
-//! Calls run beside each other; facts are written one at a time by the book. A call's intent is on disk before the call
-//! begins; after a restart every open step is unknown and is looked up. Deliberately not here: what to do.
+//! One task keeps the books of what is under way; turns and calls are tasks of their own, so that orders do not wait for
+//! each other and their commits share a sync of the disk. An order has one turn at a time: what comes in meanwhile waits for
+//! the next one. A call's intent is on disk before the call begins; whoever takes an order over from a program that ended
+//! looks its open steps up. Deliberately not here: what to do, and how a call is made.
 
-use super::{
-    book::Book,
-    calls::{Heard, Ports, Travellers},
-};
+use super::{book::Book, steps::Steps, updates::Follower};
 use crate::store::orders;
 use futures::FutureExt;
 use std::{
@@ -15,280 +14,376 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zhiyou_domain::{
     booking::{
-        self, Read, Turn,
+        self, Read,
         pace::{Asked, Pace},
     },
-    fault::{Fault, FaultCode},
+    driver::{Append, Refused},
+    fault::Fault,
     id::{AttemptId, OrderId, RefundId},
-    order::{Fact, ItemState, Order, OrderItem, Source, StepEnd, StepKey},
-    port::{
-        Outcome, Reason, ReasonCode,
-        payments::{ListUpdates, PaymentState, UpdateContent, Updates},
-    },
+    order::{Fact, Order, StepEnd, StepKey},
+    port::{Reason, ReasonCode},
     time::UtcMicros,
 };
 
-/// What the runner shares with the calls it starts.
+/// How long the store is left alone after it did not take a fact, e.g. because the disk is full.
+const STORE_PAUSE_S: i64 = 2;
+/// With nothing due the clock is still looked at so often, in case it was set or the machine slept.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
+/// Turns at the same time; more would only hold more orders in memory.
+const TURNS_MAX: usize = 256;
+
+/// What the runner shares with the tasks it starts.
 struct Shared {
     book: Arc<Book>,
-    ports: Arc<Ports>,
-    travellers: Arc<Travellers>,
-    stop: CancellationToken,
+    steps: Arc<dyn Steps>,
+    turns: Semaphore,
 }
-
-/// What became of a fact.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    Yes,
-    /// Somebody else changed the order meanwhile; what is wanted is decided anew.
-    NoLongerFits,
-    /// The store did not take it; it is still true.
-    NotStored,
-}
-
-/// How long the store is left alone after it did not take a fact, e.g. because the disk is full.
-const STORE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Hands orders to the runner.
 #[derive(Clone)]
-pub(crate) struct Handle {
-    orders: mpsc::UnboundedSender<Wish>,
-    clock_moved: Arc<Notify>,
-}
-
-impl Handle {
-    /// Looks at an order soon.
-    pub(crate) fn look(&self, order: OrderId) {
-        // A closed channel means the engine is stopping; the order is found again at the next start.
-        let _ = self.orders.send(Wish::Look(order));
-    }
-
-    /// Asks the channel about a payment at once, however recently it was asked.
-    fn ask_now(&self, order: OrderId, attempt: AttemptId) {
-        let _ = self.orders.send(Wish::AskAbout(order, attempt));
-    }
-
-    /// Looks at everything whose time has come, because the clock was moved.
-    pub(crate) fn clock_moved(&self) {
-        self.clock_moved.notify_one();
-    }
+pub struct Handle {
+    wishes: mpsc::UnboundedSender<Wish>,
 }
 
 /// What is wanted of the runner.
 enum Wish {
     Look(OrderId),
     AskAbout(OrderId, AttemptId),
+    ClockMoved,
 }
 
+impl Handle {
+    /// Looks at an order soon.
+    pub fn look(&self, order: OrderId) {
+        // A closed channel means the engine is stopping; the order is found again at the next start.
+        let _ = self.wishes.send(Wish::Look(order));
+    }
+
+    /// Asks the channel about a payment at once, however recently it was asked.
+    pub(super) fn ask_now(&self, order: OrderId, attempt: AttemptId) {
+        let _ = self.wishes.send(Wish::AskAbout(order, attempt));
+    }
+
+    /// Looks at everything whose time has come, because the clock was moved.
+    pub(crate) fn clock_moved(&self) {
+        let _ = self.wishes.send(Wish::ClockMoved);
+    }
+}
+
+/// Something that ended.
 enum Ended {
-    Read { order: OrderId, read: Read, heard: bool },
-    Step { key: StepKey, retry: bool },
+    Read {
+        order: OrderId,
+        read: Read,
+        heard: Option<Fact>,
+    },
+    Step {
+        key: StepKey,
+        end: StepEnd,
+    },
+    Turn {
+        order: OrderId,
+        memory: Memory,
+        end: TurnEnd,
+    },
+    /// Nothing ended, but a question may be asked again at once.
+    Pause {
+        asked: Asked,
+    },
+}
+
+/// What is known of an order beside its journal; lost when the program ends.
+#[derive(Default)]
+struct Memory {
+    pace: Pace,
+    running: BTreeSet<Asked>,
+    /// Answers that are not written yet, with the question where it was one.
+    heard: Vec<(Option<Asked>, Fact)>,
+    /// Whether this program has looked at the order before.
+    known: bool,
+}
+
+/// An order the runner has in view.
+struct Slot {
+    /// `None` while a turn has it.
+    memory: Option<Memory>,
+    /// What came in during a turn.
+    waiting: Vec<Ended>,
+    /// Whether another look is wanted after the turn.
+    again: bool,
+    due: Option<UtcMicros>,
+}
+
+/// How a turn ended.
+enum TurnEnd {
+    /// Everything is written; this is to be done now.
+    Went { order: Arc<Order>, start: Vec<StepKey>, reads: Vec<Read>, at: Option<UtcMicros> },
+    /// The store did not take it; what was heard is still true.
+    NotStored,
+    /// The order is frozen, or somebody else runs it.
+    Gone,
 }
 
 /// The runner's own state; lives in one task.
 struct Runner {
     shared: Arc<Shared>,
-    pace: Pace,
-    running: BTreeSet<Asked>,
-    due: HashMap<OrderId, UtcMicros>,
+    slots: HashMap<OrderId, Slot>,
+    timers: BTreeSet<(UtcMicros, OrderId)>,
+    /// When the table of deadlines is looked at next.
+    table_at: UtcMicros,
     ended: mpsc::UnboundedSender<Ended>,
     tracker: TaskTracker,
+    stopping: bool,
 }
 
 /// Starts the runner; it stops when `stop` is cancelled, after its running calls have been written down.
-pub(crate) async fn start(
+///
+/// # Errors
+/// A store [`Fault`].
+pub async fn start(
     book: Arc<Book>,
-    ports: Arc<Ports>,
-    travellers: Arc<Travellers>,
+    steps: Arc<dyn Steps>,
     wake: watch::Receiver<i64>,
     stop: CancellationToken,
     tracker: &TaskTracker,
 ) -> Result<Handle, Fault> {
-    recover(&book).await?;
-    let (orders_in, orders_out) = mpsc::unbounded_channel();
+    let (wishes, wished) = mpsc::unbounded_channel();
+    let handle = Handle { wishes };
     for order in orders::open(book.db().reader()).await? {
-        let _ = orders_in.send(Wish::Look(order));
+        handle.look(order);
     }
-    let handle = Handle { orders: orders_in, clock_moved: Arc::new(Notify::new()) };
-    let (ended, ended_out) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared { book, ports, travellers, stop: stop.clone() });
-    let runner = Runner {
-        shared: Arc::clone(&shared),
-        pace: Pace::default(),
-        running: BTreeSet::new(),
-        due: HashMap::new(),
-        ended,
+    let (ended, ends) = mpsc::unbounded_channel();
+    let follower = Follower {
+        book: Arc::clone(&book),
+        steps: Arc::clone(&steps),
+        runner: handle.clone(),
+        stop: stop.clone(),
         tracker: tracker.clone(),
     };
-    tracker.spawn(runner.run(orders_out, ended_out, Arc::clone(&handle.clock_moved), stop));
-    tracker.spawn(follow_gateway(shared, wake, handle.clone(), tracker.clone()));
+    let table_at = book.now();
+    let runner = Runner {
+        shared: Arc::new(Shared { book, steps, turns: Semaphore::new(TURNS_MAX) }),
+        slots: HashMap::new(),
+        timers: BTreeSet::new(),
+        table_at,
+        ended,
+        tracker: tracker.clone(),
+        stopping: false,
+    };
+    tracker.spawn(runner.run(wished, ends, stop));
+    tracker.spawn(Arc::new(follower).run(wake));
     Ok(handle)
-}
-
-/// After a restart nobody knows how the steps that were open ended.
-async fn recover(book: &Book) -> Result<(), Fault> {
-    for id in orders::open(book.db().reader()).await? {
-        let outcome = book.record(id, |order, _| Ok(booking::recover(order))).await;
-        match outcome {
-            Ok(_) => {}
-            // One damaged order must not keep the others from going on.
-            Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
-                tracing::error!(order = %id, %fault, "this order is frozen");
-            }
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(())
 }
 
 impl Runner {
     async fn run(
         mut self,
-        mut orders: mpsc::UnboundedReceiver<Wish>,
+        mut wishes: mpsc::UnboundedReceiver<Wish>,
         mut ended: mpsc::UnboundedReceiver<Ended>,
-        clock_moved: Arc<Notify>,
         stop: CancellationToken,
     ) {
         loop {
+            if self.stopping && self.slots.values().all(Slot::is_quiet) {
+                return;
+            }
             let sleep = self.until_due();
-            let next = tokio::select! {
-                () = stop.cancelled() => return,
-                wish = orders.recv() => wish.map(|wish| vec![self.note_wish(wish)]),
-                end = ended.recv() => end.map(|end| vec![self.note_end(end)]),
-                () = clock_moved.notified() => Some(self.all_due()),
-                () = tokio::time::sleep(sleep) => Some(self.all_due()),
-            };
-            let Some(next) = next else { return };
-            for order in next {
-                self.look(order).await;
+            tokio::select! {
+                () = stop.cancelled(), if !self.stopping => self.stopping = true,
+                wish = wishes.recv() => match wish {
+                    Some(Wish::Look(order)) => self.look(order),
+                    Some(Wish::AskAbout(order, attempt)) => {
+                        self.take(Ended::Pause { asked: Asked::Read(order, Read::QueryPayment { attempt }) });
+                    }
+                    Some(Wish::ClockMoved) => self.look_at_due().await,
+                    None => self.stopping = true,
+                },
+                // The runner keeps a sender itself, so there is always one.
+                Some(end) = ended.recv() => self.take(end),
+                () = tokio::time::sleep(sleep), if !self.stopping => self.look_at_due().await,
             }
         }
     }
 
     fn until_due(&self) -> Duration {
         let now = self.shared.book.now();
-        let micros = self.due.values().map(|at| at.0.saturating_sub(now.0).max(0)).min();
-        // With nothing due the clock is still looked at once a minute, in case it was set.
-        micros.map_or(Duration::from_secs(60), |micros| {
-            Duration::from_micros(u64::try_from(micros).unwrap_or(0)).min(Duration::from_secs(60))
-        })
+        let first = self.timers.first().map_or(self.table_at, |(at, _)| self.table_at.min(*at));
+        let micros = first.0.saturating_sub(now.0).max(0);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0)).min(LOOK_AT_LEAST)
     }
 
-    fn all_due(&mut self) -> Vec<OrderId> {
+    /// Looks at every order whose time has come, whether in view or only in the table.
+    async fn look_at_due(&mut self) {
         let now = self.shared.book.now();
-        let due: Vec<OrderId> = self.due.iter().filter(|(_, at)| **at <= now).map(|(order, _)| *order).collect();
-        due.iter().for_each(|order| {
-            self.due.remove(order);
-        });
-        due
-    }
-
-    fn note_wish(&mut self, wish: Wish) -> OrderId {
-        match wish {
-            Wish::Look(order) => order,
-            Wish::AskAbout(order, attempt) => {
-                self.pace.done(&Asked::Read(order, Read::QueryPayment { attempt }));
-                order
+        while let Some((_, order)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.set_timer(order, None);
+            self.look(order);
+        }
+        match orders::due(self.shared.book.db().reader(), now).await {
+            Ok((due, next)) => {
+                due.into_iter().for_each(|order| self.look(order));
+                self.table_at = next.unwrap_or(UtcMicros(i64::MAX));
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "deadlines cannot be read");
+                self.table_at = now.plus_seconds(STORE_PAUSE_S);
             }
         }
     }
 
-    fn note_end(&mut self, end: Ended) -> OrderId {
-        let now = self.shared.book.now();
-        let (order, asked, again) = match end {
-            Ended::Read { order, read, heard } => (order, Asked::Read(order, read), !heard),
-            Ended::Step { key, retry } => (key.order, Asked::Step(key), retry),
+    fn set_timer(&mut self, order: OrderId, at: Option<UtcMicros>) {
+        let Some(slot) = self.slots.get_mut(&order) else { return };
+        if let Some(old) = std::mem::replace(&mut slot.due, at) {
+            self.timers.remove(&(old, order));
+        }
+        self.timers.extend(at.map(|at| (at, order)));
+    }
+
+    fn slot(&mut self, order: OrderId) -> &mut Slot {
+        let new = || Slot { memory: Some(Memory::default()), waiting: Vec::new(), again: false, due: None };
+        self.slots.entry(order).or_insert_with(new)
+    }
+
+    /// Gives the order a turn, now or after the one it is having.
+    fn look(&mut self, order: OrderId) {
+        let stopping = self.stopping;
+        let slot = self.slot(order);
+        let Some(memory) = slot.memory.take() else {
+            slot.again = true;
+            return;
         };
-        self.running.remove(&asked);
-        if again {
-            self.pace.again(asked, now)
-        } else {
-            self.pace.done(&asked)
-        }
-        order
-    }
-
-    /// Does what the domain wants for one order, until it wants nothing that could be done at once.
-    async fn look(&mut self, id: OrderId) {
-        // Every recorded fact may change what is wanted; a domain that never settles must not spin for ever.
-        for _ in 0..64 {
-            let order = match self.shared.book.get(id).await {
-                Ok(order) => order,
-                Err(fault) => {
-                    tracing::error!(order = %id, %fault, "an order cannot be read");
-                    return;
-                }
-            };
-            if !self.take_turn(&order).await {
-                return;
-            }
-        }
-        tracing::error!(order = %id, "an order does not settle");
-    }
-
-    /// Returns whether a fact was recorded, so that the order has to be looked at again.
-    async fn take_turn(&mut self, order: &Order) -> bool {
-        match booking::turn(order, self.shared.book.now(), &self.running, &self.pace) {
-            Turn::Record(fact) => self.note(order.id, fact).await,
-            Turn::DecideRefund { refund, attempt, amount } => {
-                let refund = refund.unwrap_or_else(|| RefundId::from_ulid(self.shared.book.ids().ulid()));
-                self.note(order.id, Fact::RefundDecided { refund, attempt, amount }).await
-            }
-            Turn::Start(key) => self.start_step(order, key).await,
-            Turn::Wait { reads, at } => {
-                reads.into_iter().for_each(|read| self.start_read(order, read));
-                match at {
-                    Some(at) => self.due.insert(order.id, at),
-                    None => self.due.remove(&order.id),
-                };
-                false
-            }
-        }
-    }
-
-    /// Writes a fact; what could not be stored is decided again after a pause.
-    async fn note(&mut self, id: OrderId, fact: Fact) -> bool {
-        let written = write(&self.shared, id, fact).await;
-        if written == Written::NotStored {
-            let pause = i64::try_from(STORE_PAUSE.as_micros()).unwrap_or(i64::MAX);
-            self.due.insert(id, self.shared.book.now().plus_micros(pause));
-        }
-        written == Written::Yes
-    }
-
-    fn start_read(&mut self, order: &Order, read: Read) {
-        let asked = Asked::Read(order.id, read.clone());
-        let tries = self.pace.tries(&asked);
-        self.running.insert(asked);
-        tracing::debug!(order = %order.id, ?read, "question begins");
-        let (shared, ended, order) = (Arc::clone(&self.shared), self.ended.clone(), order.clone());
-        self.tracker.spawn(async move {
-            let id = order.id;
-            let heard = contained(carry_out_read(&shared, &order, &read, tries)).await.unwrap_or(false);
-            let _ = ended.send(Ended::Read { order: id, read, heard });
-        });
-    }
-
-    /// Writes the intent, then calls. The intent is in the database before anything leaves this program.
-    async fn start_step(&mut self, order: &Order, key: StepKey) -> bool {
-        let asked = Asked::Step(key.clone());
-        if !self.note(order.id, Fact::StepStarted { key: key.clone() }).await {
-            self.pace.again(asked, self.shared.book.now());
-            return false;
-        }
-        let Ok(order) = self.shared.book.get(order.id).await else { return false };
-        tracing::debug!(order = %order.id, op = ?key.op, "step begins");
-        self.running.insert(asked);
         let (shared, ended) = (Arc::clone(&self.shared), self.ended.clone());
         self.tracker.spawn(async move {
-            let retry = carry_out_step(&shared, &order, &key).await;
-            let _ = ended.send(Ended::Step { key, retry });
+            // Never closed.
+            let _permit = shared.turns.acquire().await;
+            let (memory, end) = take_turn(&shared, order, memory, stopping).await;
+            let _ = ended.send(Ended::Turn { order, memory, end });
         });
-        true
+    }
+
+    fn take(&mut self, end: Ended) {
+        let now = self.shared.book.now();
+        let order = match &end {
+            Ended::Read { order, .. } | Ended::Turn { order, .. } => *order,
+            Ended::Step { key, .. } | Ended::Pause { asked: Asked::Step(key) } => key.order,
+            Ended::Pause { asked: Asked::Read(order, _) } => *order,
+        };
+        if let Ended::Turn { order, memory, end } = end {
+            return self.turn_ended(order, memory, end);
+        }
+        let slot = self.slot(order);
+        match &mut slot.memory {
+            Some(memory) => {
+                memory.note(end, now);
+                self.look(order);
+            }
+            None => slot.waiting.push(end),
+        }
+    }
+
+    fn turn_ended(&mut self, order: OrderId, mut memory: Memory, end: TurnEnd) {
+        let now = self.shared.book.now();
+        let (live, at) = match end {
+            TurnEnd::Went { order, start, reads, at } => {
+                if !self.stopping {
+                    start.into_iter().for_each(|key| self.start_step(&mut memory, &order, key));
+                    reads.into_iter().for_each(|read| self.start_read(&mut memory, &order, read));
+                }
+                (order.is_live(), at)
+            }
+            TurnEnd::NotStored if !self.stopping => (true, Some(now.plus_seconds(STORE_PAUSE_S))),
+            TurnEnd::NotStored | TurnEnd::Gone => {
+                memory.heard.clear();
+                (false, None)
+            }
+        };
+        let slot = self.slot(order);
+        let waiting = std::mem::take(&mut slot.waiting);
+        let again = std::mem::take(&mut slot.again) || !waiting.is_empty();
+        waiting.into_iter().for_each(|end| memory.note(end, now));
+        let over = !live && memory.running.is_empty() && !again;
+        slot.memory = Some(memory);
+        self.set_timer(order, at);
+        if again {
+            self.look(order);
+        } else if over {
+            // What it still waits for is in the table.
+            self.set_timer(order, None);
+            self.slots.remove(&order);
+            self.table_at = at.map_or(self.table_at, |at| self.table_at.min(at));
+        }
+    }
+
+    fn start_read(&self, memory: &mut Memory, order: &Arc<Order>, read: Read) {
+        let asked = Asked::Read(order.id, read.clone());
+        let tries = memory.pace.tries(&asked);
+        memory.running.insert(asked);
+        tracing::debug!(order = %order.id, ?read, "question begins");
+        let (shared, ended, order) = (Arc::clone(&self.shared), self.ended.clone(), Arc::clone(order));
+        self.tracker.spawn(async move {
+            let now = shared.book.now();
+            let heard = contained(shared.steps.ask(&order, &read, tries, now)).await.flatten();
+            let _ = ended.send(Ended::Read { order: order.id, read, heard });
+        });
+    }
+
+    /// The intent is in the database before anything leaves this program.
+    fn start_step(&self, memory: &mut Memory, order: &Arc<Order>, key: StepKey) {
+        memory.running.insert(Asked::Step(key.clone()));
+        tracing::debug!(order = %order.id, op = ?key.op, "step begins");
+        let (shared, ended, order) = (Arc::clone(&self.shared), self.ended.clone(), Arc::clone(order));
+        self.tracker.spawn(async move {
+            let panicked = || StepEnd::Unknown { reason: Reason::new(ReasonCode::ProviderFault, "the call panicked") };
+            let end = contained(shared.steps.act(&order, &key)).await.unwrap_or_else(panicked);
+            tracing::info!(order = %order.id, op = ?key.op, end = word(&end), "step");
+            let _ = ended.send(Ended::Step { key, end });
+        });
+    }
+}
+
+impl Slot {
+    /// Whether nothing of it has still to be written down.
+    fn is_quiet(&self) -> bool {
+        let calls = |memory: &Memory| memory.running.iter().any(|asked| matches!(asked, Asked::Step(_)));
+        self.memory.as_ref().is_some_and(|memory| !calls(memory) && memory.heard.is_empty())
+    }
+}
+
+impl Memory {
+    /// Takes in how a call ended.
+    fn note(&mut self, end: Ended, now: UtcMicros) {
+        let (asked, fact, over) = match end {
+            Ended::Read { order, read, heard } => {
+                let over = heard.is_some();
+                (Asked::Read(order, read), heard, over)
+            }
+            Ended::Step { key, end } => {
+                let over = matches!(end, StepEnd::Done { .. });
+                (Asked::Step(key.clone()), Some(Fact::StepEnded { key, end }), over)
+            }
+            Ended::Pause { asked } => return self.pace.done(&asked),
+            Ended::Turn { .. } => return,
+        };
+        self.running.remove(&asked);
+        if over {
+            self.pace.done(&asked);
+        } else {
+            self.pace.again(asked.clone(), now);
+        }
+        let question = matches!(asked, Asked::Read(..)).then_some(asked);
+        self.heard.extend(fact.map(|fact| (question, fact)));
+    }
+
+    /// An answer that no longer fits is no answer: the question waits before it is asked again.
+    fn ask_later(&mut self, unfit: &[(Fact, zhiyou_domain::order::Illegal)], reads: &mut Vec<Read>, now: UtcMicros) {
+        for (asked, fact) in std::mem::take(&mut self.heard) {
+            let Some(asked) = asked.filter(|_| unfit.iter().any(|(known, _)| *known == fact)) else { continue };
+            reads.retain(|read| !matches!(&asked, Asked::Read(_, known) if known == read));
+            self.pace.again(asked, now);
+        }
     }
 }
 
@@ -297,35 +392,66 @@ async fn contained<T>(call: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(call).catch_unwind().await.ok()
 }
 
-/// Returns whether the question was answered.
-async fn carry_out_read(shared: &Shared, order: &Order, read: &Read, tries: u32) -> bool {
-    let now = shared.book.now();
-    if let Read::LookUp { key } = read {
-        return match shared.ports.look_up(order, key, tries, now).await {
-            Some(end) => write(shared, order.id, Fact::StepEnded { key: key.clone(), end }).await == Written::Yes,
-            None => false,
+/// Takes in what was heard and decides what follows, in one commit.
+async fn take_turn(shared: &Shared, id: OrderId, mut memory: Memory, stopping: bool) -> (Memory, TurnEnd) {
+    loop {
+        let kept = match shared.book.load(id).await {
+            Ok(Some(kept)) => kept,
+            Ok(None) => return (memory, TurnEnd::Gone),
+            Err(refused) => return give_up(shared, id, memory, refused).await,
         };
-    }
-    match shared.ports.read(&shared.travellers, order, read, now).await {
-        Heard::Fact(fact) => write(shared, order.id, *fact).await == Written::Yes,
-        Heard::Later => false,
+        let now = shared.book.now();
+        // What this program never looked at was left behind by one that ended.
+        let recovered = if memory.known { Vec::new() } else { booking::recover(&kept.order) };
+        let heard: Vec<Fact> = recovered.into_iter().chain(memory.heard.iter().map(|(_, fact)| fact.clone())).collect();
+        if stopping && heard.is_empty() {
+            return (memory, TurnEnd::Gone);
+        }
+        let mut fresh = || RefundId::from_ulid(shared.book.ids().ulid());
+        let under_way = (&memory.running, &memory.pace);
+        let mut next = if stopping {
+            booking::take_in(&kept.order, &heard, now)
+        } else {
+            booking::advance(&kept.order, &heard, now, under_way, &mut fresh)
+        };
+        for (fact, illegal) in &next.unfit {
+            tracing::warn!(order = %id, %illegal, ?fact, "a fact no longer fits");
+        }
+        if next.restless {
+            tracing::error!(order = %id, "an order does not settle");
+        }
+        let (start, mut reads) = (next.start().cloned().collect(), std::mem::take(&mut next.reads));
+        let mut order = Arc::clone(&kept.order);
+        if !next.facts.is_empty() {
+            let append = Append::decided(&kept, now, next.facts, next.order, None);
+            order = Arc::clone(&append.order);
+            match shared.book.append(append).await {
+                Ok(_) => {}
+                Err(Refused::Stale) => continue,
+                Err(refused) => return give_up(shared, id, memory, refused).await,
+            }
+        }
+        memory.known = true;
+        memory.ask_later(&next.unfit, &mut reads, now);
+        let at = if next.unfit.is_empty() { next.at } else { Some(now.plus_seconds(1)) };
+        return (memory, TurnEnd::Went { order, start, reads, at });
     }
 }
 
-/// Returns whether the same step should wait before it is done again.
-async fn carry_out_step(shared: &Shared, order: &Order, key: &StepKey) -> bool {
-    let panicked = || StepEnd::Unknown { reason: Reason::new(ReasonCode::ProviderFault, "the call panicked") };
-    let end = contained(shared.ports.act(&shared.travellers, order, key)).await.unwrap_or_else(panicked);
-    tracing::info!(order = %order.id, op = ?key.op, end = word(&end), "step");
-    let retry = !matches!(end, StepEnd::Done { .. });
-    // What happened out there is known only here until it is stored; a program that ends before asks for it again.
-    while write(shared, order.id, Fact::StepEnded { key: key.clone(), end: end.clone() }).await == Written::NotStored {
-        tokio::select! {
-            () = shared.stop.cancelled() => break,
-            () = tokio::time::sleep(STORE_PAUSE) => {}
-        }
+async fn give_up(shared: &Shared, id: OrderId, memory: Memory, refused: Refused) -> (Memory, TurnEnd) {
+    tracing::error!(order = %id, %refused, "an order cannot go on");
+    if matches!(refused, Refused::Unusable(_))
+        && let Err(fault) = shared.book.touch(id).await
+    {
+        tracing::error!(order = %id, %fault, "the interface could not be told");
     }
-    retry
+    let end = match refused {
+        Refused::NotStored { .. } => TurnEnd::NotStored,
+        Refused::InUse | Refused::Fenced | Refused::Stale | Refused::OtherRequest | Refused::Unusable(_) => {
+            TurnEnd::Gone
+        }
+    };
+    (memory, end)
 }
 
 const fn word(end: &StepEnd) -> &'static str {
@@ -335,131 +461,4 @@ const fn word(end: &StepEnd) -> &'static str {
         StepEnd::Declined { .. } => "declined",
         StepEnd::Unknown { .. } => "unknown",
     }
-}
-
-async fn write(shared: &Shared, id: OrderId, fact: Fact) -> Written {
-    match shared.book.record(id, |_, _| Ok(vec![fact])).await {
-        Ok(_) => Written::Yes,
-        Err(fault) if fault.code == FaultCode::WrongState => {
-            tracing::warn!(order = %id, %fault, "a fact no longer fits");
-            Written::NoLongerFits
-        }
-        Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
-            tracing::error!(order = %id, %fault, "this order is frozen");
-            Written::NoLongerFits
-        }
-        Err(fault) => {
-            tracing::error!(order = %id, %fault, "a fact could not be written");
-            Written::NotStored
-        }
-    }
-}
-
-/// Applies what the gateway's notifications brought, from the stored cursor on: at the start and whenever it says so.
-async fn follow_gateway(shared: Arc<Shared>, mut wake: watch::Receiver<i64>, handle: Handle, tracker: TaskTracker) {
-    let stop = shared.stop.clone();
-    loop {
-        let applied = apply_updates(&shared, &handle, &tracker).await;
-        if let Err(fault) = &applied {
-            tracing::error!(%fault, "updates could not be applied");
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = wake.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(STORE_PAUSE), if applied.is_err() => {}
-        }
-    }
-}
-
-async fn apply_updates(shared: &Arc<Shared>, handle: &Handle, tracker: &TaskTracker) -> Result<(), Fault> {
-    let db = shared.book.db();
-    loop {
-        let after = crate::store::settings::gateway_cursor(db.reader()).await?;
-        let batch: Result<Updates, Reason> = shared.ports.payments.read("listUpdates", &ListUpdates { after }).await;
-        let updates = batch.map_err(|reason| Fault::new(FaultCode::ProviderUnavailable, reason.detail))?.updates;
-        let Some(last) = updates.last().map(|update| update.cursor) else { return Ok(()) };
-        for update in updates {
-            apply_update(shared, handle, tracker, update.content).await?;
-        }
-        let mut tx = db.begin().await?;
-        crate::store::settings::set_gateway_cursor(&mut tx, last).await?;
-        db.commit(tx).await?;
-    }
-}
-
-/// How often a supplier's booking is read again after a hint, while the supplier does not answer.
-const REREADS_MAX: u32 = 6;
-
-/// Reads a booked item again at its supplier, and writes down what is new.
-async fn reread(shared: Arc<Shared>, handle: Handle, id: OrderId, supplier_order: String) {
-    for tries in 0..REREADS_MAX {
-        let Ok(order) = shared.book.get(id).await else { return };
-        let booked = |item: &&OrderItem| {
-            item.supplier_order.as_ref() == Some(&supplier_order) && ItemState::BOOKED.contains(&item.state)
-        };
-        let Some(item) = order.items.iter().find(booked).map(|item| item.wanted.id) else { return };
-        match contained(shared.ports.reread(&order, item)).await {
-            Some(Outcome::Done(None)) => return,
-            Some(Outcome::Done(Some(fact))) => {
-                if write(&shared, id, fact).await != Written::NotStored {
-                    return handle.look(id);
-                }
-            }
-            Some(Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason)) => {
-                tracing::warn!(order = %id, ?reason, "a booking could not be read again");
-            }
-            None => tracing::error!(order = %id, "reading a booking again panicked"),
-        }
-        tokio::select! {
-            () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(STORE_PAUSE * 2_u32.pow(tries)) => {}
-        }
-    }
-}
-
-async fn apply_update(
-    shared: &Arc<Shared>,
-    handle: &Handle,
-    tracker: &TaskTracker,
-    content: UpdateContent,
-) -> Result<(), Fault> {
-    let reader = shared.book.db().reader();
-    let (order, fact) = match content {
-        UpdateContent::Payment { status } => (
-            orders::of_attempt(reader, status.attempt_id).await?,
-            Fact::PaymentReported { status, source: Source::Notification },
-        ),
-        UpdateContent::Refund { status } => (
-            orders::of_refund(reader, status.refund_id).await?,
-            Fact::RefundReported { status, source: Source::Notification },
-        ),
-        // A supplier's hint says that something changed, and not what.
-        UpdateContent::FlightOrder { order_id: id } | UpdateContent::HotelBooking { booking_id: id } => {
-            if let Some(order) = orders::of_supplier_order(reader, &id).await? {
-                tracker.spawn(reread(Arc::clone(shared), handle.clone(), order, id));
-            }
-            return Ok(());
-        }
-    };
-    let Some(order) = order else {
-        tracing::warn!("an update about nothing we know");
-        return Ok(());
-    };
-    let over = match &fact {
-        Fact::PaymentReported { status, .. } => {
-            matches!(status.state, PaymentState::Failed | PaymentState::Closed).then_some(status.attempt_id)
-        }
-        _ => None,
-    };
-    match over {
-        // A notification alone does not end a payment; it is asked about at once.
-        Some(attempt) => handle.ask_now(order, attempt),
-        None => {
-            if write(shared, order, fact).await == Written::NotStored {
-                return Err(Fault::new(FaultCode::DiskFull, "an update could not be stored"));
-            }
-            handle.look(order);
-        }
-    }
-    Ok(())
 }

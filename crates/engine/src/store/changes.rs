@@ -3,12 +3,12 @@
 //! A change names an entity; the reader fetches its newest state, so several changes of one entity collapse into one.
 //! Deliberately not here: the content of a change.
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, rows};
 use sqlx::AnyPool;
 use zhiyou_domain::time::UtcMicros;
 
 /// Kinds of things the interface shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Entity {
     /// An order; the id is `ord_…`.
     Order,
@@ -57,18 +57,27 @@ pub struct Change {
 /// # Errors
 /// [`StoreError::Sql`].
 pub async fn append(tx: &mut Tx, entity: Entity, id: &str, now: UtcMicros) -> Result<(), StoreError> {
-    let (cursor,): (i64,) =
-        sqlx::query_as("UPDATE counters SET value = value + 1 WHERE name = 'change' RETURNING value")
+    append_all(tx, &[(entity, id.to_owned())], now).await.map(|_| ())
+}
+
+/// Appends several changes; returns the newest cursor.
+pub(super) async fn append_all(tx: &mut Tx, changed: &[(Entity, String)], now: UtcMicros) -> Result<i64, StoreError> {
+    let count = i64::try_from(changed.len()).map_err(|_| StoreError::Damaged("too many changes".to_owned()))?;
+    let (newest,): (i64,) =
+        sqlx::query_as("UPDATE counters SET value = value + $1 WHERE name = 'change' RETURNING value")
+            .bind(count)
             .fetch_one(&mut **tx)
             .await?;
-    sqlx::query("INSERT INTO changes (cursor, entity, entity_id, at_us) VALUES ($1, $2, $3, $4)")
-        .bind(cursor)
-        .bind(entity.word())
-        .bind(id)
-        .bind(now.0)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+    let mut cursor = newest - count;
+    for changed in rows::chunks(changed) {
+        let mut query = rows::insert("INSERT INTO changes (cursor, entity, entity_id, at_us)", 4, changed.len(), "");
+        for (entity, id) in changed {
+            cursor += 1;
+            query = query.bind(cursor).bind(entity.word()).bind(id.clone()).bind(now.0);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(newest)
 }
 
 /// Up to `limit` changes after `cursor`, oldest first.

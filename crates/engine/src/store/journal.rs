@@ -2,9 +2,10 @@
 //!
 //! Deliberately not here: the chain itself and what facts mean (both are the domain's), and the snapshot.
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, rows};
 use sqlx::{AnyPool, Row as _, any::AnyRow};
 use zhiyou_domain::{
+    driver::Fence,
     id::OrderId,
     order::{
         Fact, Order,
@@ -13,32 +14,19 @@ use zhiyou_domain::{
     time::UtcMicros,
 };
 
-/// Appends facts after `after` (the order's version), continuing the chain.
+/// Appends rows of any orders.
 ///
 /// # Errors
-/// [`StoreError::Sql`]; [`StoreError::Damaged`] when the chain does not end at `after`.
-pub async fn append(
-    tx: &mut Tx,
-    order: OrderId,
-    after: u64,
-    at: UtcMicros,
-    facts: &[Fact],
-    fence: i64,
-) -> Result<(), StoreError> {
-    let last = last_hash(tx, order, after).await?;
-    for row in journal::rows(order, after, &last, at, facts).map_err(|error| unusable(order, error))? {
-        sqlx::query(
-            "INSERT INTO journal (order_id, seq, at_us, format, fact, hash, fence) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(order.to_string())
-        .bind(to_i64(row.seq)?)
-        .bind(row.at.0)
-        .bind(row.format)
-        .bind(row.fact)
-        .bind(row.hash)
-        .bind(fence)
-        .execute(&mut **tx)
-        .await?;
+/// [`StoreError::Sql`], also when a row with the same number exists.
+pub(super) async fn append(tx: &mut Tx, rows: &[(OrderId, Fence, &Row)]) -> Result<(), StoreError> {
+    let head = "INSERT INTO journal (order_id, seq, at_us, format, fact, hash, fence)";
+    for rows in rows::chunks(rows) {
+        let mut query = rows::insert(head, 7, rows.len(), "");
+        for (order, fence, row) in rows {
+            query = query.bind(order.to_string()).bind(to_i64(row.seq)?).bind(row.at.0).bind(row.format);
+            query = query.bind(row.fact.clone()).bind(row.hash.clone()).bind(fence.0);
+        }
+        query.execute(&mut **tx).await?;
     }
     Ok(())
 }
@@ -50,18 +38,16 @@ fn unusable(order: OrderId, error: Unusable) -> StoreError {
     }
 }
 
-async fn last_hash(tx: &mut Tx, order: OrderId, after: u64) -> Result<Vec<u8>, StoreError> {
-    let last: Option<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT seq, hash FROM journal WHERE order_id = $1 ORDER BY seq DESC LIMIT 1")
-            .bind(order.to_string())
-            .fetch_optional(&mut **tx)
-            .await?;
-    match last {
-        None if after == 0 => Ok(Vec::new()),
-        Some((seq, hash)) if seq == to_i64(after)? => Ok(hash),
-        Some((seq, _)) => Err(StoreError::Damaged(format!("journal of {order} ends at {seq}, not {after}"))),
-        None => Err(StoreError::Damaged(format!("journal of {order} is missing"))),
-    }
+/// The rows of an order, as they are stored.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Damaged`].
+pub(super) async fn rows(pool: &AnyPool, order: OrderId) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query("SELECT seq, at_us, format, fact, hash FROM journal WHERE order_id = $1 ORDER BY seq")
+        .bind(order.to_string())
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(row).collect()
 }
 
 /// Reads and verifies the whole journal of an order.
@@ -69,11 +55,7 @@ async fn last_hash(tx: &mut Tx, order: OrderId, after: u64) -> Result<Vec<u8>, S
 /// # Errors
 /// [`StoreError::Damaged`] when the chain or a fact does not verify; [`StoreError::Newer`] when a newer version wrote it.
 pub async fn read(pool: &AnyPool, order: OrderId) -> Result<Vec<(UtcMicros, Fact)>, StoreError> {
-    let rows = sqlx::query("SELECT seq, at_us, format, fact, hash FROM journal WHERE order_id = $1 ORDER BY seq")
-        .bind(order.to_string())
-        .fetch_all(pool)
-        .await?;
-    let rows = rows.iter().map(row).collect::<Result<Vec<Row>, StoreError>>()?;
+    let rows = rows(pool, order).await?;
     journal::verify(order, &rows).map_err(|error| unusable(order, error))
 }
 
@@ -150,41 +132,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_driver_in_a_database_writes_the_journal_that_the_driver_in_memory_wrote() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(folder.path()).await.unwrap();
-        // Simulated orders share an id; one at a time.
-        for line in golden() {
-            let order: OrderId = serde_json::from_value(line["order"].clone()).unwrap();
-            let mut tx = db.begin().await.unwrap();
-            sqlx::query("DELETE FROM journal").execute(&mut *tx).await.unwrap();
-            for (after, (at, fact)) in (0_u64..).zip(facts(&line)) {
-                append(&mut tx, order, after, at, std::slice::from_ref(&fact), 1).await.unwrap();
-            }
-            db.commit(tx).await.unwrap();
-            let rows = sqlx::query("SELECT seq, at_us, format, fact, hash FROM journal ORDER BY seq");
-            let rows = rows.fetch_all(db.reader()).await.unwrap();
-            let rows: Vec<Row> = rows.iter().map(|found| row(found).unwrap()).collect();
-            let wanted = line["rows"].as_array().unwrap();
-            assert_eq!(rows.len(), wanted.len());
-            for (row, wanted) in rows.iter().zip(wanted) {
-                assert_eq!(json!(hex::encode(&row.hash)), wanted["hash"]);
-                assert_eq!((json!(row.seq), json!(row.fact)), (wanted["seq"].clone(), wanted["fact"].clone()));
-            }
-            assert_eq!(read(db.reader(), order).await.unwrap(), facts(&line));
-        }
-        db.close().await;
-    }
-
-    #[tokio::test]
     async fn sg_52_a_journal_of_a_newer_format_is_refused_and_not_guessed() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(folder.path()).await.unwrap();
         let line = golden().remove(0);
         let order: OrderId = serde_json::from_value(line["order"].clone()).unwrap();
-        let mut tx = db.begin().await.unwrap();
         let (at, fact) = facts(&line).remove(0);
-        append(&mut tx, order, 0, at, &[fact], 1).await.unwrap();
+        let rows = journal::rows(order, 0, &[], at, &[fact]).unwrap();
+        let mut tx = db.begin().await.unwrap();
+        append(&mut tx, &[(order, Fence(1), &rows[0])]).await.unwrap();
         sqlx::query("UPDATE journal SET format = format + 1").execute(&mut *tx).await.unwrap();
         db.commit(tx).await.unwrap();
         assert!(matches!(read(db.reader(), order).await, Err(StoreError::Newer(_))));

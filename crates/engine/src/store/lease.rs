@@ -5,12 +5,12 @@
 
 use super::{Db, StoreError, Tx};
 use std::{fs::File, path::Path};
-use zhiyou_domain::time::UtcMicros;
+use zhiyou_domain::{driver::Fence, time::UtcMicros};
 
 /// The right to write journals. Dropping it lets the next process in.
 #[derive(Debug)]
 pub struct Lease {
-    fence: i64,
+    fence: Fence,
     // Held for its lock alone.
     _file: File,
 }
@@ -37,23 +37,23 @@ impl Lease {
         .execute(&mut *tx)
         .await?;
         db.commit(tx).await?;
-        Ok(Self { fence, _file: file })
+        Ok(Self { fence: Fence(fence), _file: file })
     }
 
     /// The number every commit carries.
     #[must_use]
-    pub const fn fence(&self) -> i64 {
+    pub const fn fence(&self) -> Fence {
         self.fence
     }
 
-    /// Refuses to go on when somebody newer has taken over.
+    /// The newest number; a writer with another one has been taken over.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`], [`StoreError::Sql`].
-    pub async fn check(&self, tx: &mut Tx) -> Result<(), StoreError> {
+    /// [`StoreError::Sql`].
+    pub async fn newest(tx: &mut Tx) -> Result<Fence, StoreError> {
         let (fence,): (i64,) =
             sqlx::query_as("SELECT fence FROM leases WHERE name = 'journal'").fetch_one(&mut **tx).await?;
-        if fence == self.fence { Ok(()) } else { Err(StoreError::Fenced) }
+        Ok(Fence(fence))
     }
 }
 

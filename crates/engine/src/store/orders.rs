@@ -1,16 +1,18 @@
-//! Table `orders` (the journal's snapshot) and its projections `order_items`, `holds`, `payments`, `refunds`.
+//! Table `orders` (the journal's snapshot) and its projections `order_items`, `payments`, `refunds`, `deadlines`.
 //!
-//! The projections of an order are replaced whole in the commit that changes it; rebuilding them from the journal gives
-//! identical rows. Deliberately not here: facts.
+//! A commit writes the rows that differ from the ones before it; writing all of them gives the same tables, which is how
+//! they are rebuilt. Deliberately not here: facts.
 
-use super::{StoreError, Tx, journal::to_i64};
+use super::{StoreError, Tx, journal::to_i64, rows};
 use sqlx::AnyPool;
+use std::sync::Arc;
 use zhiyou_domain::{
     id::{AttemptId, OrderId, PlanId, RefundId},
-    order::{ItemState, Order},
+    order::{Attempt, Order, OrderItem, Refund, deadline},
+    time::UtcMicros,
 };
 
-/// Reads an order.
+/// Reads an order's snapshot.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
@@ -20,19 +22,17 @@ pub async fn get(pool: &AnyPool, id: OrderId) -> Result<Option<Order>, StoreErro
     row.map(|(body,)| parse(&body)).transpose()
 }
 
-/// The newest orders, newest first.
+/// The newest orders made before `before`, newest first.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
-pub async fn newest(pool: &AnyPool, limit: i64) -> Result<Vec<Order>, StoreError> {
-    let rows: Vec<(String,)> = sqlx::query_as("SELECT body FROM orders ORDER BY created_at_us DESC LIMIT $1")
-        .bind(limit)
-        .fetch_all(pool)
-        .await?;
+pub async fn newest(pool: &AnyPool, before: UtcMicros, limit: i64) -> Result<Vec<Order>, StoreError> {
+    let sql = "SELECT body FROM orders WHERE created_at_us < $1 ORDER BY created_at_us DESC LIMIT $2";
+    let rows: Vec<(String,)> = sqlx::query_as(sql).bind(before.0).bind(limit).fetch_all(pool).await?;
     rows.iter().map(|(body,)| parse(body)).collect()
 }
 
-/// The newest order made from a plan: its id and state word.
+/// The newest order made from a plan.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
@@ -51,6 +51,22 @@ pub async fn newest_of_plan(pool: &AnyPool, plan: PlanId) -> Result<Option<Order
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn open(pool: &AnyPool) -> Result<Vec<OrderId>, StoreError> {
     let rows: Vec<(String,)> = sqlx::query_as("SELECT order_id FROM orders WHERE open = 1").fetch_all(pool).await?;
+    ids(rows)
+}
+
+/// Ids of orders with a deadline at or before `now`, by time; and the next deadline after it.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Damaged`].
+pub async fn due(pool: &AnyPool, now: UtcMicros) -> Result<(Vec<OrderId>, Option<UtcMicros>), StoreError> {
+    let sql = "SELECT order_id FROM deadlines WHERE at_us <= $1 GROUP BY order_id ORDER BY MIN(at_us)";
+    let due: Vec<(String,)> = sqlx::query_as(sql).bind(now.0).fetch_all(pool).await?;
+    let (next,): (Option<i64>,) =
+        sqlx::query_as("SELECT MIN(at_us) FROM deadlines WHERE at_us > $1").bind(now.0).fetch_one(pool).await?;
+    Ok((ids(due)?, next.map(UtcMicros)))
+}
+
+fn ids(rows: Vec<(String,)>) -> Result<Vec<OrderId>, StoreError> {
     rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::Damaged(id))).collect()
 }
 
@@ -87,122 +103,169 @@ fn parse(body: &str) -> Result<Order, StoreError> {
     serde_json::from_str(body).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
-/// Version of the stored snapshot, inside a write transaction; `None` for a new order.
-///
-/// # Errors
-/// [`StoreError::Sql`].
-pub async fn version(tx: &mut Tx, id: OrderId) -> Result<Option<i64>, StoreError> {
-    let row: Option<(i64,)> = sqlx::query_as("SELECT version FROM orders WHERE order_id = $1")
-        .bind(id.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    Ok(row.map(|(version,)| version))
+/// An order as it is to be stored, beside what is stored.
+pub(super) struct Stored {
+    /// What the tables say now; nothing for a new order.
+    pub(super) before: Option<Arc<Order>>,
+    /// What they have to say.
+    pub(super) order: Arc<Order>,
+    /// That order as JSON.
+    pub(super) body: String,
 }
 
-/// Writes the snapshot and all projections of `order`.
-///
-/// # Errors
-/// [`StoreError::Sql`].
-pub async fn put(tx: &mut Tx, order: &Order) -> Result<(), StoreError> {
-    let body = serde_json::to_string(order).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    sqlx::query(
-        "INSERT INTO orders (order_id, plan_id, kind, state, version, open, due_at_us, created_at_us, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, \
-         open = excluded.open, due_at_us = excluded.due_at_us, body = excluded.body",
-    )
-    .bind(order.id.to_string())
-    .bind(order.plan.to_string())
-    .bind(order.kind.word())
-    .bind(order.state.word())
-    .bind(to_i64(order.version)?)
-    .bind(i64::from(order.is_live()))
-    .bind(zhiyou_domain::order::cart::lapses_at(order).map(|at| at.0))
-    .bind(order.created_at.0)
-    .bind(body)
-    .execute(&mut **tx)
-    .await?;
-    forget_projections(tx, order.id).await?;
-    put_items(tx, order).await?;
-    put_money(tx, order).await
+impl Stored {
+    /// An order to store.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it cannot be written as JSON.
+    pub(super) fn new(before: Option<Arc<Order>>, order: Arc<Order>) -> Result<Self, StoreError> {
+        let body = serde_json::to_string(&*order).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(Self { before, order, body })
+    }
 }
 
-/// Deletes the projections of an order, for rebuilding.
-///
-/// # Errors
-/// [`StoreError::Sql`].
-pub async fn forget_projections(tx: &mut Tx, id: OrderId) -> Result<(), StoreError> {
-    for sql in [
-        "DELETE FROM order_items WHERE order_id = $1",
-        "DELETE FROM holds WHERE order_id = $1",
-        "DELETE FROM payments WHERE order_id = $1",
-        "DELETE FROM refunds WHERE order_id = $1",
-    ] {
-        sqlx::query(sql).bind(id.to_string()).execute(&mut **tx).await?;
+/// Versions of stored orders, inside a write transaction.
+pub(super) async fn versions(tx: &mut Tx, ids: &[OrderId]) -> Result<Vec<(OrderId, i64)>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in rows::chunks(ids) {
+        let sql = format!("SELECT order_id, version FROM orders WHERE order_id IN {}", rows::list(ids.len()));
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(id.to_string());
+        }
+        let rows: Vec<(String, i64)> = query.fetch_all(&mut **tx).await?;
+        for (id, version) in rows {
+            found.push((id.parse().map_err(|_| StoreError::Damaged(id))?, version));
+        }
+    }
+    Ok(found)
+}
+
+/// Writes snapshots and what differs of their projections.
+pub(super) async fn put(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
+    let head = "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body)";
+    let tail = "ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, \
+                open = excluded.open, body = excluded.body";
+    for orders in rows::chunks(orders) {
+        let mut query = rows::insert(head, 8, orders.len(), tail);
+        for Stored { order, body, .. } in orders.iter().copied() {
+            query = query.bind(order.id.to_string()).bind(order.plan.to_string()).bind(order.kind.word());
+            query = query.bind(order.state.word()).bind(to_i64(order.version)?).bind(i64::from(order.is_live()));
+            query = query.bind(order.created_at.0).bind(body.clone());
+        }
+        query.execute(&mut **tx).await?;
+    }
+    put_items(tx, orders).await?;
+    put_payments(tx, orders).await?;
+    put_refunds(tx, orders).await?;
+    put_deadlines(tx, orders).await
+}
+
+/// Deletes every projection, for rebuilding.
+pub(super) async fn forget_projections(tx: &mut Tx) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM order_items", "DELETE FROM payments", "DELETE FROM refunds", "DELETE FROM deadlines"] {
+        sqlx::query(sql).execute(&mut **tx).await?;
     }
     Ok(())
 }
 
-async fn put_items(tx: &mut Tx, order: &Order) -> Result<(), StoreError> {
-    for item in &order.items {
-        let price = item.price();
-        sqlx::query(
-            "INSERT INTO order_items (order_id, item_id, kind, state, price_minor, currency, reference, supplier_order) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(order.id.to_string())
-        .bind(item.wanted.id.to_string())
-        .bind(item.wanted.request.kind())
-        .bind(item.state.word())
-        .bind(price.map(|price| price.minor()))
-        .bind(price.map(|price| price.currency().code()))
-        .bind(item.reference.clone())
-        .bind(item.supplier_order.clone())
-        .execute(&mut **tx)
-        .await?;
-        let Some(hold) = item.hold.as_ref().filter(|_| item.state == ItemState::Held) else { continue };
-        sqlx::query("INSERT INTO holds (order_id, item_id, firm, expires_at_us) VALUES ($1, $2, $3, $4)")
-            .bind(order.id.to_string())
-            .bind(item.wanted.id.to_string())
-            .bind(i64::from(hold.firm))
-            .bind(hold.expires_at.0)
-            .execute(&mut **tx)
-            .await?;
+/// Rows of every order that are not the same as before.
+fn changed<'a, T: 'a>(
+    orders: &[&'a Stored],
+    of: impl Fn(&'a Order) -> &'a [T],
+    same: impl Fn(&T, &T) -> bool,
+) -> Vec<(OrderId, &'a T)> {
+    let mut found = Vec::new();
+    for stored in orders {
+        let before = stored.before.as_ref().map(|before| of(before)).unwrap_or_default();
+        let new = of(&stored.order).iter().enumerate();
+        let new = new.filter(|(index, row)| before.get(*index).is_none_or(|before| !same(before, row)));
+        found.extend(new.map(|(_, row)| (stored.order.id, row)));
+    }
+    found
+}
+
+async fn put_items(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
+    let head = "INSERT INTO order_items \
+                (order_id, item_id, kind, state, price_minor, currency, reference, supplier_order)";
+    let tail = "ON CONFLICT (order_id, item_id) DO UPDATE SET state = excluded.state, \
+                price_minor = excluded.price_minor, currency = excluded.currency, reference = excluded.reference, \
+                supplier_order = excluded.supplier_order";
+    let same = |a: &OrderItem, b: &OrderItem| {
+        (a.state, a.price(), &a.reference, &a.supplier_order) == (b.state, b.price(), &b.reference, &b.supplier_order)
+    };
+    for items in rows::chunks(&changed(orders, |order| &order.items, same)) {
+        let mut query = rows::insert(head, 8, items.len(), tail);
+        for (order, item) in items {
+            let price = item.price();
+            query = query.bind(order.to_string()).bind(item.wanted.id.to_string()).bind(item.wanted.request.kind());
+            query = query.bind(item.state.word()).bind(price.map(|price| price.minor()));
+            query = query.bind(price.map(|price| price.currency().code()));
+            query = query.bind(item.reference.clone()).bind(item.supplier_order.clone());
+        }
+        query.execute(&mut **tx).await?;
     }
     Ok(())
 }
 
-async fn put_money(tx: &mut Tx, order: &Order) -> Result<(), StoreError> {
-    for attempt in &order.attempts {
-        sqlx::query(
-            "INSERT INTO payments (attempt_id, order_id, channel, state, amount_minor, currency, transaction_id) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(attempt.id.to_string())
-        .bind(order.id.to_string())
-        .bind(match attempt.channel {
-            zhiyou_domain::port::payments::Channel::Wechatpay => "wechatpay",
-        })
-        .bind(attempt.state.word())
-        .bind(attempt.amount.minor())
-        .bind(attempt.amount.currency().code())
-        .bind(attempt.transaction_id.clone())
-        .execute(&mut **tx)
-        .await?;
+async fn put_payments(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
+    let head = "INSERT INTO payments (attempt_id, order_id, channel, state, amount_minor, currency, transaction_id)";
+    let tail =
+        "ON CONFLICT (attempt_id) DO UPDATE SET state = excluded.state, transaction_id = excluded.transaction_id";
+    let same = |a: &Attempt, b: &Attempt| (a.state, &a.transaction_id) == (b.state, &b.transaction_id);
+    for attempts in rows::chunks(&changed(orders, |order| &order.attempts, same)) {
+        let mut query = rows::insert(head, 7, attempts.len(), tail);
+        for (order, attempt) in attempts {
+            query = query.bind(attempt.id.to_string()).bind(order.to_string()).bind(attempt.channel.word());
+            query = query.bind(attempt.state.word()).bind(attempt.amount.minor());
+            query = query.bind(attempt.amount.currency().code()).bind(attempt.transaction_id.clone());
+        }
+        query.execute(&mut **tx).await?;
     }
-    for refund in &order.refunds {
-        sqlx::query(
-            "INSERT INTO refunds (refund_id, order_id, attempt_id, state, amount_minor, currency) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(refund.id.to_string())
-        .bind(order.id.to_string())
-        .bind(refund.attempt.to_string())
-        .bind(refund.state.word())
-        .bind(refund.amount.minor())
-        .bind(refund.amount.currency().code())
-        .execute(&mut **tx)
-        .await?;
+    Ok(())
+}
+
+async fn put_refunds(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
+    let head = "INSERT INTO refunds (refund_id, order_id, attempt_id, state, amount_minor, currency)";
+    let tail = "ON CONFLICT (refund_id) DO UPDATE SET state = excluded.state";
+    for refunds in rows::chunks(&changed(orders, |order| &order.refunds, |a: &Refund, b| a.state == b.state)) {
+        let mut query = rows::insert(head, 6, refunds.len(), tail);
+        for (order, refund) in refunds {
+            query = query.bind(refund.id.to_string()).bind(order.to_string()).bind(refund.attempt.to_string());
+            query = query.bind(refund.state.word()).bind(refund.amount.minor());
+            query = query.bind(refund.amount.currency().code());
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+async fn put_deadlines(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
+    let (mut new, mut gone) = (Vec::new(), Vec::new());
+    for stored in orders {
+        let before = stored.before.as_ref().map(|before| deadline::waited_for(before)).unwrap_or_default();
+        let after = deadline::waited_for(&stored.order);
+        let id = stored.order.id;
+        gone.extend(before.iter().filter(|row| !after.contains(row)).map(|row| (id, *row)));
+        new.extend(after.into_iter().filter(|row| !before.contains(row)).map(|row| (id, row)));
+    }
+    let item = |row: &deadline::Deadline| row.item.map(|item| item.to_string()).unwrap_or_default();
+    for (order, row) in gone {
+        let sql = "DELETE FROM deadlines WHERE order_id = $1 AND item_id = $2 AND kind = $3 AND at_us = $4";
+        let query = sqlx::query(sql).bind(order.to_string()).bind(item(&row)).bind(row.kind.word()).bind(row.at.0);
+        query.execute(&mut **tx).await?;
+    }
+    for new in rows::chunks(&new) {
+        let mut query = rows::insert(
+            "INSERT INTO deadlines (order_id, item_id, kind, at_us)",
+            4,
+            new.len(),
+            "ON CONFLICT DO NOTHING",
+        );
+        for (order, row) in new {
+            query = query.bind(order.to_string()).bind(item(row)).bind(row.kind.word()).bind(row.at.0);
+        }
+        query.execute(&mut **tx).await?;
     }
     Ok(())
 }

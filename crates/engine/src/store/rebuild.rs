@@ -1,7 +1,11 @@
 //! Rebuilding snapshots and projections from the journals, and saying whether they were what they should be.
 
-use super::{Db, StoreError, journal, orders};
+use super::{
+    Db, StoreError, journal,
+    orders::{self, Stored},
+};
 use sqlx::{AnyPool, Column, Row};
+use std::sync::Arc;
 
 /// What a rebuild found.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -21,16 +25,14 @@ pub struct Report {
 pub async fn run(db: &Db) -> Result<Report, StoreError> {
     let mut rebuilt = Vec::new();
     for id in journal::orders(db.reader()).await? {
-        rebuilt.push(journal::replay(id, &journal::read(db.reader(), id).await?)?);
+        rebuilt.push(Arc::new(journal::replay(id, &journal::read(db.reader(), id).await?)?));
     }
     let before = dump(db.reader()).await?;
     let mut tx = db.begin().await?;
-    for table in ["DELETE FROM order_items", "DELETE FROM holds", "DELETE FROM payments", "DELETE FROM refunds"] {
-        sqlx::query(table).execute(&mut *tx).await?;
-    }
-    for order in &rebuilt {
-        orders::put(&mut tx, order).await?;
-    }
+    orders::forget_projections(&mut tx).await?;
+    let stored: Result<Vec<Stored>, StoreError> =
+        rebuilt.iter().map(|order| Stored::new(None, Arc::clone(order))).collect();
+    orders::put(&mut tx, &stored?.iter().collect::<Vec<_>>()).await?;
     db.commit(tx).await?;
     let after = dump(db.reader()).await?;
     Ok(Report { orders: rebuilt.len(), rows: after.len(), identical: before == after })
@@ -41,7 +43,7 @@ async fn dump(pool: &AnyPool) -> Result<Vec<String>, StoreError> {
     for (table, sql) in [
         ("orders", "SELECT * FROM orders ORDER BY order_id"),
         ("order_items", "SELECT * FROM order_items ORDER BY order_id, item_id"),
-        ("holds", "SELECT * FROM holds ORDER BY order_id, item_id"),
+        ("deadlines", "SELECT * FROM deadlines ORDER BY order_id, item_id, kind, at_us"),
         ("payments", "SELECT * FROM payments ORDER BY attempt_id"),
         ("refunds", "SELECT * FROM refunds ORDER BY refund_id"),
     ] {

@@ -15,15 +15,20 @@ pub enum Earlier {
     Other,
 }
 
-/// Looks a request up inside the transaction that would carry it out.
+/// Looks a request up; the answer binds only inside the transaction that would carry it out.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
-pub async fn earlier(tx: &mut Tx, id: RequestId, command: &str, payload: &str) -> Result<Earlier, StoreError> {
+pub async fn earlier(
+    database: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    id: RequestId,
+    command: &str,
+    payload: &str,
+) -> Result<Earlier, StoreError> {
     let row: Option<(String, String, String)> =
         sqlx::query_as("SELECT command, digest, result_id FROM requests WHERE request_id = $1")
             .bind(id.to_string())
-            .fetch_optional(&mut **tx)
+            .fetch_optional(database)
             .await?;
     Ok(match row {
         None => Earlier::None,

@@ -101,10 +101,8 @@ impl Run {
         if self.journal.disk_full {
             return self.after_s(30, Event::Notice { fact });
         }
-        let fits = self.driver.as_ref().is_some_and(|driver| driver.order.apply(self.ours(), &fact).is_ok());
-        if fits && !self.write(fact.clone()) {
-            return self.after_s(30, Event::Notice { fact });
+        if !self.go_on(std::slice::from_ref(&fact)) {
+            self.after_s(30, Event::Notice { fact });
         }
-        self.look();
     }
 }

@@ -6,13 +6,16 @@ use super::{Act, Event, Run};
 use crate::{
     check::{self, Violation},
     cover::Fault,
+    driver::Driver,
     plan::{Traveller, cny, id},
 };
 use fastrand::Rng;
+use std::sync::Arc;
 use zhiyou_domain::{
     booking,
     defect::{Defect, planted},
-    id::{AttemptId, QuoteId, RefundId},
+    driver::{Append, Appended, Kept, Signal},
+    id::{AttemptId, QuoteId, RefundId, RequestId},
     order::{CancelReason, CancellationState, Fact, ItemState, Order, OrderState, SeatChoice, Source, cart},
     port::payments::{Channel, PaymentState},
 };
@@ -60,7 +63,7 @@ impl Run {
 
     /// What the order as it is now lets the traveller do.
     pub(super) fn tempt(&mut self) {
-        let Some(order) = self.driver.as_ref().map(|driver| &driver.order) else { return };
+        let Some(order) = self.driver.as_ref().map(Driver::order) else { return };
         let seats = order.state == OrderState::Draft
             && order
                 .items
@@ -110,7 +113,7 @@ impl Run {
         if !self.fault(Fault::SupplierCancels, self.plan.rates.supplier_cancels) {
             return;
         }
-        let Some(order) = self.driver.as_ref().map(|driver| &driver.order) else { return };
+        let Some(order) = self.driver.as_ref().map(Driver::order) else { return };
         let booked = order.items.iter().filter(|item| item.state == ItemState::Booked);
         let Some((item, booking)) = booked.filter_map(|i| Some((i.wanted.id, i.supplier_order.clone()?))).next() else {
             return;
@@ -139,7 +142,8 @@ impl Run {
             }
             return;
         }
-        let Some(order) = self.driver.as_ref().map(|driver| driver.order.clone()) else { return };
+        let Some(read) = self.driver.as_ref().map(|driver| driver.kept.clone()) else { return };
+        let order = Arc::clone(&read.order);
         let fact = match act {
             Act::ChooseSeats => {
                 let item = order
@@ -177,42 +181,42 @@ impl Run {
         };
         if let Some(fact) = fact.filter(|fact| order.apply(self.ours(), fact).is_ok()) {
             check::consented(self, &order, &fact);
-            if !self.command(&order, fact) && !matches!(act, Act::Retry) {
+            if !self.command(&read, fact) && !matches!(act, Act::Retry) {
                 return self.after_s(20, Event::Act(act));
             }
         }
         self.look();
     }
 
-    /// A command was decided on the order as it was read; when something was written meanwhile it is decided anew.
-    pub(super) fn command(&mut self, read: &Order, fact: Fact) -> bool {
+    /// A command was decided on the order as it was read; when something was written meanwhile it is decided anew. It
+    /// can come twice, under the same id.
+    pub(super) fn command(&mut self, read: &Kept, fact: Fact) -> bool {
         if self.rng.u8(0..4) == 0 {
             // Something else is written between reading and writing: what the channel says of the payment, told again.
-            self.look();
-            if let Some(attempt) = read.attempts.last().map(|attempt| attempt.id) {
+            if let Some(attempt) = read.order.attempts.last().map(|attempt| attempt.id) {
                 let status = self.world.payment(attempt);
-                self.write(Fact::PaymentReported { status, source: Source::Poll });
+                self.go_on(&[Fact::PaymentReported { status, source: Source::Poll }]);
+            } else {
+                self.look();
             }
         }
-        let now = self.ours();
+        self.ids += 1;
+        let (now, payload) = (self.ours(), format!("{fact:?}"));
+        let signal = Signal { id: RequestId::from_ulid(id(self.ids)), command: "act".to_owned(), payload };
+        let Ok(append) = Append::facts(read, now, vec![fact], Some(signal)) else { return false };
         let Some(driver) = self.driver.as_mut() else { return false };
-        if self.journal.append(driver.fence, read.version, now, std::slice::from_ref(&fact)).is_err() {
+        let Ok(Appended::Written(kept)) = self.journal.write(driver.fence, &append) else { return false };
+        if driver.order().version != read.order.version {
+            let what = "a command was written although the order it was decided on had changed";
+            self.violations.push(Violation::new("SG-43", what));
             return false;
         }
-        if driver.order.version != read.version {
-            self.violations.push(Violation::new(
-                "SG-43",
-                "a command was written although the order it was decided on had changed",
-            ));
-            return false;
+        driver.kept = kept;
+        if self.rng.u8(0..4) == 0 && self.journal.write(driver.fence, &append) != Ok(Appended::Repeated(read.order.id))
+        {
+            self.violations.push(Violation::new("SG-16", "a command that came twice was written twice"));
         }
-        match driver.order.apply(now, &fact) {
-            Ok(next) => driver.order = next,
-            Err(error) => {
-                self.violations.push(Violation::new("SG-43", &format!("written over another's fact: {error}")))
-            }
-        }
-        check::written(self);
+        check::written(self, &read.order, now, &append.facts);
         true
     }
 

@@ -72,6 +72,15 @@ impl Order {
         Ok(())
     }
 
+    /// A quote nobody accepted in time is gone; what it was for stays booked.
+    pub(super) fn quotes_lapsed(&mut self, at: UtcMicros) {
+        self.drop_cancel_quotes();
+        if let Some(cancellation) = self.cancellation.as_mut().filter(|c| c.state == CancellationState::Quoted) {
+            cancellation.state = CancellationState::Lapsed;
+            self.note(at, TimelineKind::QuoteLapsed, None, None, None);
+        }
+    }
+
     pub(super) fn item_cancel_refused(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
         if self.state == OrderState::RefundRequested && self.ending.is_some() {
             let amount = self.item(item).and_then(OrderItem::price);

@@ -11,6 +11,7 @@ use crate::{
     order::{
         AttemptState, Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source,
         StepKey, TimelineKind, cart,
+        deadline::{self, Deadline, DeadlineKind},
         debt::{Debt, Matter, Settled, SettledBy},
         fact::ItemCancelQuote,
         ledger::Account,
@@ -94,6 +95,29 @@ impl Order {
         };
         self.owe(at, Matter::OutcomeUnknown { key: key.clone() }, amount);
         self.note(at, TimelineKind::DebtDue, key.op.item(), amount, None);
+        Ok(())
+    }
+
+    /// Announced once: a moment that was reached is remembered, so that it is not reached again.
+    pub(super) fn deadline_reached(&mut self, at: UtcMicros, deadline: Deadline) -> Result<(), Illegal> {
+        let known = deadline::deadlines(self).contains(&deadline);
+        if !known || !deadline.kind.is_announced() || deadline.at > at || self.reached.contains(&deadline) {
+            return illegal("no such moment has come");
+        }
+        if !planted(Defect::DeadlineRepeats) {
+            self.reached.insert(deadline);
+        }
+        let kind = match deadline.kind {
+            DeadlineKind::QuoteLapses => {
+                self.quotes_lapsed(at);
+                return Ok(());
+            }
+            DeadlineKind::FreeCancelSoon => TimelineKind::FreeCancelSoon,
+            DeadlineKind::FreeCancelEnds => TimelineKind::FreeCancelEnded,
+            DeadlineKind::CheckIn => TimelineKind::CheckInOpen,
+            DeadlineKind::Begins | DeadlineKind::HoldLapses | DeadlineKind::PayBy => TimelineKind::Begins,
+        };
+        self.note(at, kind, deadline.item, None, None);
         Ok(())
     }
 

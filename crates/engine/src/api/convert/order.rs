@@ -1,16 +1,18 @@
 //! The order screens' view of an order.
 
-use super::{civil, detail, money, order_state, priority, segment};
+use super::{civil, detail, fault_code, money, order_state, priority, segment};
 use crate::api::view::*;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
     money::{Money, MoneyError},
     order::{
         AttemptState, CancelReason, Cancellation, CancellationState, Debt, ItemState, Offer, Op, Order, OrderItem,
-        OrderState, SeatChoice, TimelineEntry, TimelineKind, cart,
+        OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::Owner,
-        graph, ledger, risk,
+        graph,
+        ledger::{self, Figure},
+        risk,
     },
     places,
     plan::ItemRequest,
@@ -19,15 +21,20 @@ use zhiyou_domain::{
     time::UtcMicros,
 };
 
-/// The view of `order` at `now`; `title` is its plan's.
+/// The view of `order` at `now`; `title` is its plan's, `frozen` why nothing more happens to it.
 ///
 /// # Errors
 /// Internal when stored amounts do not add up.
-pub(crate) fn order_view(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, Fault> {
-    build(order, title, now).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
+pub(crate) fn order_view(
+    order: &Order,
+    title: &str,
+    frozen: Option<FaultCode>,
+    now: UtcMicros,
+) -> Result<OrderView, Fault> {
+    build(order, title, frozen, now).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
 }
 
-fn build(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, MoneyError> {
+fn build(order: &Order, title: &str, frozen: Option<FaultCode>, now: UtcMicros) -> Result<OrderView, MoneyError> {
     let (position, exposure) = (ledger::position(order, now)?, risk::exposure(order, now)?);
     let total = match &order.confirmed {
         Some(confirmed) => confirmed.total,
@@ -51,18 +58,29 @@ fn build(order: &Order, title: &str, now: UtcMicros) -> Result<OrderView, MoneyE
         deadline: earliest(order),
         payment: payment(order),
         money: MoneyMapView {
-            paid: money(position.paid.amount),
-            committed: money(position.committed.amount),
-            held: money(position.held.amount),
-            refund_in_transit: money(position.refund_in_transit.amount),
-            refunded: money(position.returned.amount),
-            refundable_now: money(position.refundable_now.amount),
+            paid: figure(&position.paid),
+            committed: figure(&position.committed),
+            held: figure(&position.held),
+            refund_in_transit: figure(&position.refund_in_transit),
+            refunded: figure(&position.returned),
+            refundable_now: figure(&position.refundable_now),
+            open_matters: figure(&position.debts),
         },
         cancellation: order.cancellation.as_ref().map(|open| cancellation(order, open)).transpose()?,
         timeline: order.timeline.iter().map(entry).collect(),
         attention: order.open_debts().map(attention).collect(),
-        can: can(order, now),
+        can: if frozen.is_some() { OrderCanView::default() } else { can(order, now) },
+        frozen: frozen.map(fault_code),
     })
+}
+
+fn figure(figure: &Figure) -> FigureView {
+    let source = figure.source.map(|source| match source {
+        Source::Notification => SourceView::Notification,
+        Source::Poll => SourceView::Poll,
+        Source::Local => SourceView::Local,
+    });
+    FigureView { amount: money(figure.amount), source }
 }
 
 fn next_step(order: &Order) -> NextStepView {
@@ -354,6 +372,7 @@ fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, 
             CancellationState::Accepted => CancellationStateView::Accepted,
             CancellationState::Done => CancellationStateView::Done,
             CancellationState::Failed => CancellationStateView::Failed,
+            CancellationState::Lapsed => CancellationStateView::Lapsed,
         },
         fee: money(price.minus(refund)?),
         refund: money(refund),
@@ -388,15 +407,12 @@ fn attention(debt: &Debt) -> AttentionView {
 }
 
 fn conflict(conflict: &graph::Conflict) -> ConflictView {
-    let (problem, minutes) = match conflict.problem {
-        graph::Problem::Cycle => ("cycle", None),
-        graph::Problem::TooLate { by_min } => ("too_late", Some(by_min)),
-        graph::Problem::ShortConnection { has_min, .. } => ("short_connection", Some(has_min)),
-        graph::Problem::OtherPlace => ("other_place", None),
-        graph::Problem::OutsideStay => ("outside_stay", None),
-    };
-    let (item_id, after_id) = (conflict.item.to_string(), conflict.after.to_string());
-    ConflictView { item_id, after_id, problem: problem.to_owned(), minutes }
+    ConflictView {
+        item_id: conflict.item.to_string(),
+        after_id: conflict.after.to_string(),
+        problem: conflict.problem.word().to_owned(),
+        minutes: conflict.problem.minutes(),
+    }
 }
 
 /// The reason as the domain keeps it.
@@ -456,5 +472,10 @@ const fn timeline_kind(kind: TimelineKind) -> TimelineKindView {
         TimelineKind::DebtSettled => TimelineKindView::DebtSettled,
         TimelineKind::SecondChance => TimelineKindView::SecondChance,
         TimelineKind::SecondChanceAccepted => TimelineKindView::SecondChanceAccepted,
+        TimelineKind::QuoteLapsed => TimelineKindView::QuoteLapsed,
+        TimelineKind::FreeCancelSoon => TimelineKindView::FreeCancelSoon,
+        TimelineKind::FreeCancelEnded => TimelineKindView::FreeCancelEnded,
+        TimelineKind::CheckInOpen => TimelineKindView::CheckInOpen,
+        TimelineKind::Begins => TimelineKindView::Begins,
     }
 }

@@ -1,14 +1,16 @@
 //! Orders: prepare, choose, confirm, pay, cancel.
 
 use super::super::{command::*, convert, view::*};
-use crate::{booking::book::Asked, engine::Engine, store::plans};
-use std::collections::BTreeMap;
+use crate::{engine::Engine, store::plans};
+use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
     booking::pay_by,
+    driver::Signal,
     fault::{Fault, FaultCode},
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId, RequestId},
     order::{
         CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem, OrderState, SeatChosen, Source, cart,
+        graph,
     },
     plan::PlanBooking,
     port::{
@@ -24,19 +26,28 @@ const LIST_MAX: i64 = 1_000;
 
 pub(crate) async fn view(engine: &Engine, order: &Order) -> Result<OrderView, Fault> {
     let plan = plans::get(engine.db.reader(), order.plan).await?;
-    convert::order_view(order, plan.as_ref().map_or("", |plan| &plan.title), engine.clock.now())
+    let title = plan.as_ref().map_or("", |plan| &plan.title);
+    convert::order_view(order, title, engine.book.frozen(order.id), engine.clock.now())
 }
 
 pub(crate) async fn list_orders(engine: &Engine, _: ListOrders) -> Result<Vec<OrderView>, Fault> {
     let mut views = Vec::new();
-    for order in crate::store::orders::newest(engine.db.reader(), LIST_MAX).await? {
+    for order in crate::store::orders::newest(engine.db.reader(), UtcMicros(i64::MAX), LIST_MAX).await? {
         views.push(view(engine, &order).await?);
     }
     Ok(views)
 }
 
 pub(crate) async fn get_order(engine: &Engine, wish: GetOrder) -> Result<OrderView, Fault> {
-    view(engine, &engine.book.get(wish.order_id).await?).await
+    match engine.book.get(wish.order_id).await {
+        Ok(order) => view(engine, &order).await,
+        // Frozen: the last known state is shown, and that nothing more happens to it.
+        Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
+            let order = crate::store::orders::get(engine.db.reader(), wish.order_id).await?;
+            view(engine, &order.ok_or(fault)?).await
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 pub(crate) async fn prepare_order(engine: &Engine, wish: PrepareOrder) -> Result<OrderView, Fault> {
@@ -60,8 +71,8 @@ pub(crate) async fn prepare_order(engine: &Engine, wish: PrepareOrder) -> Result
         }
     }
     let payload = wish.plan_id.to_string();
-    let asked = Asked { id: wish.request_id, command: "prepare_order", payload: &payload };
-    let order = engine.book.create(new, &first, &asked).await?;
+    let asked = signal(wish.request_id, "prepare_order", payload);
+    let order = engine.book.create(new, &first, Some(asked)).await?;
     engine.runner.look(order.id);
     view(engine, &order).await
 }
@@ -109,14 +120,14 @@ pub(crate) async fn choose_seats(engine: &Engine, wish: ChooseSeats) -> Result<O
         resolve(place, offer, &maps, &wish.seats)?
     };
     let payload = serde_json::to_string(&wish).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
-    let asked = Asked { id: wish.request_id, command: "choose_seats", payload: &payload };
+    let asked = signal(wish.request_id, "choose_seats", payload);
     let item = wish.item_id;
-    let fact = move |order: &Order, _: UtcMicros| {
+    let fact = |order: &Order, _: UtcMicros| {
         let place = order.item(item).filter(|place| place.state == ItemState::Planned && !order.is_busy(item));
         place.ok_or_else(|| Fault::new(FaultCode::WrongState, "the seats are already on their way"))?;
-        Ok(vec![Fact::SeatsChosen { item, seats }])
+        Ok(vec![Fact::SeatsChosen { item, seats: seats.clone() }])
     };
-    changed(engine, engine.book.record_asked(wish.order_id, Some(&asked), fact).await?).await
+    changed(engine, engine.book.record_asked(wish.order_id, Some(asked), fact).await?).await
 }
 
 fn resolve(
@@ -141,7 +152,7 @@ fn resolve(
     Ok(chosen.into_values().collect())
 }
 
-async fn changed(engine: &Engine, order: Order) -> Result<OrderView, Fault> {
+async fn changed(engine: &Engine, order: Arc<Order>) -> Result<OrderView, Fault> {
     engine.runner.look(order.id);
     view(engine, &order).await
 }
@@ -152,7 +163,7 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         check_sign_ins(engine, &order).await?;
     }
     let payload = format!("{} {}", wish.order_id, wish.cart_hash);
-    let asked = Asked { id: wish.request_id, command: "confirm_order", payload: &payload };
+    let asked = signal(wish.request_id, "confirm_order", payload);
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
         check_cart(order, &wish.cart_hash, now)?;
@@ -161,7 +172,7 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         let pay_by = pay_by(order, now).ok_or_else(lapsed)?;
         Ok(vec![Fact::Confirmed { cart_hash: wish.cart_hash.clone(), total, attempt, channel: wish.channel, pay_by }])
     };
-    let order = engine.book.record_asked(wish.order_id, Some(&asked), facts).await?;
+    let order = engine.book.record_asked(wish.order_id, Some(asked), facts).await?;
     super::plans::mark(engine, order.plan, PlanBooking::Confirmed).await?;
     changed(engine, order).await
 }
@@ -180,7 +191,7 @@ async fn check_sign_ins(engine: &Engine, order: &Order) -> Result<(), Fault> {
             Outcome::Done(_) => {}
             Outcome::Declined(reason) if reason.code == ReasonCode::Unauthorized => {
                 let fact = Fact::SignInLost { platform: platform.clone() };
-                engine.book.record(order.id, |_, _| Ok(vec![fact])).await?;
+                engine.book.record(order.id, |_, _| Ok(vec![fact.clone()])).await?;
                 return Err(required(std::slice::from_ref(platform)));
             }
             Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => {
@@ -201,6 +212,16 @@ fn check_cart(order: &Order, cart_hash: &str, now: UtcMicros) -> Result<(), Faul
     if cart::hash(order).as_deref() != Some(cart_hash) {
         return Err(Fault::new(FaultCode::CartChanged, "the cart is another one now"));
     }
+    if let Some(conflict) = graph::conflicts(order).first() {
+        let fault = Fault::new(FaultCode::ItemsConflict, format!("{conflict:?}"))
+            .with("item", conflict.item)
+            .with("after", conflict.after)
+            .with("problem", conflict.problem.word());
+        return Err(match conflict.problem.minutes() {
+            Some(minutes) => fault.with("minutes", minutes),
+            None => fault,
+        });
+    }
     let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
     if total.exceeds(order.budget).unwrap_or(true) {
         return Err(Fault::new(FaultCode::OverBudget, "over budget")
@@ -220,7 +241,7 @@ pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result
     match engine.ports.payments.call::<_, PaymentStatus>("getPaymentStatus", &query).await {
         Outcome::Done(status) => {
             let fact = Fact::PaymentReported { status, source: Source::Poll };
-            changed(engine, engine.book.record(order.id, |_, _| Ok(vec![fact])).await?).await
+            changed(engine, engine.book.record(order.id, |_, _| Ok(vec![fact.clone()])).await?).await
         }
         Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
     }
@@ -246,7 +267,7 @@ pub(crate) async fn quote_cancellation(engine: &Engine, wish: QuoteCancellation)
     let quote = QuoteId::from_ulid(engine.ids.ulid());
     let (items, reason) = (wish.item_ids.clone(), convert::cancel_reason(wish.reason));
     let detail = wish.item_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let facts = |_: &Order, _: UtcMicros| Ok(vec![Fact::CancelQuoteRequested { quote, items, reason }]);
+    let facts = |_: &Order, _: UtcMicros| Ok(vec![Fact::CancelQuoteRequested { quote, items: items.clone(), reason }]);
     asked(engine, wish.order_id, wish.request_id, "quote_cancellation", &detail, facts).await
 }
 
@@ -294,9 +315,12 @@ async fn asked(
     id: RequestId,
     command: &'static str,
     detail: &str,
-    facts: impl FnOnce(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
+    facts: impl Fn(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
 ) -> Result<OrderView, Fault> {
-    let payload = format!("{order} {detail}");
-    let asked = Asked { id, command, payload: &payload };
-    changed(engine, engine.book.record_asked(order, Some(&asked), facts).await?).await
+    let asked = signal(id, command, format!("{order} {detail}"));
+    changed(engine, engine.book.record_asked(order, Some(asked), facts).await?).await
+}
+
+fn signal(id: RequestId, command: &str, payload: String) -> Signal {
+    Signal { id, command: command.to_owned(), payload }
 }

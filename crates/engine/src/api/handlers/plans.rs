@@ -58,7 +58,7 @@ async fn keep(engine: &Engine, command: &'static str, text: &str, request: Reque
     let Imported { plan, travellers } =
         import::read(text, today.local.date(), &mut engine.ids.clone()).map_err(|error| refused(&error))?;
     let mut tx = engine.db.begin().await?;
-    match requests::earlier(&mut tx, request, command, text).await? {
+    match requests::earlier(&mut *tx, request, command, text).await? {
         requests::Earlier::None => {}
         requests::Earlier::Made(id) => {
             drop(tx);

@@ -1,6 +1,6 @@
 //! What the seats, checkout and order screens see.
 
-use super::{CivilView, ItemDetailView, MoneyView, NameView, PriorityView};
+use super::{CivilView, FaultCodeView, ItemDetailView, MoneyView, NameView, PriorityView};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -76,6 +76,8 @@ pub struct OrderView {
     pub attention: Vec<AttentionView>,
     /// What may be asked of it now.
     pub can: OrderCanView,
+    /// Its stored history cannot be used, and why: nothing more happens to it here, what is shown is the last known state.
+    pub frozen: Option<FaultCodeView>,
 }
 
 /// Two items that do not fit together.
@@ -137,7 +139,7 @@ pub enum NextStepView {
 }
 
 /// What may be asked of an order now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
 pub struct OrderCanView {
     /// `confirm_order`
     pub confirm: bool,
@@ -486,21 +488,44 @@ pub struct QrView {
     pub path: String,
 }
 
-/// Where the money is.
+/// Where the money is. Paid = committed + held + in transit + refunded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct MoneyMapView {
     /// Received from the traveller.
-    pub paid: MoneyView,
+    pub paid: FigureView,
     /// Passed on to suppliers for booked items.
-    pub committed: MoneyView,
+    pub committed: FigureView,
     /// With us, waiting for a booking.
-    pub held: MoneyView,
+    pub held: FigureView,
     /// On its way back.
-    pub refund_in_transit: MoneyView,
+    pub refund_in_transit: FigureView,
     /// Came back.
-    pub refunded: MoneyView,
+    pub refunded: FigureView,
     /// What cancelling everything now would bring back, by the stated terms.
-    pub refundable_now: MoneyView,
+    pub refundable_now: FigureView,
+    /// What open matters are about.
+    pub open_matters: FigureView,
+}
+
+/// An amount and the weakest word it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct FigureView {
+    /// Amount.
+    pub amount: MoneyView,
+    /// Where it was heard; absent while nothing moved.
+    pub source: Option<SourceView>,
+}
+
+/// Where a word came from, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceView {
+    /// The provider's signed notification.
+    Notification,
+    /// The provider's answer to our question.
+    Poll,
+    /// Reckoned by us.
+    Local,
 }
 
 /// What cancelling costs.
@@ -535,6 +560,8 @@ pub enum CancellationStateView {
     Done,
     /// Could not be quoted; nothing was cancelled.
     Failed,
+    /// Not accepted in time; nothing was cancelled.
+    Lapsed,
 }
 
 /// Cancellation of one item.
@@ -635,6 +662,16 @@ pub enum TimelineKindView {
     SecondChance,
     /// The same goods are held again; booking goes on.
     SecondChanceAccepted,
+    /// A cancellation quote was not accepted in time.
+    QuoteLapsed,
+    /// A day is left to cancel an item for nothing.
+    FreeCancelSoon,
+    /// Cancelling an item costs something from now on.
+    FreeCancelEnded,
+    /// Check-in of a flight is open.
+    CheckInOpen,
+    /// An item begins.
+    Begins,
 }
 
 /// A debt: a matter that will not settle by itself.

@@ -1,0 +1,57 @@
+//! Statements for many rows at once, in few different texts, so that each is prepared once.
+//!
+//! Deliberately not here: tables.
+
+use sqlx::{Any, query::Query};
+
+/// Rows in one statement at most; a power of two.
+const ROWS_MAX: usize = 64;
+
+/// Cuts rows into chunks whose lengths are powers of two.
+pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let most = rows.len().min(ROWS_MAX);
+        let length = if most == 0 { return None } else { 1 << most.ilog2() };
+        let (chunk, rest) = rows.split_at_checked(length)?;
+        rows = rest;
+        Some(chunk)
+    })
+}
+
+/// An insertion of so many rows with so many columns each; the values are bound row by row.
+pub(super) fn insert<'q>(
+    head: &str,
+    columns: usize,
+    rows: usize,
+    tail: &str,
+) -> Query<'q, Any, sqlx::any::AnyArguments> {
+    let row = |row: usize| placeholders(row * columns + 1, columns);
+    let values: Vec<String> = (0..rows).map(row).collect();
+    // Only numbers of placeholders are put into the text.
+    sqlx::query(sqlx::AssertSqlSafe(format!("{head} VALUES {} {tail}", values.join(", "))))
+}
+
+/// `($1, $2, …)`.
+pub(super) fn list(length: usize) -> String {
+    placeholders(1, length)
+}
+
+fn placeholders(first: usize, count: usize) -> String {
+    let each: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
+    format!("({})", each.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_exactly_one_chunk_and_lengths_are_powers_of_two() {
+        for length in [0, 1, 2, 3, 63, 64, 65, 200] {
+            let rows: Vec<usize> = (0..length).collect();
+            let cut: Vec<&[usize]> = chunks(&rows).collect();
+            assert!(cut.iter().all(|chunk| chunk.len().is_power_of_two() && chunk.len() <= ROWS_MAX));
+            assert_eq!(cut.concat(), rows);
+        }
+    }
+}
