@@ -53,6 +53,8 @@ pub struct Append {
     pub facts: Vec<Fact>,
     /// The request that wants them.
     pub signal: Option<Signal>,
+    /// Whether the order comes to rest with them: a good moment for whatever a driver keeps beside the journal.
+    pub rests: bool,
     last: Vec<u8>,
 }
 
@@ -129,8 +131,9 @@ impl Append {
         let Some((created, rest)) = facts.split_first() else {
             return Err(Illegal("an order begins with its creation".to_owned()));
         };
-        let order = rest.iter().try_fold(Order::create(at, created)?, |order, fact| order.apply(at, fact))?;
-        Ok(Self { before: None, order: Arc::new(order), after: 0, at, facts, signal, last: Vec::new() })
+        let mut order = Order::create(at, created)?;
+        rest.iter().try_for_each(|fact| order.advance_by(at, fact))?;
+        Ok(Self { before: None, order: Arc::new(order), after: 0, at, facts, signal, rests: false, last: Vec::new() })
     }
 
     /// Further facts of an order.
@@ -138,15 +141,18 @@ impl Append {
     /// # Errors
     /// [`Illegal`] when one does not fit.
     pub fn facts(before: &Kept, at: UtcMicros, facts: Vec<Fact>, signal: Option<Signal>) -> Result<Self, Illegal> {
-        let order = facts.iter().try_fold((*before.order).clone(), |order, fact| order.apply(at, fact))?;
-        Ok(Self::decided(before, at, facts, order, signal))
+        let mut order = (*before.order).clone();
+        facts.iter().try_for_each(|fact| order.advance_by(at, fact))?;
+        Ok(Self { signal, ..Self::decided(before, at, facts, order, false) })
     }
 
-    /// Facts whose outcome is known already, from [`crate::booking::advance`].
+    /// Facts whose outcome is known already, from [`crate::booking::advance`]. `rests` says that nothing is under way
+    /// after them.
     #[must_use]
-    pub fn decided(before: &Kept, at: UtcMicros, facts: Vec<Fact>, order: Order, signal: Option<Signal>) -> Self {
+    pub fn decided(before: &Kept, at: UtcMicros, facts: Vec<Fact>, order: Order, rests: bool) -> Self {
         let (after, last) = (before.order.version, before.hash.clone());
-        Self { before: Some(Arc::clone(&before.order)), order: Arc::new(order), after, at, facts, signal, last }
+        let (before, order) = (Some(Arc::clone(&before.order)), Arc::new(order));
+        Self { before, order, after, at, facts, signal: None, rests, last }
     }
 
     /// The rows that continue the chain the order was read with.

@@ -13,3 +13,8 @@ DROP TABLE holds;
 DROP INDEX orders_open;
 ALTER TABLE orders DROP COLUMN due_at_us;
 CREATE INDEX orders_open ON orders (open);
+
+-- Snapshots are written when an order comes to rest; `body` is the order after `body_version` facts, and the journal's later
+-- rows are applied to it when it is read.
+ALTER TABLE orders ADD COLUMN body_version BIGINT NOT NULL DEFAULT 0;
+UPDATE orders SET body_version = version;

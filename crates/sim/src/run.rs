@@ -344,7 +344,7 @@ impl Run {
         }
         let Some(driver) = self.driver.as_mut() else { return false };
         let before = driver.kept.clone();
-        let append = Append::decided(&before, now, next.facts, next.order, None);
+        let append = Append::decided(&before, now, next.facts, next.order, false);
         let Ok(Appended::Written(kept)) = self.journal.write(driver.fence, &append) else { return false };
         driver.kept = kept;
         check::written(self, &before.order, now, &append.facts);

@@ -159,6 +159,20 @@ fn sg_11_what_is_undone_is_undone_after_everything_that_depends_on_it() {
 }
 
 #[test]
+fn sg_12_two_bookings_that_fail_at_the_same_time_are_one_failure_and_everything_is_undone() {
+    for (first, second) in [(0, 1), (1, 2), (0, 2), (2, 3)] {
+        let script = vec![deed(commit, first, What::Refuses), deed(commit, second, What::Refuses)];
+        let mut run = Run::of(plan(), Rng::with_seed(7), script);
+        run.live();
+        assert!(run.violations.is_empty(), "{first} and {second}: {:?}", run.violations);
+        let order = run.journal.read().unwrap().unwrap().order;
+        let must = MUST_HAVES.contains(&first) || MUST_HAVES.contains(&second);
+        let end = if must { OrderState::Refunded } else { OrderState::PartiallyConfirmed };
+        assert_eq!(order.state, end, "{first} and {second}");
+    }
+}
+
+#[test]
 fn sg_08_every_step_repeated_has_one_effect() {
     let steps = FLIGHTS.map(|index| (hold as fn(&Op, ItemId) -> bool, index)).into_iter();
     let steps = steps.chain((0..6).map(|index| (commit as fn(&Op, ItemId) -> bool, index)));

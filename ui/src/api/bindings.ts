@@ -435,7 +435,11 @@ item_id: string,
  * Made by the caller.
  */
 request_id: string, };
-export type ListOrders = Record<symbol, never>;
+export type ListOrders = { 
+/**
+ * Only those made before this moment; the page after another one begins where that ended.
+ */
+before_us: number | null, };
 export type ListPlans = Record<symbol, never>;
 export type ListSignIns = { 
 /**

@@ -7,13 +7,15 @@ interface Known {
   session: SessionView | null;
   plans: Record<string, PlanView>;
   orders: Record<string, OrderView>;
+  /** Whether there are orders older than those known. */
+  olderOrders: boolean;
   signIns: Record<string, SignInView>;
   /** Core time minus this device's, microseconds. */
   offsetUs: number;
   fault: FaultView | null;
 }
 
-export const core: Known = $state({ session: null, plans: {}, orders: {}, signIns: {}, offsetUs: 0, fault: null });
+export const core: Known = $state({ session: null, plans: {}, orders: {}, olderOrders: false, signIns: {}, offsetUs: 0, fault: null });
 
 let cursor = 0;
 let pulling: Promise<void> | null = null;
@@ -39,6 +41,8 @@ export async function ask<Name extends WithRequest>(
   dropRequest(what);
   return result;
 }
+
+const ORDERS_PAGE = 50;
 
 export function keepOrder(order: OrderView): OrderView {
   const known = core.orders[order.id];
@@ -96,6 +100,13 @@ export function pull(): void {
     });
 }
 
+/** Reads the page of orders made before a moment. */
+export async function loadOrders(before_us: number | null): Promise<void> {
+  const page = await rpc("list_orders", { before_us });
+  page.forEach(keepOrder);
+  core.olderOrders = page.length === ORDERS_PAGE;
+}
+
 export async function start(): Promise<void> {
   try {
     const session = await rpc("get_session", {});
@@ -105,7 +116,7 @@ export async function start(): Promise<void> {
     window.addEventListener("focus", pull);
     (await rpc("list_sign_ins", { plan_id: null })).forEach(keepSignIn);
     (await rpc("list_plans", {})).forEach(keepPlan);
-    (await rpc("list_orders", {})).forEach(keepOrder);
+    await loadOrders(null);
     pull();
   } catch (error) {
     core.fault = toFault(error);

@@ -68,7 +68,7 @@ export const en: Words = {
     room_only: "Room only", breakfast: "Breakfast included", half_board: "Half board", full_board: "Full board", all_inclusive: "All inclusive",
     other: "Meals as the hotel states",
   },
-  orders: { title: "Orders", empty: "No orders yet." },
+  orders: { title: "Orders", empty: "No orders yet.", older: "Show older orders" },
   order: {
     number: (tail) => `Order ending ${tail}`,
     items: "What is booked",

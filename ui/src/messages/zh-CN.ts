@@ -63,7 +63,7 @@ export const zh = {
   board: {
     room_only: "不含早餐", breakfast: "含早餐", half_board: "含两餐", full_board: "含三餐", all_inclusive: "全包", other: "餐食见酒店说明",
   } as Record<string, string>,
-  orders: { title: "订单", empty: "还没有订单。" },
+  orders: { title: "订单", empty: "还没有订单。", older: "显示更早的订单" },
   order: {
     number: (tail: string) => `订单尾号 ${tail}`,
     items: "预订内容",

@@ -573,3 +573,4 @@ fn a_repeated_report_changes_nothing() {
 }
 
 mod changes;
+mod rows;

@@ -112,7 +112,7 @@ pub fn advance(
                 return next;
             }
         };
-        if !next.take(now, fact) {
+        if !next.take(order, now, fact) {
             break;
         }
     }
@@ -126,7 +126,7 @@ pub fn take_in(order: &Order, heard: &[Fact], now: UtcMicros) -> Advance {
     let (facts, reads, unfit) = (Vec::new(), Vec::new(), Vec::new());
     let mut next = Advance { order: order.clone(), facts, reads, at: None, unfit, restless: false };
     heard.iter().for_each(|fact| {
-        next.take(now, fact.clone());
+        next.take(order, now, fact.clone());
     });
     next
 }
@@ -140,15 +140,18 @@ impl Advance {
         })
     }
 
-    fn take(&mut self, now: UtcMicros, fact: Fact) -> bool {
-        match self.order.apply(now, &fact) {
-            Ok(order) => {
-                self.order = order;
+    fn take(&mut self, base: &Order, now: UtcMicros, fact: Fact) -> bool {
+        match self.order.advance_by(now, &fact) {
+            Ok(()) => {
                 self.facts.push(fact);
                 true
             }
             Err(illegal) => {
                 self.unfit.push((fact, illegal));
+                self.order = base.clone();
+                // These fitted before.
+                let fits = self.facts.iter().all(|fact| self.order.advance_by(now, fact).is_ok());
+                debug_assert!(fits);
                 false
             }
         }

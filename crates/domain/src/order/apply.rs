@@ -89,9 +89,17 @@ impl Order {
     /// [`Illegal`] when the fact does not fit; the order given is unchanged.
     pub fn apply(&self, at: UtcMicros, fact: &Fact) -> Result<Self, Illegal> {
         let mut next = self.clone();
-        next.version += 1;
-        next.take(at, fact)?;
+        next.advance_by(at, fact)?;
         Ok(next)
+    }
+
+    /// The same in place, for whoever has a copy to fall back on: after an error this order is in no state at all.
+    ///
+    /// # Errors
+    /// [`Illegal`] when the fact does not fit.
+    pub(crate) fn advance_by(&mut self, at: UtcMicros, fact: &Fact) -> Result<(), Illegal> {
+        self.version += 1;
+        self.take(at, fact)
     }
 
     fn take(&mut self, at: UtcMicros, fact: &Fact) -> Result<(), Illegal> {

@@ -106,6 +106,23 @@ pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Un
     rows.iter().map(read).collect()
 }
 
+/// The order after all rows, from a snapshot that may be behind them; from the first row when there is none that fits.
+///
+/// # Errors
+/// [`Unusable::Damaged`] when a row cannot be read or does not fit.
+pub fn resume(snapshot: Option<Order>, rows: &[Row]) -> Result<Order, Unusable> {
+    let read = |row: &Row| Ok((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(row.seq, error))?));
+    let behind = |order: &Order| usize::try_from(order.version).ok().filter(|seen| *seen <= rows.len());
+    let Some((mut order, seen)) = snapshot.and_then(|order| behind(&order).map(|seen| (order, seen))) else {
+        return replay(&rows.iter().map(read).collect::<Result<Vec<_>, Unusable>>()?);
+    };
+    for row in rows.iter().skip(seen) {
+        let (at, fact): (UtcMicros, Fact) = read(row)?;
+        order.advance_by(at, &fact).map_err(|error| damaged(row.seq, error))?;
+    }
+    Ok(order)
+}
+
 /// The order its facts make.
 ///
 /// # Errors

@@ -115,8 +115,11 @@ command!(
     }
 );
 command!(
-    /// Lists orders, newest first.
-    ListOrders {}
+    /// Lists orders, newest first, a page of at most 50.
+    ListOrders {
+        /// Only those made before this moment; the page after another one begins where that ended.
+        before_us: Option<i64> as "number | null",
+    }
 );
 command!(
     /// Reads an order.

@@ -8,9 +8,9 @@ use super::view::*;
 use std::collections::BTreeMap;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
-    id::TravellerId,
+    id::{OrderId, TravellerId},
     money::Money,
-    order::{Order, OrderState},
+    order::OrderState,
     places,
     plan::{Constraint, ItemRequest, Plan, PlanBooking, PlanItem, PlanStorage, Priority},
     port::flights::{
@@ -114,7 +114,7 @@ pub(crate) fn plan_view(
     plan: &Plan,
     names: &Names,
     sign_ins: Vec<SignInView>,
-    newest: Option<&Order>,
+    newest: Option<(OrderId, OrderState)>,
 ) -> Result<PlanView, Fault> {
     let expected = plan.expected_total().map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
     let item = |item: &PlanItem| PlanItemView {
@@ -150,14 +150,14 @@ pub(crate) fn plan_view(
             PlanBooking::Confirmed => PlanBookingView::Confirmed,
             PlanBooking::Booking => PlanBookingView::Booking,
         },
-        storage: match plan.storage.with_order(newest.map(|order| order.state)) {
+        storage: match plan.storage.with_order(newest.map(|(_, state)| state)) {
             PlanStorage::Draft => PlanStorageView::Draft,
             PlanStorage::Completed => PlanStorageView::Completed,
             PlanStorage::Archived => PlanStorageView::Archived,
         },
         sign_ins,
-        order_id: newest.map(|order| order.id.to_string()),
-        order_state: newest.map(|order| order_state(order.state)),
+        order_id: newest.map(|(id, _)| id.to_string()),
+        order_state: newest.map(|(_, state)| order_state(state)),
     })
 }
 

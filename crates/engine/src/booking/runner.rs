@@ -33,6 +33,8 @@ use zhiyou_domain::{
 const STORE_PAUSE_S: i64 = 2;
 /// With nothing due the clock is still looked at so often, in case it was set or the machine slept.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
+/// How long an answer may wait for others that are on their way, microseconds. Outcomes of steps never wait.
+const GATHER_US: i64 = 3_000;
 /// Turns at the same time; more would only hold more orders in memory.
 const TURNS_MAX: usize = 256;
 
@@ -277,8 +279,15 @@ impl Runner {
         let slot = self.slot(order);
         match &mut slot.memory {
             Some(memory) => {
+                let (read, soon) = (matches!(end, Ended::Read { .. }), now.plus_micros(GATHER_US));
                 memory.note(end, now);
-                self.look(order);
+                let more = memory.running.iter().any(|asked| matches!(asked, Asked::Read(..)));
+                if read && more && slot.due.is_none_or(|due| due > soon) {
+                    // Answers to questions asked together come together: they share a commit.
+                    self.set_timer(order, Some(soon));
+                } else if !(read && more) {
+                    self.look(order);
+                }
             }
             None => slot.waiting.push(end),
         }
@@ -420,10 +429,11 @@ async fn take_turn(shared: &Shared, id: OrderId, mut memory: Memory, stopping: b
         if next.restless {
             tracing::error!(order = %id, "an order does not settle");
         }
-        let (start, mut reads) = (next.start().cloned().collect(), std::mem::take(&mut next.reads));
+        let (start, mut reads): (Vec<StepKey>, _) = (next.start().cloned().collect(), std::mem::take(&mut next.reads));
+        let rests = start.is_empty() && reads.is_empty() && memory.running.is_empty();
         let mut order = Arc::clone(&kept.order);
         if !next.facts.is_empty() {
-            let append = Append::decided(&kept, now, next.facts, next.order, None);
+            let append = Append::decided(&kept, now, next.facts, next.order, rests);
             order = Arc::clone(&append.order);
             match shared.book.append(append).await {
                 Ok(_) => {}

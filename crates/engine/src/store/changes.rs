@@ -80,17 +80,19 @@ pub(super) async fn append_all(tx: &mut Tx, changed: &[(Entity, String)], now: U
     Ok(newest)
 }
 
+const AFTER: &str = "SELECT cursor, entity, entity_id FROM changes WHERE cursor > $1 ORDER BY cursor LIMIT $2";
+const NEWEST: &str = "SELECT value FROM counters WHERE name = 'change'";
+
+/// Every read of this table.
+#[cfg(test)]
+pub(super) const READS: &[&str] = &[AFTER, NEWEST];
+
 /// Up to `limit` changes after `cursor`, oldest first.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
 pub async fn after(pool: &AnyPool, cursor: i64, limit: i64) -> Result<Vec<Change>, StoreError> {
-    let rows: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT cursor, entity, entity_id FROM changes WHERE cursor > $1 ORDER BY cursor LIMIT $2")
-            .bind(cursor)
-            .bind(limit)
-            .fetch_all(pool)
-            .await?;
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(AFTER).bind(cursor).bind(limit).fetch_all(pool).await?;
     rows.into_iter().map(|(cursor, entity, id)| Ok(Change { cursor, entity: Entity::parse(&entity)?, id })).collect()
 }
 
@@ -99,6 +101,6 @@ pub async fn after(pool: &AnyPool, cursor: i64, limit: i64) -> Result<Vec<Change
 /// # Errors
 /// [`StoreError::Sql`].
 pub async fn newest(pool: &AnyPool) -> Result<i64, StoreError> {
-    let (value,): (i64,) = sqlx::query_as("SELECT value FROM counters WHERE name = 'change'").fetch_one(pool).await?;
+    let (value,): (i64,) = sqlx::query_as(NEWEST).fetch_one(pool).await?;
     Ok(value)
 }

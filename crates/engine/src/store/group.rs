@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use zhiyou_domain::{
     driver::{Append, Appended, Fence, Journal, Kept, Refused},
     id::{OrderId, RequestId},
-    order::journal::{Row, Unusable},
+    order::journal::{Row, Unusable, resume, verify_chain},
     time::UtcMicros,
 };
 
@@ -49,6 +49,7 @@ struct Shared {
     lease: Mutex<Option<Lease>>,
     kept: Mutex<LruCache<OrderId, Kept>>,
     frozen: Mutex<BTreeMap<OrderId, Unusable>>,
+    appends: AtomicU64,
     commits: AtomicU64,
 }
 
@@ -76,13 +77,20 @@ impl SqlJournal {
             lease: Mutex::new(None),
             kept: Mutex::new(LruCache::new(KEPT_MAX)),
             frozen: Mutex::new(BTreeMap::new()),
+            appends: AtomicU64::new(0),
             commits: AtomicU64::new(0),
         });
         tokio::spawn(write(Arc::clone(&shared), waiting));
         Self { shared, jobs }
     }
 
-    /// Transactions committed so far.
+    /// Appends written so far.
+    #[must_use]
+    pub fn appends(&self) -> u64 {
+        self.shared.appends.load(Ordering::Relaxed)
+    }
+
+    /// Transactions they shared.
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
@@ -101,21 +109,14 @@ impl SqlJournal {
         let reader = self.shared.db.reader();
         let rows = journal::rows(reader, id).await.map_err(refused)?;
         let Some(hash) = rows.last().map(|row| row.hash.clone()) else { return Ok(None) };
-        let snapshot = orders::get(reader, id).await;
-        let work = move || -> Result<Kept, Refused> {
-            zhiyou_domain::order::journal::verify_chain(id, &rows)?;
-            let end = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-            let order = match snapshot {
-                Ok(Some(order)) if order.version == end => order,
-                // The snapshot is only a convenience; the journal is the truth.
-                Ok(_) | Err(StoreError::Damaged(_)) => {
-                    zhiyou_domain::order::journal::replay(&zhiyou_domain::order::journal::verify(id, &rows)?)?
-                }
-                Err(error) => return Err(refused(error)),
-            };
-            Ok(Kept { order: Arc::new(order), hash })
+        let snapshot = match orders::snapshot(reader, id).await {
+            Ok(snapshot) => snapshot,
+            // The snapshot is only a convenience; the journal is the truth.
+            Err(StoreError::Damaged(_)) => None,
+            Err(error) => return Err(refused(error)),
         };
-        let found = work();
+        let found = verify_chain(id, &rows).and_then(|()| resume(snapshot, &rows));
+        let found = found.map(|order| Kept { order: Arc::new(order), hash }).map_err(Refused::from);
         if let Err(Refused::Unusable(why)) = &found {
             tracing::error!(order = %id, %why, "this order is frozen");
             locked(&self.shared.frozen).insert(id, why.clone());
@@ -131,7 +132,7 @@ impl SqlJournal {
 
     async fn write(&self, fence: Fence, append: Append) -> Result<Appended, Refused> {
         let rows = append.rows()?;
-        let stored = Stored::new(append.before.clone(), Arc::clone(&append.order)).map_err(refused)?;
+        let stored = Stored::new(append.before.clone(), Arc::clone(&append.order), append.rests).map_err(refused)?;
         let id = append.order.id;
         let (reply, answer) = oneshot::channel();
         let gone = || Refused::NotStored { full: false, why: "the store is closed".to_owned() };
@@ -245,6 +246,8 @@ impl Shared {
         killed::point();
         tx.commit().await.map_err(|error| refused(error.into()))?;
         killed::point();
+        let written = u64::try_from(sorted.accepted.len()).unwrap_or(u64::MAX);
+        self.appends.fetch_add(written, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(Some(cursor))
     }

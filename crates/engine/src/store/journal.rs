@@ -38,15 +38,18 @@ fn unusable(order: OrderId, error: Unusable) -> StoreError {
     }
 }
 
+const ROWS: &str = "SELECT seq, at_us, format, fact, hash FROM journal WHERE order_id = $1 ORDER BY seq";
+
+/// The reads of this table while the program runs.
+#[cfg(test)]
+pub(super) const READS: &[&str] = &[ROWS];
+
 /// The rows of an order, as they are stored.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub(super) async fn rows(pool: &AnyPool, order: OrderId) -> Result<Vec<Row>, StoreError> {
-    let rows = sqlx::query("SELECT seq, at_us, format, fact, hash FROM journal WHERE order_id = $1 ORDER BY seq")
-        .bind(order.to_string())
-        .fetch_all(pool)
-        .await?;
+    let rows = sqlx::query(ROWS).bind(order.to_string()).fetch_all(pool).await?;
     rows.iter().map(row).collect()
 }
 

@@ -1,48 +1,62 @@
 //! Table `orders` (the journal's snapshot) and its projections `order_items`, `payments`, `refunds`, `deadlines`.
 //!
 //! A commit writes the rows that differ from the ones before it; writing all of them gives the same tables, which is how
-//! they are rebuilt. Deliberately not here: facts.
+//! they are rebuilt. The snapshot itself is written when an order comes to rest, and may be some facts behind. Deliberately
+//! not here: facts.
 
 use super::{StoreError, Tx, journal::to_i64, rows};
 use sqlx::AnyPool;
 use std::sync::Arc;
 use zhiyou_domain::{
     id::{AttemptId, OrderId, PlanId, RefundId},
-    order::{Attempt, Order, OrderItem, Refund, deadline},
+    order::{Attempt, Order, OrderItem, OrderState, Refund, deadline},
     time::UtcMicros,
 };
 
-/// Reads an order's snapshot.
+const SNAPSHOT: &str = "SELECT body FROM orders WHERE order_id = $1";
+const NEWEST: &str = "SELECT order_id FROM orders WHERE created_at_us < $1 ORDER BY created_at_us DESC LIMIT $2";
+const NEWEST_OF_PLAN: &str =
+    "SELECT order_id, state FROM orders WHERE plan_id = $1 ORDER BY created_at_us DESC LIMIT 1";
+const OPEN: &str = "SELECT order_id FROM orders WHERE open = 1";
+const DUE: &str = "SELECT order_id FROM deadlines WHERE at_us <= $1 ORDER BY at_us";
+const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
+const OF_ATTEMPT: &str = "SELECT order_id FROM payments WHERE attempt_id = $1";
+const OF_REFUND: &str = "SELECT order_id FROM refunds WHERE refund_id = $1";
+const OF_SUPPLIER_ORDER: &str = "SELECT order_id FROM order_items WHERE supplier_order = $1";
+
+/// Every read above; none of them may walk through a whole table.
+#[cfg(test)]
+pub(super) const READS: &[&str] =
+    &[SNAPSHOT, NEWEST, NEWEST_OF_PLAN, OPEN, DUE, NEXT_DUE, OF_ATTEMPT, OF_REFUND, OF_SUPPLIER_ORDER];
+
+/// Reads an order's snapshot; it may be some facts behind its journal.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
-pub async fn get(pool: &AnyPool, id: OrderId) -> Result<Option<Order>, StoreError> {
-    let row: Option<(String,)> =
-        sqlx::query_as("SELECT body FROM orders WHERE order_id = $1").bind(id.to_string()).fetch_optional(pool).await?;
+pub async fn snapshot(pool: &AnyPool, id: OrderId) -> Result<Option<Order>, StoreError> {
+    let row: Option<(String,)> = sqlx::query_as(SNAPSHOT).bind(id.to_string()).fetch_optional(pool).await?;
     row.map(|(body,)| parse(&body)).transpose()
 }
 
-/// The newest orders made before `before`, newest first.
+/// Ids of the newest orders made before `before`, newest first.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
-pub async fn newest(pool: &AnyPool, before: UtcMicros, limit: i64) -> Result<Vec<Order>, StoreError> {
-    let sql = "SELECT body FROM orders WHERE created_at_us < $1 ORDER BY created_at_us DESC LIMIT $2";
-    let rows: Vec<(String,)> = sqlx::query_as(sql).bind(before.0).bind(limit).fetch_all(pool).await?;
-    rows.iter().map(|(body,)| parse(body)).collect()
+pub async fn newest(pool: &AnyPool, before: UtcMicros, limit: i64) -> Result<Vec<OrderId>, StoreError> {
+    ids(sqlx::query_as(NEWEST).bind(before.0).bind(limit).fetch_all(pool).await?)
 }
 
-/// The newest order made from a plan.
+/// The newest order made from a plan, and where it stands.
 ///
 /// # Errors
-/// [`StoreError::Sql`], [`StoreError::Damaged`].
-pub async fn newest_of_plan(pool: &AnyPool, plan: PlanId) -> Result<Option<Order>, StoreError> {
-    let row: Option<(String,)> =
-        sqlx::query_as("SELECT body FROM orders WHERE plan_id = $1 ORDER BY created_at_us DESC LIMIT 1")
-            .bind(plan.to_string())
-            .fetch_optional(pool)
-            .await?;
-    row.map(|(body,)| parse(&body)).transpose()
+/// [`StoreError::Sql`]; [`StoreError::Damaged`] for a state nobody knows.
+pub async fn newest_of_plan(pool: &AnyPool, plan: PlanId) -> Result<Option<(OrderId, OrderState)>, StoreError> {
+    let row: Option<(String, String)> =
+        sqlx::query_as(NEWEST_OF_PLAN).bind(plan.to_string()).fetch_optional(pool).await?;
+    let Some((id, word)) = row else { return Ok(None) };
+    let state = OrderState::ALL.iter().find(|state| state.word() == word).copied();
+    let id = id.parse().ok().zip(state).ok_or_else(|| StoreError::Damaged(format!("order {id} is {word}")))?;
+    Ok(Some(id))
 }
 
 /// Ids of orders in which something may still happen by itself.
@@ -50,8 +64,7 @@ pub async fn newest_of_plan(pool: &AnyPool, plan: PlanId) -> Result<Option<Order
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn open(pool: &AnyPool) -> Result<Vec<OrderId>, StoreError> {
-    let rows: Vec<(String,)> = sqlx::query_as("SELECT order_id FROM orders WHERE open = 1").fetch_all(pool).await?;
-    ids(rows)
+    ids(sqlx::query_as(OPEN).fetch_all(pool).await?)
 }
 
 /// Ids of orders with a deadline at or before `now`, by time; and the next deadline after it.
@@ -59,10 +72,8 @@ pub async fn open(pool: &AnyPool) -> Result<Vec<OrderId>, StoreError> {
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn due(pool: &AnyPool, now: UtcMicros) -> Result<(Vec<OrderId>, Option<UtcMicros>), StoreError> {
-    let sql = "SELECT order_id FROM deadlines WHERE at_us <= $1 GROUP BY order_id ORDER BY MIN(at_us)";
-    let due: Vec<(String,)> = sqlx::query_as(sql).bind(now.0).fetch_all(pool).await?;
-    let (next,): (Option<i64>,) =
-        sqlx::query_as("SELECT MIN(at_us) FROM deadlines WHERE at_us > $1").bind(now.0).fetch_one(pool).await?;
+    let due: Vec<(String,)> = sqlx::query_as(DUE).bind(now.0).fetch_all(pool).await?;
+    let (next,): (Option<i64>,) = sqlx::query_as(NEXT_DUE).bind(now.0).fetch_one(pool).await?;
     Ok((ids(due)?, next.map(UtcMicros)))
 }
 
@@ -75,7 +86,7 @@ fn ids(rows: Vec<(String,)>) -> Result<Vec<OrderId>, StoreError> {
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn of_attempt(pool: &AnyPool, attempt: AttemptId) -> Result<Option<OrderId>, StoreError> {
-    owner(pool, "SELECT order_id FROM payments WHERE attempt_id = $1", attempt.to_string()).await
+    owner(pool, OF_ATTEMPT, attempt.to_string()).await
 }
 
 /// The order a refund belongs to.
@@ -83,7 +94,7 @@ pub async fn of_attempt(pool: &AnyPool, attempt: AttemptId) -> Result<Option<Ord
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn of_refund(pool: &AnyPool, refund: RefundId) -> Result<Option<OrderId>, StoreError> {
-    owner(pool, "SELECT order_id FROM refunds WHERE refund_id = $1", refund.to_string()).await
+    owner(pool, OF_REFUND, refund.to_string()).await
 }
 
 /// The order with an item that a supplier knows under this id.
@@ -91,7 +102,7 @@ pub async fn of_refund(pool: &AnyPool, refund: RefundId) -> Result<Option<OrderI
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn of_supplier_order(pool: &AnyPool, supplier_order: &str) -> Result<Option<OrderId>, StoreError> {
-    owner(pool, "SELECT order_id FROM order_items WHERE supplier_order = $1", supplier_order.to_owned()).await
+    owner(pool, OF_SUPPLIER_ORDER, supplier_order.to_owned()).await
 }
 
 async fn owner(pool: &AnyPool, sql: &'static str, id: String) -> Result<Option<OrderId>, StoreError> {
@@ -103,23 +114,29 @@ fn parse(body: &str) -> Result<Order, StoreError> {
     serde_json::from_str(body).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
+/// Facts a snapshot may be behind: applying so many is faster than reading the rest of the journal.
+const BEHIND_MAX: u64 = 32;
+
 /// An order as it is to be stored, beside what is stored.
 pub(super) struct Stored {
     /// What the tables say now; nothing for a new order.
     pub(super) before: Option<Arc<Order>>,
     /// What they have to say.
     pub(super) order: Arc<Order>,
-    /// That order as JSON.
-    pub(super) body: String,
+    /// That order as JSON, when its snapshot is written.
+    pub(super) body: Option<String>,
 }
 
 impl Stored {
-    /// An order to store.
+    /// An order to store, with its snapshot when it `rests` or its snapshot would fall far behind.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it cannot be written as JSON.
-    pub(super) fn new(before: Option<Arc<Order>>, order: Arc<Order>) -> Result<Self, StoreError> {
-        let body = serde_json::to_string(&*order).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    pub(super) fn new(before: Option<Arc<Order>>, order: Arc<Order>, rests: bool) -> Result<Self, StoreError> {
+        let far = |before: &Arc<Order>| before.version / BEHIND_MAX != order.version / BEHIND_MAX;
+        let wanted = rests || !order.is_live() || before.as_ref().is_none_or(far);
+        let json = || serde_json::to_string(&*order).map_err(|error| StoreError::Damaged(error.to_string()));
+        let body = wanted.then(json).transpose()?;
         Ok(Self { before, order, body })
     }
 }
@@ -143,22 +160,31 @@ pub(super) async fn versions(tx: &mut Tx, ids: &[OrderId]) -> Result<Vec<(OrderI
 
 /// Writes snapshots and what differs of their projections.
 pub(super) async fn put(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
-    let head = "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body)";
-    let tail = "ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, \
-                open = excluded.open, body = excluded.body";
-    for orders in rows::chunks(orders) {
-        let mut query = rows::insert(head, 8, orders.len(), tail);
-        for Stored { order, body, .. } in orders.iter().copied() {
-            query = query.bind(order.id.to_string()).bind(order.plan.to_string()).bind(order.kind.word());
-            query = query.bind(order.state.word()).bind(to_i64(order.version)?).bind(i64::from(order.is_live()));
-            query = query.bind(order.created_at.0).bind(body.clone());
-        }
-        query.execute(&mut **tx).await?;
-    }
+    let (with, without): (Vec<&Stored>, Vec<&Stored>) = orders.iter().partition(|stored| stored.body.is_some());
+    let state = "state = excluded.state, version = excluded.version, open = excluded.open";
+    put_orders(tx, &with, &format!("{state}, body = excluded.body, body_version = excluded.body_version")).await?;
+    put_orders(tx, &without, state).await?;
     put_items(tx, orders).await?;
     put_payments(tx, orders).await?;
     put_refunds(tx, orders).await?;
     put_deadlines(tx, orders).await
+}
+
+/// Writes rows of `orders`; of those that exist only what `update` names.
+async fn put_orders(tx: &mut Tx, orders: &[&Stored], update: &str) -> Result<(), StoreError> {
+    let head = "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body, body_version)";
+    let tail = format!("ON CONFLICT (order_id) DO UPDATE SET {update}");
+    for orders in rows::chunks(orders) {
+        let mut query = rows::insert(head, 9, orders.len(), &tail);
+        for Stored { order, body, .. } in orders.iter().copied() {
+            let version = to_i64(order.version)?;
+            query = query.bind(order.id.to_string()).bind(order.plan.to_string()).bind(order.kind.word());
+            query = query.bind(order.state.word()).bind(version).bind(i64::from(order.is_live()));
+            query = query.bind(order.created_at.0).bind(body.clone().unwrap_or_default()).bind(version);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// Deletes every projection, for rebuilding.
@@ -268,4 +294,30 @@ async fn put_deadlines(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError
         query.execute(&mut **tx).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{Db, changes, journal, orders, requests};
+    use sqlx::Row as _;
+
+    #[tokio::test]
+    async fn no_read_walks_through_a_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path()).await.unwrap();
+        for sql in [orders::READS, changes::READS, journal::READS, requests::READS].concat() {
+            let explained = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(explained));
+            for _ in 0..sql.matches('$').count() {
+                query = query.bind(1_i64);
+            }
+            let plan = query.fetch_all(db.reader()).await.unwrap();
+            assert!(!plan.is_empty());
+            for step in plan {
+                let detail: String = step.get("detail");
+                assert!(!detail.starts_with("SCAN") && !detail.contains("TEMP B-TREE"), "{sql}: {detail}");
+            }
+        }
+        db.close().await;
+    }
 }

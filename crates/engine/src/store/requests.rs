@@ -15,6 +15,12 @@ pub enum Earlier {
     Other,
 }
 
+const EARLIER: &str = "SELECT command, digest, result_id FROM requests WHERE request_id = $1";
+
+/// Every read of this table.
+#[cfg(test)]
+pub(super) const READS: &[&str] = &[EARLIER];
+
 /// Looks a request up; the answer binds only inside the transaction that would carry it out.
 ///
 /// # Errors
@@ -26,10 +32,7 @@ pub async fn earlier(
     payload: &str,
 ) -> Result<Earlier, StoreError> {
     let row: Option<(String, String, String)> =
-        sqlx::query_as("SELECT command, digest, result_id FROM requests WHERE request_id = $1")
-            .bind(id.to_string())
-            .fetch_optional(database)
-            .await?;
+        sqlx::query_as(EARLIER).bind(id.to_string()).fetch_optional(database).await?;
     Ok(match row {
         None => Earlier::None,
         Some((name, seen, result)) if name == command && seen == fingerprint(payload) => Earlier::Made(result),

@@ -4,8 +4,9 @@
 
 use sqlx::{Any, query::Query};
 
-/// Rows in one statement at most; a power of two.
-const ROWS_MAX: usize = 64;
+/// Rows in one statement at most; a power of two. More save little, and finding the name of a placeholder takes the
+/// driver longer the more there are.
+const ROWS_MAX: usize = 16;
 
 /// Cuts rows into chunks whose lengths are powers of two.
 pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {

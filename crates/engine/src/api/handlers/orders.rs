@@ -21,8 +21,8 @@ use zhiyou_domain::{
     time::UtcMicros,
 };
 
-/// Orders listed at most.
-const LIST_MAX: i64 = 1_000;
+/// Orders in one page of the list.
+const PAGE: i64 = 50;
 
 pub(crate) async fn view(engine: &Engine, order: &Order) -> Result<OrderView, Fault> {
     let plan = plans::get(engine.db.reader(), order.plan).await?;
@@ -30,10 +30,11 @@ pub(crate) async fn view(engine: &Engine, order: &Order) -> Result<OrderView, Fa
     convert::order_view(order, title, engine.book.frozen(order.id), engine.clock.now())
 }
 
-pub(crate) async fn list_orders(engine: &Engine, _: ListOrders) -> Result<Vec<OrderView>, Fault> {
+pub(crate) async fn list_orders(engine: &Engine, wish: ListOrders) -> Result<Vec<OrderView>, Fault> {
     let mut views = Vec::new();
-    for order in crate::store::orders::newest(engine.db.reader(), UtcMicros(i64::MAX), LIST_MAX).await? {
-        views.push(view(engine, &order).await?);
+    let before = UtcMicros(wish.before_us.unwrap_or(i64::MAX));
+    for order in crate::store::orders::newest(engine.db.reader(), before, PAGE).await? {
+        views.push(get_order(engine, GetOrder { order_id: order }).await?);
     }
     Ok(views)
 }
@@ -43,7 +44,7 @@ pub(crate) async fn get_order(engine: &Engine, wish: GetOrder) -> Result<OrderVi
         Ok(order) => view(engine, &order).await,
         // Frozen: the last known state is shown, and that nothing more happens to it.
         Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
-            let order = crate::store::orders::get(engine.db.reader(), wish.order_id).await?;
+            let order = crate::store::orders::snapshot(engine.db.reader(), wish.order_id).await?;
             view(engine, &order.ok_or(fault)?).await
         }
         Err(fault) => Err(fault),

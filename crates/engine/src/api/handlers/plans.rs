@@ -96,8 +96,8 @@ fn refused(error: &ImportError) -> Fault {
 
 pub(crate) async fn set_item_priority(engine: &Engine, wish: SetItemPriority) -> Result<PlanView, Fault> {
     let mut plan = get(engine, wish.plan_id).await?;
-    if let Some(order) = orders::newest_of_plan(engine.db.reader(), plan.id).await?
-        && !OrderState::TERMINAL.contains(&order.state)
+    if let Some((_, state)) = orders::newest_of_plan(engine.db.reader(), plan.id).await?
+        && !OrderState::TERMINAL.contains(&state)
     {
         return Err(Fault::new(FaultCode::WrongState, "the plan is being booked"));
     }
@@ -138,7 +138,7 @@ pub(crate) async fn view(engine: &Engine, plan: &Plan) -> Result<PlanView, Fault
     let mut sign_ins = super::sign_ins::all(engine, &needed).await;
     sign_ins.retain(|row| row.needed);
     let newest = orders::newest_of_plan(engine.db.reader(), plan.id).await?;
-    convert::plan_view(plan, &names(engine, plan).await, sign_ins, newest.as_ref())
+    convert::plan_view(plan, &names(engine, plan).await, sign_ins, newest)
 }
 
 /// Names of the plan's travellers, as far as the vault is open.

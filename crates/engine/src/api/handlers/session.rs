@@ -3,7 +3,7 @@
 use super::super::{command::*, view::*};
 use crate::{
     engine::Engine,
-    store::{changes, changes::Entity, orders, plans, settings},
+    store::{changes, changes::Entity, plans, settings},
 };
 use std::collections::BTreeSet;
 use zhiyou_domain::fault::{Fault, FaultCode};
@@ -84,10 +84,8 @@ pub(crate) async fn changes(engine: &Engine, wish: Changes) -> Result<ChangesVie
     for change in batch.iter().filter(|change| seen.insert((change.entity.word(), change.id.clone()))) {
         match change.entity {
             Entity::Order => {
-                let id = parse(&change.id)?;
-                if let Some(order) = orders::get(reader, id).await? {
-                    view.orders.push(super::orders::view(engine, &order).await?);
-                }
+                let order_id = parse(&change.id)?;
+                view.orders.push(super::orders::get_order(engine, GetOrder { order_id }).await?);
             }
             Entity::Plan => {
                 let id = parse(&change.id)?;
