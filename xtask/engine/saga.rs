@@ -135,7 +135,7 @@ async fn one(book: &Book, runner: &runner::Handle, waiters: &Waiters, items: usi
     }
     book.create(new, &[], None).await?;
     runner.look(id);
-    until(book, id, &waiter, |order| cart::hash(order).is_some()).await?;
+    until(book, id, &waiter, cart::is_complete).await?;
     book.record(id, confirmation).await?;
     runner.look(id);
     until(book, id, &waiter, |order| order.state == OrderState::Confirmed).await?;

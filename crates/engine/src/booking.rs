@@ -7,6 +7,8 @@ mod calls;
 mod lookup;
 pub mod runner;
 pub mod steps;
+#[cfg(test)]
+mod tests;
 mod updates;
 
 pub(crate) use calls::{Ports, Travellers};

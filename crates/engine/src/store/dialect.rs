@@ -9,6 +9,9 @@ use std::{path::Path, time::Duration};
 /// Begins a write without the upgrade from reader to writer, which SQLite cannot wait for.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
+/// How long a write waits for another program that holds the database, milliseconds; then it fails and is tried again.
+pub(crate) const BUSY_TIMEOUT_MS: u32 = 10_000;
+
 /// SQLite before 3.51.3 can corrupt a WAL file that several connections write and checkpoint.
 const SQLITE_VERSION_MIN: (u64, u64, u64) = (3, 51, 3);
 
@@ -25,12 +28,9 @@ pub(super) async fn pool(url: &str, connections_max: u32) -> Result<AnyPool, Sto
         .acquire_timeout(Duration::from_secs(30))
         .after_connect(|connection, _| {
             Box::pin(async move {
-                for pragma in [
-                    "PRAGMA busy_timeout = 10000",
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                ] {
+                let busy = format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(busy)).execute(&mut *connection).await?;
+                for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"] {
                     sqlx::raw_sql(pragma).execute(&mut *connection).await?;
                 }
                 Ok(())
