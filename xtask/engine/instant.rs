@@ -31,8 +31,7 @@ pub(crate) struct Machine;
 
 impl Clock for Machine {
     fn now(&self) -> UtcMicros {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        UtcMicros(jiff::Timestamp::now().as_microsecond())
     }
 }
 

@@ -42,8 +42,7 @@ struct Machine;
 
 impl Clock for Machine {
     fn now(&self) -> UtcMicros {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        UtcMicros(i64::try_from(since.as_micros()).unwrap())
+        UtcMicros(jiff::Timestamp::now().as_microsecond())
     }
 }
 
