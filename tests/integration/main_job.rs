@@ -154,3 +154,24 @@ async fn what_is_booked_is_saved_as_a_calendar_with_alarms() {
     assert!(unfolded.contains("DTSTART;VALUE=DATE:"), "{unfolded}");
     assert!(text.lines().all(|line| line.len() <= 75), "lines are folded");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_and_what_suppliers_say_stand_side_by_side_and_looking_changes_nothing() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let compare = || world.call("compare_order", json!({ "order_id": order["id"] }));
+    let same = compare().await;
+    let rows = same.as_array().unwrap();
+    assert_eq!(rows.len(), 3, "flight, hotel, payment");
+    assert!(rows.iter().all(|row| row["same"] == true && row["live"] == row["stored"]), "{same:#}");
+    // The hotel cancels, and its notification never arrives.
+    world.scenario(json!({ "provider": "duffel", "switch": "notify", "mode": "drop" })).await;
+    let stay = world.book().await["stays"][0]["id"].clone();
+    world.scenario(json!({ "switch": "supplier_cancels", "id": stay })).await;
+    let other = compare().await;
+    let hotel = other.as_array().unwrap().iter().find(|row| row["item_id"] == order["items"][1]["id"]).unwrap();
+    assert_eq!((&hotel["same"], &hotel["stored"]["state"]), (&json!(false), &json!("booked")));
+    assert_eq!(hotel["live"]["state"], "cancelled");
+    let after = world.call("get_order", json!({ "order_id": order["id"] })).await;
+    assert_eq!(after["items"][1]["state"], "booked", "nothing is overwritten by looking");
+}

@@ -6,6 +6,7 @@
 
 pub mod pace;
 pub mod recipe;
+pub mod steps;
 mod turn;
 
 pub use turn::{Advance, Turn, advance, recover, take_in, turn};
@@ -159,7 +160,7 @@ fn announce(order: &Order, now: UtcMicros, decision: &mut Decision) {
 fn debt_when_late(order: &Order, step: &crate::order::OpenStep, now: UtcMicros, decision: &mut Decision) {
     let known =
         order.open_debts().any(|debt| matches!(&debt.matter, Matter::OutcomeUnknown { key } if *key == step.key));
-    let due = step.started_at.plus_minutes(recipe::recipe(step.key.op).debt_after_min);
+    let due = step.started_at.plus_minutes(steps::of(step.key.op).recipe.debt_after_min);
     if planted(Defect::NoDebts) {
         return;
     }

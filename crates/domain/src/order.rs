@@ -406,6 +406,8 @@ pub struct OpenStep {
     pub key: StepKey,
     /// When it was asked for.
     pub started_at: UtcMicros,
+    /// What undoes it, should it turn out to have happened when nobody wants it any more: registered with the intent.
+    pub undo: Option<crate::booking::steps::Undo>,
     /// Whether its outcome is unknown, so that only a look-up may follow.
     pub unknown: bool,
 }

@@ -52,6 +52,7 @@ macro_rules! commands {
             accept_cancellation: AcceptCancellation => OrderView;
             keep_change: KeepChange => OrderView;
             settle_debt: SettleDebt => OrderView;
+            compare_order: CompareOrder => Vec<ComparedView>;
             export_calendar: ExportCalendar => ExportedView;
             set_settings: SetSettings => SessionView;
             unlock_vault: UnlockVault => SessionView;

@@ -4,12 +4,11 @@
 
 pub mod book;
 mod calls;
-mod lookup;
 pub mod runner;
 pub mod steps;
 #[cfg(test)]
 mod tests;
 mod updates;
 
-pub(crate) use calls::{Ports, Travellers};
+pub(crate) use calls::{Ports, Standing, Travellers};
 pub(crate) use steps::Suppliers;

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
-    booking::recipe::recipe,
+    booking::steps,
     id::ItemId,
     order::{
         AttemptState, Fact, ItemState, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter,
@@ -156,7 +156,7 @@ fn debts_are_shown(run: &mut Run) {
     let Some(driver) = run.driver.as_ref().filter(|_| !run.journal.disk_full && run.ours() == run.now) else { return };
     let overdue = |step: &&zhiyou_domain::order::OpenStep| {
         // A driver may be away for ten minutes, and a clock may just have been put right.
-        let late = step.started_at.plus_minutes(recipe(step.key.op).debt_after_min + 180);
+        let late = step.started_at.plus_minutes(steps::of(step.key.op).recipe.debt_after_min + 180);
         let shown = driver
             .order()
             .open_debts()

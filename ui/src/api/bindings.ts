@@ -41,6 +41,10 @@ owner: string,
  */
 since_us: number, 
 /**
+ * What undoes it, should it turn out to have happened when nobody wants it: `release`, `cancel`, `close`.
+ */
+undo: string | null, 
+/**
  * Whether a person may say it is settled.
  */
 can_settle: boolean, 
@@ -218,6 +222,32 @@ zone: string,
  * The instant, UTC microseconds.
  */
 at_us: number, };
+export type CompareOrder = { 
+/**
+ * Order.
+ */
+order_id: string, };
+export type ComparedView = { 
+/**
+ * The item; absent for the payment.
+ */
+item_id: string | null, 
+/**
+ * What is stored.
+ */
+stored: StandingView, 
+/**
+ * What the provider says; absent when it did not answer.
+ */
+live: StandingView | null, 
+/**
+ * Whether both say the same; absent without an answer.
+ */
+same: boolean | null, 
+/**
+ * When it was asked.
+ */
+asked_at_us: number, };
 export type ConfidenceView = "assumed" | "terms" | "quoted";
 export type ConfirmOrder = { 
 /**
@@ -1148,6 +1178,19 @@ state: SignInStateView,
  */
 needed: boolean, };
 export type SourceView = "notification" | "poll" | "local";
+export type StandingView = { 
+/**
+ * `booked`, `undecided`, `cancelled`; for payments `paid`, `unpaid`.
+ */
+state: string, 
+/**
+ * Confirmation or transaction number.
+ */
+reference: string | null, 
+/**
+ * Price or amount.
+ */
+amount: MoneyView | null, };
 export type StartSignIn = { 
 /**
  * Platform id.
@@ -1246,6 +1289,7 @@ export interface Api {
   accept_cancellation: { command: AcceptCancellation; result: OrderView };
   keep_change: { command: KeepChange; result: OrderView };
   settle_debt: { command: SettleDebt; result: OrderView };
+  compare_order: { command: CompareOrder; result: Array<ComparedView> };
   export_calendar: { command: ExportCalendar; result: ExportedView };
   set_settings: { command: SetSettings; result: SessionView };
   unlock_vault: { command: UnlockVault; result: SessionView };

@@ -3,7 +3,7 @@
 //! Kept in memory only: after a restart everything may be asked for once at once. Deliberately not here: whether it is
 //! asked for at all.
 
-use super::{Read, recipe::recipe};
+use super::{Read, steps};
 use crate::{
     id::OrderId,
     order::{Op, StepKey},
@@ -70,7 +70,7 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
         Asked::Step(StepKey { op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. }, .. }) => {
             doubling(tries, 300)
         }
-        Asked::Read(_, Read::LookUp { key }) => doubling(tries, recipe(key.op).pause_max_s),
+        Asked::Read(_, Read::LookUp { key }) => doubling(tries, steps::of(key.op).recipe.pause_max_s),
         Asked::Read(
             _,
             Read::FindOffer { .. }

@@ -1,7 +1,7 @@
-//! How each effect is made certain again after its answer was lost: data, one row per operation.
+//! How an effect is made certain again after its answer was lost: by what the outcome is looked up, how often, when "not
+//! there" may be believed, and after how long the matter becomes a debt that a person sees.
 //!
-//! A row says by what the outcome is looked up, how often, when "not there" may be believed, and after how long the
-//! matter becomes a debt that a person sees. Deliberately not here: the calls themselves.
+//! Deliberately not here: the rows (see [`super::steps`]) and the calls themselves.
 
 use crate::{
     defect::{Defect, planted},
@@ -23,7 +23,7 @@ pub enum LookUp {
     SameRequest,
 }
 
-/// One row of the table.
+/// What a step's row says about finding out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipe {
     /// By what it is looked up.
@@ -37,36 +37,6 @@ pub struct Recipe {
     pub absent_after_s: i64,
     /// After so many minutes it is a debt; looking up goes on.
     pub debt_after_min: i64,
-}
-
-/// The row of an operation.
-#[must_use]
-pub const fn recipe(op: Op) -> Recipe {
-    let base = Recipe {
-        look_up: LookUp::OurReference,
-        pause_max_s: 60,
-        absent_tries: 2,
-        absent_after_s: 10,
-        debt_after_min: 15,
-    };
-    match op {
-        Op::Hold { .. } => base,
-        // The supplier may still be talking to an airline; a booking that appears late must not be made twice.
-        Op::Commit { .. } => Recipe { absent_tries: 3, absent_after_s: 30, debt_after_min: 30, ..base },
-        Op::Release { .. } | Op::Cancel { .. } => {
-            Recipe { look_up: LookUp::SupplierId, pause_max_s: 300, debt_after_min: 60, ..base }
-        }
-        Op::OpenPayment { .. } => Recipe { look_up: LookUp::SameRequest, ..base },
-        Op::ClosePayment { .. } => Recipe { look_up: LookUp::MerchantNumber, ..base },
-        // Refunds are worked on by the channel for minutes before they can be queried.
-        Op::Refund { .. } => Recipe {
-            look_up: LookUp::MerchantNumber,
-            pause_max_s: 300,
-            absent_tries: 3,
-            absent_after_s: 60,
-            debt_after_min: 24 * 60,
-        },
-    }
 }
 
 /// What a look-up saw.
@@ -90,7 +60,7 @@ pub fn conclude(op: Op, seen: Seen, tries: u32, started_at: UtcMicros, now: UtcM
         Seen::Refused(reason) => Some(StepEnd::Declined { reason }),
         Seen::Silent => None,
         Seen::NotThere => {
-            let row = recipe(op);
+            let row = super::steps::of(op).recipe;
             if planted(Defect::AbsentNever) {
                 return None;
             }

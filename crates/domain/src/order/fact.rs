@@ -107,15 +107,12 @@ impl Op {
     }
 
     fn reference(self) -> String {
-        match self {
-            Self::Hold { item } => format!("hold.{}", item.bare()),
-            Self::Commit { item } => format!("commit.{}", item.bare()),
-            Self::Release { item } => format!("release.{}", item.bare()),
-            Self::Cancel { item } => format!("cancel.{}", item.bare()),
-            Self::OpenPayment { attempt } => format!("open.{}", attempt.bare()),
-            Self::ClosePayment { attempt } => format!("close.{}", attempt.bare()),
-            Self::Refund { refund } => format!("refund.{}", refund.bare()),
-        }
+        let about = match self {
+            Self::Hold { item } | Self::Commit { item } | Self::Release { item } | Self::Cancel { item } => item.bare(),
+            Self::OpenPayment { attempt } | Self::ClosePayment { attempt } => attempt.bare(),
+            Self::Refund { refund } => refund.bare(),
+        };
+        format!("{}.{about}", crate::booking::steps::of(self).word)
     }
 }
 

@@ -247,6 +247,13 @@ command!(
     }
 );
 command!(
+    /// Asks the suppliers and the channel what they have now, beside what is stored.
+    CompareOrder {
+        /// Order.
+        order_id: OrderId as "string",
+    }
+);
+command!(
     /// Writes a calendar file of what is booked, with alarms.
     ExportCalendar {
         /// Order.

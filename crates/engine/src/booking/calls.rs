@@ -1,17 +1,28 @@
 //! How each action is carried out: which tool is called with what, and which fact its answer becomes.
 //!
-//! Flights and payments are here; what is searched and chosen is in [`offers`], what hotels, cars and activities share in
-//! [`bookings`]. Deliberately not here: when (the runner's), and finding out how a lost call ended (see [`super::lookup`]).
+//! Every step has a file of its own with its call and its look-up; what is searched and chosen is in [`offers`], what
+//! hotels, cars and activities share in [`bookings`]. Deliberately not here: when (the runner's), and what may be concluded
+//! from a look-up (the domain's registry of steps).
 
 mod bookings;
+mod cancel;
+mod close_payment;
+mod commit;
+mod hold;
 mod offers;
+mod open_payment;
+mod refund;
+mod release;
 
-pub(super) use bookings::Tool;
+use bookings::Tool;
 
 use crate::{auth::Auth, mcp::Server, vault::Vault};
 use std::sync::Arc;
 use zhiyou_domain::{
-    booking::Read,
+    booking::{
+        Read,
+        recipe::{Seen, conclude},
+    },
     id::{AttemptId, ItemId, RefundId, TravellerId},
     money::Money,
     order::{Fact, ItemCancelQuote, Offer, Op, Order, RefundProgress, Source, StepEnd, StepKey, StepResult},
@@ -34,6 +45,24 @@ pub(crate) struct Ports {
 pub(crate) struct Travellers {
     pub(crate) vault: Arc<Vault>,
     pub(crate) auth: Arc<Auth>,
+}
+
+/// A supplier's own word about a booking.
+pub(crate) struct Live {
+    pub(crate) standing: Standing,
+    pub(crate) reference: String,
+    pub(crate) price: Money,
+}
+
+/// Where a booking stands at its supplier.
+pub(crate) enum Standing {
+    Booked,
+    /// Not booked yet.
+    Undecided,
+    Cancelled {
+        /// What it gave back, when it says.
+        refund: Option<Money>,
+    },
 }
 
 /// Answer to a read: a fact, or nothing to tell yet.
@@ -73,25 +102,40 @@ impl Ports {
         }
     }
 
-    /// What the supplier says of a booked item now, where that is not what we know.
-    pub(super) async fn reread(&self, order: &Order, item: ItemId) -> Outcome<Option<Fact>> {
-        let Some((offer, id)) =
-            order.item(item).and_then(|place| place.offer.as_ref().zip(place.supplier_order.clone()))
-        else {
-            return Outcome::Done(None);
-        };
-        let cancelled = |refund| Some(Fact::SupplierCancelled { item, refund, source: Source::Poll });
+    /// What the supplier says of a booked item now; `None` for an item it has nothing of.
+    pub(crate) async fn live(&self, order: &Order, item: ItemId) -> Outcome<Option<Live>> {
+        let place = order.item(item).and_then(|place| place.offer.as_ref().zip(place.supplier_order.clone()));
+        let Some((offer, id)) = place else { return Outcome::Done(None) };
         if matches!(offer, Offer::Flight(_)) {
             let order: Outcome<FlightOrder> =
                 self.flights.call("getFlightOrder", &FlightOrderRef { order_id: id }).await;
             // What comes back for a cancelled flight is not part of the order: nobody guesses it.
-            return order.map(|order| (order.state == FlightOrderState::Cancelled).then(|| cancelled(None)).flatten());
+            return order.map(|found| {
+                let standing = match found.state {
+                    FlightOrderState::Ticketed => Standing::Booked,
+                    FlightOrderState::Held => Standing::Undecided,
+                    FlightOrderState::Cancelled | FlightOrderState::Expired => Standing::Cancelled { refund: None },
+                };
+                Some(Live { standing, reference: found.booking_reference, price: found.total })
+            });
         }
         let booking: Outcome<Booking> = self.booking_call(offer, Tool::Get, &BookingRef { booking_id: id }).await;
-        booking.map(|found| match found.state {
-            BookingState::Cancelled => cancelled(found.refunded),
-            BookingState::Rejected => cancelled(Some(found.total)),
-            BookingState::Confirmed | BookingState::Pending => None,
+        booking.map(|found| {
+            let standing = match found.state {
+                BookingState::Confirmed => Standing::Booked,
+                BookingState::Pending => Standing::Undecided,
+                BookingState::Cancelled => Standing::Cancelled { refund: found.refunded },
+                BookingState::Rejected => Standing::Cancelled { refund: Some(found.total) },
+            };
+            Some(Live { standing, reference: found.reference, price: found.total })
+        })
+    }
+
+    /// What the supplier says of a booked item now, where that is not what we know.
+    pub(super) async fn reread(&self, order: &Order, item: ItemId) -> Outcome<Option<Fact>> {
+        self.live(order, item).await.map(|live| match live?.standing {
+            Standing::Cancelled { refund } => Some(Fact::SupplierCancelled { item, refund, source: Source::Poll }),
+            Standing::Booked | Standing::Undecided => None,
         })
     }
 
@@ -173,103 +217,33 @@ impl Ports {
             Op::Commit { item } => self.commit(travellers, order, item, key).await,
             Op::Release { item } => self.release(order, item).await,
             Op::Cancel { item } => self.cancel(order, item).await,
-            Op::OpenPayment { attempt } => self.open_payment(order, attempt).await.map(StepResult::PaymentOpened),
-            Op::ClosePayment { attempt } => {
-                self.payments.call("closePayment", &PaymentRef { attempt_id: attempt }).await.map(StepResult::Payment)
-            }
-            Op::Refund { refund } => self.refund(order, refund).await.map(StepResult::Refund),
+            Op::OpenPayment { attempt } => self.open_payment(order, attempt).await,
+            Op::ClosePayment { attempt } => self.close_payment(attempt).await,
+            Op::Refund { refund } => self.refund(order, refund).await,
         };
         end(outcome)
     }
 
-    async fn hold(&self, travellers: &Travellers, order: &Order, item: ItemId, key: &StepKey) -> Outcome<StepResult> {
-        let request = match flight_request(travellers, self, order, item, key).await {
-            Ok(request) => request,
-            Err(outcome) => return outcome,
+    /// How the step ended, or `None` while that is still unknown. `tries` counts earlier look-ups. By our own reference, and
+    /// never by doing it again.
+    pub(super) async fn look_up(&self, order: &Order, key: &StepKey, tries: u32, now: UtcMicros) -> Option<StepEnd> {
+        let started_at = order.open_steps.iter().find(|step| step.key == *key)?.started_at;
+        let seen = match key.op {
+            Op::Hold { item } => self.see_hold(order, item, key).await,
+            Op::Commit { item } => self.see_commit(order, item, key).await,
+            Op::Release { item } => self.see_release(order, item).await,
+            Op::Cancel { item } => self.see_cancel(order, item).await,
+            Op::OpenPayment { attempt } => self.see_open_payment(order, attempt).await,
+            Op::ClosePayment { attempt } => self.see_close_payment(attempt).await,
+            Op::Refund { refund } => self.see_refund(refund).await,
         };
-        self.flights.call("holdFlight", &request).await.map(StepResult::Flight)
+        conclude(key.op, seen, tries, started_at, now)
     }
 
-    async fn commit(&self, travellers: &Travellers, order: &Order, item: ItemId, key: &StepKey) -> Outcome<StepResult> {
-        let Some(place) = order.item(item) else { return inconsistent("no such item") };
-        match (&place.offer, &place.hold) {
-            (Some(Offer::Flight(_)), Some(hold)) if hold.firm => {
-                let Some(order_id) = place.supplier_order.clone() else {
-                    return inconsistent("a hold without an order");
-                };
-                let request = PayHeldFlight { order_id, amount: hold.price };
-                self.flights.call("payHeldFlight", &request).await.map(StepResult::Flight)
-            }
-            (Some(Offer::Flight(_)), Some(_)) => match flight_request(travellers, self, order, item, key).await {
-                Ok(request) => self.flights.call("bookFlight", &request).await.map(StepResult::Flight),
-                Err(outcome) => outcome,
-            },
-            (Some(offer), Some(hold)) => self.book(travellers, place, offer, hold, key).await,
-            (_, None) | (None, _) => inconsistent("an item without an offer or a price"),
-        }
-    }
-
-    async fn release(&self, order: &Order, item: ItemId) -> Outcome<StepResult> {
-        let Some(order_id) = order.item(item).and_then(|place| place.supplier_order.clone()) else {
-            return inconsistent("a hold without an order");
-        };
-        let quote: Outcome<FlightCancellationQuote> =
-            self.flights.call("quoteFlightCancellation", &FlightOrderRef { order_id: order_id.clone() }).await;
-        let cancellation_id = match quote {
-            Outcome::Done(quote) => quote.cancellation_id,
-            Outcome::NotSent(reason) | Outcome::Unknown(reason) => return Outcome::NotSent(reason),
-            Outcome::Declined(reason) => return refused(reason),
-        };
-        let request = ConfirmFlightCancellation { order_id, cancellation_id };
-        self.flights
-            .call::<_, FlightCancelled>("confirmFlightCancellation", &request)
-            .await
-            .map(|_| StepResult::Released)
-    }
-
-    async fn cancel(&self, order: &Order, item: ItemId) -> Outcome<StepResult> {
-        let Some(place) = order.item(item) else { return inconsistent("no such item") };
-        let Some(id) = place.supplier_order.clone() else { return inconsistent("a booking without an id") };
-        let quoted = place.cancel_quote.as_ref().and_then(|quote| quote.cancellation_id.clone());
-        match (&place.offer, quoted) {
-            (Some(Offer::Flight(_)), Some(cancellation_id)) => {
-                let request = ConfirmFlightCancellation { order_id: id, cancellation_id };
-                self.flights
-                    .call::<_, FlightCancelled>("confirmFlightCancellation", &request)
-                    .await
-                    .map(|cancelled| StepResult::Cancelled { refund: cancelled.refund })
-            }
-            (Some(Offer::Flight(_)), None) | (None, _) => inconsistent("nothing was quoted"),
-            (Some(offer), _) => self
-                .booking_call::<_, Booking>(offer, Tool::Cancel, &BookingRef { booking_id: id })
-                .await
-                .map(|booking| StepResult::Cancelled { refund: booking.refunded }),
-        }
-    }
-
-    pub(super) async fn open_payment(&self, order: &Order, attempt: AttemptId) -> Outcome<PaymentIntent> {
-        let Some(known) = order.attempt(attempt) else { return inconsistent("no such attempt") };
-        let request = CreatePaymentIntent {
-            attempt_id: attempt,
-            channel: known.channel,
-            amount: known.amount,
-            description: description(order),
-            expires_at_us: known.pay_by,
-        };
-        self.payments.call("createPaymentIntent", &request).await
-    }
-
-    async fn refund(&self, order: &Order, refund: RefundId) -> Outcome<RefundStatus> {
-        let Some(known) = order.refunds.iter().find(|known| known.id == refund) else {
-            return inconsistent("no such refund");
-        };
-        let request = CreateRefund {
-            refund_id: refund,
-            attempt_id: known.attempt,
-            amount: known.amount,
-            reason: "行程退款 Trip refund".to_owned(),
-        };
-        self.payments.call("createRefund", &request).await
+    async fn see_flight(&self, id: &str, judge: impl FnOnce(FlightOrder) -> Option<StepResult>) -> Seen {
+        let flight: Outcome<FlightOrder> =
+            self.flights.call("getFlightOrder", &FlightOrderRef { order_id: id.to_owned() }).await;
+        seen(flight, judge)
     }
 
     /// Asks the member platform who the signed-in traveller is.
@@ -298,7 +272,16 @@ impl Ports {
     }
 }
 
-pub(super) fn end(outcome: Outcome<StepResult>) -> StepEnd {
+/// What a read says about a step: `judge` tells whether what was read is what the step would have made.
+fn seen<R>(outcome: Outcome<R>, judge: impl FnOnce(R) -> Option<StepResult>) -> Seen {
+    match outcome {
+        Outcome::Done(value) => judge(value).map_or(Seen::NotThere, Seen::There),
+        Outcome::Declined(reason) if reason.code == ReasonCode::NotFound => Seen::NotThere,
+        Outcome::Declined(_) | Outcome::NotSent(_) | Outcome::Unknown(_) => Seen::Silent,
+    }
+}
+
+fn end(outcome: Outcome<StepResult>) -> StepEnd {
     match outcome {
         Outcome::Done(result) => StepEnd::Done { result },
         Outcome::NotSent(reason) => StepEnd::NotSent { reason },
@@ -314,12 +297,6 @@ fn missing(item: ItemId, reason: Reason) -> Heard {
 fn later(reason: &Reason) -> Heard {
     tracing::info!(?reason, "asking again later");
     Heard::Later
-}
-
-/// What the payer reads: no personal data, and which order it is.
-fn description(order: &Order) -> String {
-    let tail: String = order.id.bare().chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-    format!("智游行程 Zhiyou trip {tail}")
 }
 
 fn says_something_new(order: &Order, status: &PaymentStatus) -> bool {
@@ -343,62 +320,4 @@ async fn details(travellers: &Travellers, ids: &[TravellerId]) -> Result<Vec<Tra
         found.push(traveller.ok_or_else(|| inconsistent("a traveller's details are missing"))?);
     }
     Ok(found)
-}
-
-async fn flight_request(
-    travellers: &Travellers,
-    ports: &Ports,
-    order: &Order,
-    item: ItemId,
-    key: &StepKey,
-) -> Result<HoldFlight, Outcome<StepResult>> {
-    let Some(place) = order.item(item) else { return Err(inconsistent("no such item")) };
-    let Some(Offer::Flight(offer)) = &place.offer else { return Err(inconsistent("no flight offer")) };
-    let people = details(travellers, &place.wanted.travellers).await?;
-    if people.len() != offer.passenger_ids.len() {
-        return Err(inconsistent("the offer is for another number of passengers"));
-    }
-    let profile = match &place.wanted.member_platform {
-        Some(platform) => match ports.member_profile(travellers, platform).await {
-            Outcome::Done(profile) => Some(profile),
-            Outcome::NotSent(reason) | Outcome::Unknown(reason) => return Err(Outcome::NotSent(reason)),
-            Outcome::Declined(reason) => return Err(refused(reason)),
-        },
-        None => None,
-    };
-    let member = profile.as_ref().map(|profile| member_index(&people, profile));
-    let loyalty = |index| profile.as_ref().filter(|_| member == Some(index)).map(|profile| profile.loyalty.clone());
-    let passenger = |(index, (person, id)): (usize, (&Traveller, &String))| Passenger {
-        passenger_id: id.clone(),
-        title: person.title,
-        gender: person.gender,
-        given_name: person.given_name.clone(),
-        family_name: person.family_name.clone(),
-        born_on: person.born_on,
-        email: person.email.clone(),
-        phone_number: person.phone_number.clone(),
-        loyalty: loyalty(index),
-    };
-    let services: Vec<ChosenService> = place.chosen_seats().iter().map(|seat| seat.service.clone()).collect();
-    let expected_total = match &place.hold {
-        Some(hold) => Ok(hold.price),
-        None => Money::sum(offer.total.currency(), services.iter().map(|service| service.price))
-            .and_then(|seats| seats.plus(offer.total)),
-    };
-    Ok(HoldFlight {
-        reference: key.reference(),
-        offer_id: offer.offer_id.clone(),
-        passengers: people.iter().zip(&offer.passenger_ids).enumerate().map(passenger).collect(),
-        services,
-        expected_total: expected_total.map_err(|error| inconsistent(&error.to_string()))?,
-    })
-}
-
-/// The membership is credited to the traveller with the member's name, else to the first one.
-fn member_index(people: &[Traveller], profile: &MemberProfile) -> usize {
-    let same = |person: &Traveller| {
-        person.given_name.eq_ignore_ascii_case(&profile.given_name)
-            && person.family_name.eq_ignore_ascii_case(&profile.family_name)
-    };
-    people.iter().position(same).unwrap_or(0)
 }

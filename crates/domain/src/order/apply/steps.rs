@@ -41,7 +41,12 @@ impl Order {
         {
             return illegal("only what is being cancelled is cancelled at its supplier");
         }
-        self.open_steps.push(OpenStep { key: key.clone(), started_at: at, unknown: false });
+        self.open_steps.push(OpenStep {
+            key: key.clone(),
+            started_at: at,
+            undo: crate::booking::steps::of(key.op).undo,
+            unknown: false,
+        });
         Ok(())
     }
 

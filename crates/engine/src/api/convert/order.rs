@@ -9,7 +9,7 @@ use zhiyou_domain::{
         AttemptState, CancelReason, Cancellation, CancellationState, Debt, ItemState, Offer, Op, Order, OrderItem,
         OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
-        debt::Owner,
+        debt::{Matter, Owner},
         graph,
         ledger::{self, Figure},
         risk,
@@ -68,7 +68,7 @@ fn build(order: &Order, title: &str, frozen: Option<FaultCode>, now: UtcMicros) 
         },
         cancellation: order.cancellation.as_ref().map(|open| cancellation(order, open)).transpose()?,
         timeline: order.timeline.iter().map(entry).collect(),
-        attention: order.open_debts().map(attention).collect(),
+        attention: order.open_debts().map(|debt| attention(order, debt)).collect(),
         can: if frozen.is_some() { OrderCanView::default() } else { can(order, now) },
         frozen: frozen.map(fault_code),
     })
@@ -389,7 +389,13 @@ fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, 
     })
 }
 
-fn attention(debt: &Debt) -> AttentionView {
+fn attention(order: &Order, debt: &Debt) -> AttentionView {
+    let undo = match &debt.matter {
+        Matter::OutcomeUnknown { key } => {
+            order.open_steps.iter().find(|step| step.key == *key).and_then(|step| step.undo)
+        }
+        _ => None,
+    };
     let owner = match debt.matter.owner() {
         Owner::Support => "support",
         Owner::Merchant => "merchant",
@@ -400,6 +406,7 @@ fn attention(debt: &Debt) -> AttentionView {
         kind: debt.matter.word().to_owned(),
         owner: owner.to_owned(),
         since_us: debt.since.0,
+        undo: undo.map(|undo| undo.word().to_owned()),
         can_settle: debt.matter.settled_by_person(),
         item_id: debt.matter.item().map(|item| item.to_string()),
         amount: debt.amount.map(money),

@@ -1,7 +1,8 @@
 //! Orders: prepare, choose, confirm, pay, cancel.
 
 use super::super::{command::*, convert, view::*};
-use crate::{engine::Engine, store::plans};
+use crate::{booking::Standing, engine::Engine, store::plans};
+use futures::future::join_all;
 use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
     booking::pay_by,
@@ -9,14 +10,14 @@ use zhiyou_domain::{
     fault::{Fault, FaultCode},
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId, RequestId},
     order::{
-        CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem, OrderState, SeatChosen, Source, cart,
-        graph,
+        Attempt, AttemptState, CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem, OrderState,
+        SeatChosen, Source, cart, graph,
     },
     plan::PlanBooking,
     port::{
         Outcome, Reason, ReasonCode,
         flights::{FlightOffer, OfferRef, SeatMaps},
-        payments::{PaymentRef, PaymentStatus},
+        payments::{PaymentRef, PaymentState, PaymentStatus},
     },
     time::UtcMicros,
 };
@@ -282,6 +283,66 @@ pub(crate) async fn settle_debt(engine: &Engine, wish: SettleDebt) -> Result<Ord
     let debt = u64::try_from(wish.debt).map_err(|_| Fault::new(FaultCode::NotFound, "no such debt"))?;
     let facts = move |_: &Order, _: UtcMicros| Ok(vec![Fact::DebtSettled { debt }]);
     asked(engine, wish.order_id, wish.request_id, "settle_debt", &debt.to_string(), facts).await
+}
+
+pub(crate) async fn compare_order(engine: &Engine, wish: CompareOrder) -> Result<Vec<ComparedView>, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let booked = order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state));
+    let items = booked.map(|item| compare_item(engine, &order, item));
+    let paid = order.attempts.iter().filter(|attempt| attempt.state == AttemptState::Captured);
+    let payments = paid.map(|attempt| compare_payment(engine, attempt));
+    let (mut compared, payments) = tokio::join!(join_all(items), join_all(payments));
+    compared.extend(payments);
+    Ok(compared)
+}
+
+async fn compare_item(engine: &Engine, order: &Order, item: &OrderItem) -> ComparedView {
+    let stored = StandingView {
+        state: "booked".to_owned(),
+        reference: item.reference.clone(),
+        amount: item.price().map(convert::money),
+    };
+    let live = match engine.ports.live(order, item.wanted.id).await {
+        Outcome::Done(Some(live)) => {
+            let state = match live.standing {
+                Standing::Booked => "booked",
+                Standing::Undecided => "undecided",
+                Standing::Cancelled { .. } => "cancelled",
+            };
+            let (reference, amount) = (Some(live.reference), Some(convert::money(live.price)));
+            Some(StandingView { state: state.to_owned(), reference, amount })
+        }
+        Outcome::Done(None) | Outcome::Declined(_) | Outcome::NotSent(_) | Outcome::Unknown(_) => None,
+    };
+    compared(engine, Some(item.wanted.id.to_string()), stored, live)
+}
+
+async fn compare_payment(engine: &Engine, attempt: &Attempt) -> ComparedView {
+    let stored = StandingView {
+        state: "paid".to_owned(),
+        reference: attempt.transaction_id.clone(),
+        amount: Some(convert::money(attempt.amount)),
+    };
+    let query = PaymentRef { attempt_id: attempt.id };
+    let live = match engine.ports.payments.call::<_, PaymentStatus>("getPaymentStatus", &query).await {
+        Outcome::Done(status) => Some(StandingView {
+            state: if status.state == PaymentState::Captured { "paid" } else { "unpaid" }.to_owned(),
+            reference: status.transaction_id,
+            amount: status.captured.map(convert::money),
+        }),
+        Outcome::Declined(_) | Outcome::NotSent(_) | Outcome::Unknown(_) => None,
+    };
+    compared(engine, None, stored, live)
+}
+
+fn compared(
+    engine: &Engine,
+    item_id: Option<String>,
+    stored: StandingView,
+    live: Option<StandingView>,
+) -> ComparedView {
+    let same = live.as_ref().map(|live| *live == stored);
+    ComparedView { item_id, stored, live, same, asked_at_us: engine.clock.now().0 }
 }
 
 pub(crate) async fn export_calendar(engine: &Engine, wish: ExportCalendar) -> Result<ExportedView, Fault> {

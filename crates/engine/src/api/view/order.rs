@@ -674,6 +674,33 @@ pub enum TimelineKindView {
     Begins,
 }
 
+/// What is stored about a booking or a payment, beside what its provider says now. Nothing is overwritten by looking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ComparedView {
+    /// The item; absent for the payment.
+    pub item_id: Option<String>,
+    /// What is stored.
+    pub stored: StandingView,
+    /// What the provider says; absent when it did not answer.
+    pub live: Option<StandingView>,
+    /// Whether both say the same; absent without an answer.
+    pub same: Option<bool>,
+    /// When it was asked.
+    #[ts(type = "number")]
+    pub asked_at_us: i64,
+}
+
+/// Where something stands, in figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct StandingView {
+    /// `booked`, `undecided`, `cancelled`; for payments `paid`, `unpaid`.
+    pub state: String,
+    /// Confirmation or transaction number.
+    pub reference: Option<String>,
+    /// Price or amount.
+    pub amount: Option<MoneyView>,
+}
+
 /// A debt: a matter that will not settle by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct AttentionView {
@@ -687,6 +714,8 @@ pub struct AttentionView {
     /// Since when.
     #[ts(type = "number")]
     pub since_us: i64,
+    /// What undoes it, should it turn out to have happened when nobody wants it: `release`, `cancel`, `close`.
+    pub undo: Option<String>,
     /// Whether a person may say it is settled.
     pub can_settle: bool,
     /// Item concerned.

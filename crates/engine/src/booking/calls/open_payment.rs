@@ -1,0 +1,43 @@
+//! Opening a payment at its channel; asking again with the same number gives the same payment.
+//!
+//! Deliberately not here: what the payer does.
+
+use super::{Ports, inconsistent};
+use zhiyou_domain::{
+    booking::recipe::Seen,
+    id::AttemptId,
+    order::{Order, StepResult},
+    port::{Outcome, payments::*},
+};
+
+impl Ports {
+    pub(super) async fn open_payment(&self, order: &Order, attempt: AttemptId) -> Outcome<StepResult> {
+        self.opened(order, attempt).await.map(StepResult::PaymentOpened)
+    }
+
+    pub(super) async fn see_open_payment(&self, order: &Order, attempt: AttemptId) -> Seen {
+        match self.opened(order, attempt).await {
+            Outcome::Done(intent) => Seen::There(StepResult::PaymentOpened(intent)),
+            Outcome::Declined(reason) => Seen::Refused(reason),
+            Outcome::NotSent(_) | Outcome::Unknown(_) => Seen::Silent,
+        }
+    }
+
+    async fn opened(&self, order: &Order, attempt: AttemptId) -> Outcome<PaymentIntent> {
+        let Some(known) = order.attempt(attempt) else { return inconsistent("no such attempt") };
+        let request = CreatePaymentIntent {
+            attempt_id: attempt,
+            channel: known.channel,
+            amount: known.amount,
+            description: description(order),
+            expires_at_us: known.pay_by,
+        };
+        self.payments.call("createPaymentIntent", &request).await
+    }
+}
+
+/// What the payer reads: no personal data, and which order it is.
+fn description(order: &Order) -> String {
+    let tail: String = order.id.bare().chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
+    format!("智游行程 Zhiyou trip {tail}")
+}
