@@ -5,8 +5,10 @@
 //! or state by, and any secret.
 
 mod order;
+mod standing;
 
 pub use order::*;
+pub use standing::*;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

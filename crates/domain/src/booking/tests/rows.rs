@@ -29,7 +29,14 @@ fn sg_17_an_answer_to_an_earlier_try_is_not_taken_for_the_answer_to_this_one() {
 }
 
 #[test]
-fn sg_22_a_supplier_that_is_down_is_asked_a_bounded_number_of_times() {
+fn sg_22_a_supplier_that_is_down_or_wants_us_to_wait_is_asked_a_bounded_number_of_times() {
+    for code in [ReasonCode::ProviderFault, ReasonCode::RateLimited, ReasonCode::Network] {
+        bounded(code);
+    }
+}
+
+/// Well before the hold's offer lapses the order has given up and says so.
+fn bounded(code: ReasonCode) {
     let world = World::new();
     let mut order = world.order();
     world.tell(&mut order, Fact::OfferFound { item: flight_item(), offer: Box::new(flight_offer()) });
@@ -44,7 +51,7 @@ fn sg_22_a_supplier_that_is_down_is_asked_a_bounded_number_of_times() {
         for key in started {
             calls += 1;
             pace.again(pace::Asked::Step(key.clone()), now);
-            let end = StepEnd::NotSent { reason: no(ReasonCode::ProviderFault) };
+            let end = StepEnd::NotSent { reason: no(code) };
             order = order.apply(now, &Fact::StepEnded { key, end }).unwrap();
         }
         now = now.plus_seconds(1);
