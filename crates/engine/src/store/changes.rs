@@ -3,7 +3,10 @@
 //! A change names an entity; the reader fetches its newest state, so several changes of one entity collapse into one.
 //! Deliberately not here: the content of a change.
 
-use super::{StoreError, Tx, rows};
+use super::{
+    StoreError, Tx,
+    rows::{self, Insert},
+};
 use sqlx::AnyPool;
 use zhiyou_domain::time::UtcMicros;
 
@@ -60,6 +63,8 @@ pub async fn append(tx: &mut Tx, entity: Entity, id: &str, now: UtcMicros) -> Re
     append_all(tx, &[(entity, id.to_owned())], now).await.map(|_| ())
 }
 
+static APPEND: Insert = Insert::new("INSERT INTO changes (cursor, entity, entity_id, at_us)", 4, "");
+
 /// Appends several changes; returns the newest cursor.
 pub(super) async fn append_all(tx: &mut Tx, changed: &[(Entity, String)], now: UtcMicros) -> Result<i64, StoreError> {
     let count = i64::try_from(changed.len()).map_err(|_| StoreError::Damaged("too many changes".to_owned()))?;
@@ -70,7 +75,7 @@ pub(super) async fn append_all(tx: &mut Tx, changed: &[(Entity, String)], now: U
             .await?;
     let mut cursor = newest - count;
     for changed in rows::chunks(changed) {
-        let mut query = rows::insert("INSERT INTO changes (cursor, entity, entity_id, at_us)", 4, changed.len(), "");
+        let mut query = APPEND.of(changed);
         for (entity, id) in changed {
             cursor += 1;
             query = query.bind(cursor).bind(entity.word()).bind(id.clone()).bind(now.0);

@@ -2,7 +2,10 @@
 //!
 //! Deliberately not here: the chain itself and what facts mean (both are the domain's), and the snapshot.
 
-use super::{StoreError, Tx, rows};
+use super::{
+    StoreError, Tx,
+    rows::{self, Insert},
+};
 use sqlx::{AnyPool, Row as _, any::AnyRow};
 use zhiyou_domain::{
     driver::Fence,
@@ -14,14 +17,15 @@ use zhiyou_domain::{
     time::UtcMicros,
 };
 
+static APPEND: Insert = Insert::new("INSERT INTO journal (order_id, seq, at_us, format, fact, hash, fence)", 7, "");
+
 /// Appends rows of any orders.
 ///
 /// # Errors
 /// [`StoreError::Sql`], also when a row with the same number exists.
 pub(super) async fn append(tx: &mut Tx, rows: &[(OrderId, Fence, &Row)]) -> Result<(), StoreError> {
-    let head = "INSERT INTO journal (order_id, seq, at_us, format, fact, hash, fence)";
     for rows in rows::chunks(rows) {
-        let mut query = rows::insert(head, 7, rows.len(), "");
+        let mut query = APPEND.of(rows);
         for (order, fence, row) in rows {
             query = query.bind(order.to_string()).bind(to_i64(row.seq)?).bind(row.at.0).bind(row.format);
             query = query.bind(row.fact.clone()).bind(row.hash.clone()).bind(fence.0);

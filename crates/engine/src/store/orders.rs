@@ -4,7 +4,11 @@
 //! they are rebuilt. The snapshot itself is written when an order comes to rest, and may be some facts behind. Deliberately
 //! not here: facts.
 
-use super::{StoreError, Tx, journal::to_i64, rows};
+use super::{
+    StoreError, Tx,
+    journal::to_i64,
+    rows::{self, Insert},
+};
 use sqlx::AnyPool;
 use std::sync::Arc;
 use zhiyou_domain::{
@@ -161,21 +165,32 @@ pub(super) async fn versions(tx: &mut Tx, ids: &[OrderId]) -> Result<Vec<(OrderI
 /// Writes snapshots and what differs of their projections.
 pub(super) async fn put(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
     let (with, without): (Vec<&Stored>, Vec<&Stored>) = orders.iter().partition(|stored| stored.body.is_some());
-    let state = "state = excluded.state, version = excluded.version, open = excluded.open";
-    put_orders(tx, &with, &format!("{state}, body = excluded.body, body_version = excluded.body_version")).await?;
-    put_orders(tx, &without, state).await?;
+    put_orders(tx, &with, &WITH_SNAPSHOT).await?;
+    put_orders(tx, &without, &WITHOUT_SNAPSHOT).await?;
     put_items(tx, orders).await?;
     put_payments(tx, orders).await?;
     put_refunds(tx, orders).await?;
     put_deadlines(tx, orders).await
 }
 
-/// Writes rows of `orders`; of those that exist only what `update` names.
-async fn put_orders(tx: &mut Tx, orders: &[&Stored], update: &str) -> Result<(), StoreError> {
-    let head = "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body, body_version)";
-    let tail = format!("ON CONFLICT (order_id) DO UPDATE SET {update}");
+const ORDERS: &str =
+    "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body, body_version)";
+static WITH_SNAPSHOT: Insert = Insert::new(
+    ORDERS,
+    9,
+    "ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, \
+     open = excluded.open, body = excluded.body, body_version = excluded.body_version",
+);
+/// A new order always has its snapshot; of the others the one there is stays.
+static WITHOUT_SNAPSHOT: Insert = Insert::new(
+    ORDERS,
+    9,
+    "ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, open = excluded.open",
+);
+
+async fn put_orders(tx: &mut Tx, orders: &[&Stored], insert: &Insert) -> Result<(), StoreError> {
     for orders in rows::chunks(orders) {
-        let mut query = rows::insert(head, 9, orders.len(), &tail);
+        let mut query = insert.of(orders);
         for Stored { order, body, .. } in orders.iter().copied() {
             let version = to_i64(order.version)?;
             query = query.bind(order.id.to_string()).bind(order.plan.to_string()).bind(order.kind.word());
@@ -211,17 +226,21 @@ fn changed<'a, T: 'a>(
     found
 }
 
-async fn put_items(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
-    let head = "INSERT INTO order_items \
-                (order_id, item_id, kind, state, price_minor, currency, reference, supplier_order)";
-    let tail = "ON CONFLICT (order_id, item_id) DO UPDATE SET state = excluded.state, \
+static ITEMS: Insert = Insert::new(
+    "INSERT INTO order_items \
+                (order_id, item_id, kind, state, price_minor, currency, reference, supplier_order)",
+    8,
+    "ON CONFLICT (order_id, item_id) DO UPDATE SET state = excluded.state, \
                 price_minor = excluded.price_minor, currency = excluded.currency, reference = excluded.reference, \
-                supplier_order = excluded.supplier_order";
+                supplier_order = excluded.supplier_order",
+);
+
+async fn put_items(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
     let same = |a: &OrderItem, b: &OrderItem| {
         (a.state, a.price(), &a.reference, &a.supplier_order) == (b.state, b.price(), &b.reference, &b.supplier_order)
     };
     for items in rows::chunks(&changed(orders, |order| &order.items, same)) {
-        let mut query = rows::insert(head, 8, items.len(), tail);
+        let mut query = ITEMS.of(items);
         for (order, item) in items {
             let price = item.price();
             query = query.bind(order.to_string()).bind(item.wanted.id.to_string()).bind(item.wanted.request.kind());
@@ -234,13 +253,16 @@ async fn put_items(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
     Ok(())
 }
 
+static PAYMENTS: Insert = Insert::new(
+    "INSERT INTO payments (attempt_id, order_id, channel, state, amount_minor, currency, transaction_id)",
+    7,
+    "ON CONFLICT (attempt_id) DO UPDATE SET state = excluded.state, transaction_id = excluded.transaction_id",
+);
+
 async fn put_payments(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
-    let head = "INSERT INTO payments (attempt_id, order_id, channel, state, amount_minor, currency, transaction_id)";
-    let tail =
-        "ON CONFLICT (attempt_id) DO UPDATE SET state = excluded.state, transaction_id = excluded.transaction_id";
     let same = |a: &Attempt, b: &Attempt| (a.state, &a.transaction_id) == (b.state, &b.transaction_id);
     for attempts in rows::chunks(&changed(orders, |order| &order.attempts, same)) {
-        let mut query = rows::insert(head, 7, attempts.len(), tail);
+        let mut query = PAYMENTS.of(attempts);
         for (order, attempt) in attempts {
             query = query.bind(attempt.id.to_string()).bind(order.to_string()).bind(attempt.channel.word());
             query = query.bind(attempt.state.word()).bind(attempt.amount.minor());
@@ -251,11 +273,15 @@ async fn put_payments(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError>
     Ok(())
 }
 
+static REFUNDS: Insert = Insert::new(
+    "INSERT INTO refunds (refund_id, order_id, attempt_id, state, amount_minor, currency)",
+    6,
+    "ON CONFLICT (refund_id) DO UPDATE SET state = excluded.state",
+);
+
 async fn put_refunds(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
-    let head = "INSERT INTO refunds (refund_id, order_id, attempt_id, state, amount_minor, currency)";
-    let tail = "ON CONFLICT (refund_id) DO UPDATE SET state = excluded.state";
     for refunds in rows::chunks(&changed(orders, |order| &order.refunds, |a: &Refund, b| a.state == b.state)) {
-        let mut query = rows::insert(head, 6, refunds.len(), tail);
+        let mut query = REFUNDS.of(refunds);
         for (order, refund) in refunds {
             query = query.bind(refund.id.to_string()).bind(order.to_string()).bind(refund.attempt.to_string());
             query = query.bind(refund.state.word()).bind(refund.amount.minor());
@@ -265,6 +291,9 @@ async fn put_refunds(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> 
     }
     Ok(())
 }
+
+static DEADLINES: Insert =
+    Insert::new("INSERT INTO deadlines (order_id, item_id, kind, at_us)", 4, "ON CONFLICT DO NOTHING");
 
 async fn put_deadlines(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError> {
     let (mut new, mut gone) = (Vec::new(), Vec::new());
@@ -282,12 +311,7 @@ async fn put_deadlines(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError
         query.execute(&mut **tx).await?;
     }
     for new in rows::chunks(&new) {
-        let mut query = rows::insert(
-            "INSERT INTO deadlines (order_id, item_id, kind, at_us)",
-            4,
-            new.len(),
-            "ON CONFLICT DO NOTHING",
-        );
+        let mut query = DEADLINES.of(new);
         for (order, row) in new {
             query = query.bind(order.to_string()).bind(item(row)).bind(row.kind.word()).bind(row.at.0);
         }

@@ -2,7 +2,8 @@
 //!
 //! Deliberately not here: tables.
 
-use sqlx::{Any, query::Query};
+use sqlx::{Any, any::AnyArguments, query::Query};
+use std::sync::{Arc, OnceLock};
 
 /// Rows in one statement at most; a power of two. More save little, and finding the name of a placeholder takes the
 /// driver longer the more there are.
@@ -19,17 +20,35 @@ pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// An insertion of so many rows with so many columns each; the values are bound row by row.
-pub(super) fn insert<'q>(
-    head: &str,
+/// An insertion into a table, of one or more rows; the values are bound row by row.
+pub(super) struct Insert {
+    head: &'static str,
     columns: usize,
-    rows: usize,
-    tail: &str,
-) -> Query<'q, Any, sqlx::any::AnyArguments> {
-    let row = |row: usize| placeholders(row * columns + 1, columns);
-    let values: Vec<String> = (0..rows).map(row).collect();
-    // Only numbers of placeholders are put into the text.
-    sqlx::query(sqlx::AssertSqlSafe(format!("{head} VALUES {} {tail}", values.join(", "))))
+    tail: &'static str,
+    /// The text for each power of two.
+    texts: [OnceLock<Arc<str>>; TEXTS],
+}
+
+const TEXTS: usize = ROWS_MAX.ilog2() as usize + 1;
+
+impl Insert {
+    /// `head` up to the columns, how many these are, and what follows the values.
+    pub(super) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        Self { head, columns, tail, texts: [const { OnceLock::new() }; TEXTS] }
+    }
+
+    /// The statement for a chunk of rows.
+    pub(super) fn of<'q, T>(&self, chunk: &[T]) -> Query<'q, Any, AnyArguments> {
+        let write = || {
+            let row = |row: usize| placeholders(row * self.columns + 1, self.columns);
+            let values: Vec<String> = (0..chunk.len()).map(row).collect();
+            format!("{} VALUES {} {}", self.head, values.join(", "), self.tail).into()
+        };
+        let power = usize::try_from(chunk.len().max(1).ilog2()).unwrap_or(TEXTS);
+        let text = self.texts.get(power).map_or_else(write, |text| Arc::clone(text.get_or_init(write)));
+        // Only numbers of placeholders are put into the text.
+        sqlx::query(sqlx::AssertSqlSafe(text))
+    }
 }
 
 /// `($1, $2, …)`.

@@ -51,7 +51,7 @@ fn build(order: &Order, title: &str, frozen: Option<FaultCode>, now: UtcMicros) 
         items: order.items.iter().map(|item| item_view(order, item, now)).collect(),
         total: money(total),
         budget: money(order.budget),
-        cart_hash: cart::hash(order).filter(|_| order.state == OrderState::Draft),
+        cart_hash: if order.state == OrderState::Draft { cart::hash(order) } else { None },
         worst_case: money(exposure.loss),
         worst_case_rises_at_us: exposure.rises_at.map(|at| at.0),
         conflicts: graph::conflicts_with_changes(order).iter().map(conflict).collect(),
