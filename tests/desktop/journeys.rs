@@ -159,6 +159,9 @@ async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
     pictures(&stage, "pay").await;
     phone(&stage, PAY).await;
     window.attribute(STATE, "data-state", "confirmed").await;
+    window.click("[data-testid=compare]").await;
+    let same = "return document.querySelectorAll('[data-testid=compared][data-same=true]').length === 3";
+    window.until("flight, hotel and payment compared", same).await;
     pictures(&stage, "order").await;
     window.click("[data-testid=cancel-quote]").await;
     window.until("a quote", "return document.querySelector('[data-testid=cancel-accept]') !== null").await;

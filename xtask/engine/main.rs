@@ -43,8 +43,9 @@ async fn all(root: &Path) -> Result<(), Box<dyn Error>> {
             let stored = bare::appends(id, &facts, appends)?;
             let (took, synchronous) = bare::write(bare_place.path(), &stored, width, orders)?;
             let bare = round.orders * 1_000_000 / u64::try_from(took.as_micros())?.max(1);
+            let alone = many::store_alone(folder()?.path(), items, appends, (width, orders)).await?;
             println!(
-                "{name} orders, {width:>2} at once  {:>6}/s, p50 {:>6} us, p99 {:>6} us; bare writer {bare:>6}/s: {}%; \
+                "{name} orders, {width:>2} at once  {:>6}/s, p50 {:>6} us, p99 {:>6} us; store alone {alone:>5}/s, bare writer {bare:>5}/s: {}%; \
                  appends an order {}, commits an order {}.{:02}; synchronous {synchronous}",
                 round.per_second(),
                 round.percentile(50).as_micros(),

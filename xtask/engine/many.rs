@@ -20,6 +20,7 @@ use url::Url;
 use zeroize::Zeroizing;
 use zhiyou_domain::{
     booking::decide,
+    driver::{Append, Appended, Journal},
     id::{OrderId, RequestId},
     order::{Fact, Op, Order, Source, StepEnd, StepKey, StepResult},
     port::payments::{PaymentAction, PaymentIntent, PaymentState, PaymentStatus},
@@ -29,12 +30,57 @@ use zhiyou_embedded::{Embedded, Options};
 use zhiyou_engine::{
     booking::book::Book,
     ports::{Browser, BrowserError, KeyStore, KeyStoreError},
+    store::{Db, group::SqlJournal},
 };
 
 /// Orders in the store.
 const ORDERS: usize = 10_000;
 /// Written at the same time while the store is filled.
 const WIDTH: usize = 256;
+
+/// The store alone: the same facts, appended as many at a time, with nobody who decides, calls or listens. What this
+/// reaches of a bare writer is what sqlx, the chain and the snapshots leave of it.
+pub(crate) async fn store_alone(
+    folder: &Path,
+    items: usize,
+    appends: usize,
+    (width, orders): (u64, u64),
+) -> Result<u64, Box<dyn Error>> {
+    let db = Db::open(folder).await?;
+    let mut journal = SqlJournal::new(db.clone(), folder.to_owned());
+    let (fence, at) = (journal.claim(now()).await?, now());
+    let mut lives = Vec::new();
+    for _ in 0..orders {
+        let created = Fact::Created { order: Box::new(order(items)) };
+        let facts = life(&Order::create(at, &created)?, at, true)?;
+        let length = facts.len().div_ceil(appends.saturating_sub(1).max(1));
+        lives.push((created, facts.chunks(length).map(<[Fact]>::to_vec).collect::<Vec<_>>()));
+    }
+    let began = Moment::now();
+    let per_lane = usize::try_from(orders / width)?;
+    let lanes = lives.chunks(per_lane.max(1)).map(|lives| {
+        let (mut journal, lives) = (journal.clone(), lives.to_vec());
+        tokio::spawn(async move {
+            for (created, parts) in lives {
+                let first = Append::create(at, vec![created], None).map_err(|illegal| illegal.to_string())?;
+                let mut written = journal.append(fence, first).await;
+                for part in parts {
+                    let Ok(Appended::Written(kept)) = written else { return Err("an append was refused".to_owned()) };
+                    let next = Append::facts(&kept, at, part, None).map_err(|illegal| illegal.to_string())?;
+                    written = journal.append(fence, next).await;
+                }
+                written.map_err(|refused| refused.to_string())?;
+            }
+            Ok(())
+        })
+    });
+    for lane in futures::future::join_all(lanes).await {
+        lane??;
+    }
+    let took = u64::try_from(began.elapsed().as_micros())?.max(1);
+    db.close().await;
+    Ok(orders * 1_000_000 / took)
+}
 
 /// The facts that follow a creation until money is asked for, or until everything is booked.
 fn life(order: &Order, now: UtcMicros, to_the_end: bool) -> Result<Vec<Fact>, Box<dyn Error>> {

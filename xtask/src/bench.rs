@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: size, start and idle memory of the release build beside an empty window built the same way, and
-//! the two latencies a traveller feels.
+//! `cargo xtask bench`: the engine beside a bare writer; size, start and idle memory of the release build beside an empty
+//! window built the same way, and the two latencies a traveller feels.
 //!
-//! Both programs are started by the web view's own driver, in turns, in one session; a number is the median of the runs. The
+//! Both windows are started by the web view's own driver, in turns, in one session; a number is the median of the runs. The
 //! driver's own start is in both. Deliberately not here: a limit. Timings are compared, not asserted.
 
 mod driver;
@@ -35,6 +35,15 @@ struct Program {
 struct Run {
     start_ms: u64,
     memory_kb: u64,
+}
+
+/// What the order engine costs, on the disk the builds are on.
+pub(crate) fn engine() -> Result<(), Failed> {
+    let place = target().join("bench-engine");
+    fs::create_dir_all(&place).map_err(|error| Failed(error.to_string()))?;
+    succeed(cargo(["build", "--profile", "measure", "--package", "engine-bench"]))?;
+    let program = target().join("measure").join("engine-bench");
+    succeed(command(&program.display().to_string(), [place.as_os_str()]))
 }
 
 /// Builds both programs and measures them in a session of their own.

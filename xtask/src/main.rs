@@ -23,7 +23,8 @@ cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
 cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --trace SEED)
 cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
-cargo xtask bench            size, start and memory beside an empty window (release builds)
+cargo xtask bench            the engine, then size, start and memory beside an empty window (release builds)
+cargo xtask bench engine     orders per second beside a bare writer, decisions, recovery, reads
 cargo xtask bindings         write the TypeScript types of the API";
 
 fn main() -> ExitCode {
@@ -37,7 +38,8 @@ fn main() -> ExitCode {
         ["e2e"] => return suites::e2e(),
         ["sim", rest @ ..] => suites::sim(rest),
         ["kill", rest @ ..] => return suites::kills(rest),
-        ["bench"] => bench::bench(),
+        ["bench"] => bench::engine().and_then(|()| bench::bench()),
+        ["bench", "engine"] => bench::engine(),
         ["bench-in-session"] => bench::in_session(),
         ["bindings"] => suites::bindings(),
         _ => {

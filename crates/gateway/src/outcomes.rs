@@ -18,7 +18,13 @@ use crate::{
     travel::{FlightSupplier, HotelSupplier, duffel::Duffel},
 };
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -146,6 +152,8 @@ struct Stub {
     shape: Shape,
     provider: Provider,
     platform: Signer,
+    /// Requests that would have had an effect.
+    effects: AtomicUsize,
 }
 
 impl Stub {
@@ -164,6 +172,7 @@ impl Stub {
             let (status, body) = self.read(path);
             return self.write(&mut stream, status, &body, true).await;
         }
+        self.effects.fetch_add(1, Ordering::SeqCst);
         let error = |code: &str| {
             json!({"code": code, "message": "", "errors": [{"type": "invalid_state_error", "code": code, "message": ""}]}).to_string()
         };
@@ -286,6 +295,7 @@ struct World {
     _folder: tempfile::TempDir,
     desk: Desk,
     duffel: Duffel,
+    stub: Arc<Stub>,
 }
 
 async fn world(effect: Effect, shape: Shape) -> World {
@@ -294,11 +304,11 @@ async fn world(effect: Effect, shape: Shape) -> World {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let config: Config = sample(folder.path().to_owned(), &address, &address);
     let platform = Signer::new(&vector("wechat/java_wechat_pay_private_key.pem").into(), "", "").unwrap();
-    let stub = Arc::new(Stub { shape, provider: effect.provider(), platform });
+    let stub = Arc::new(Stub { shape, provider: effect.provider(), platform, effects: AtomicUsize::new(0) });
     if shape == Shape::Refused {
         drop(listener);
     } else {
-        tokio::spawn(stub.serve(listener));
+        tokio::spawn(Arc::clone(&stub).serve(listener));
     }
     let http =
         Http::with_timeout(Profile::Sandbox, Duration::from_millis(if shape == Shape::Silent { 300 } else { 20_000 }))
@@ -307,7 +317,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
     let store = Store::open(folder.path()).await.unwrap();
     let desk =
         Desk { store, channels: Channels::new(Arc::new(channel)), clock: Arc::new(Frozen), notify_base: address };
-    World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)) }
+    World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)), stub }
 }
 
 fn told<T: std::fmt::Debug>(outcome: Outcome<T>) -> (&'static str, ReasonCode) {
@@ -420,6 +430,17 @@ async fn every_effect_ends_rightly_under_every_failure() {
         }
     }
     assert_eq!(checked, 9 * 13 - 6 * 2 - 2);
+}
+
+#[tokio::test]
+async fn sg_23_a_call_that_fails_was_one_request_and_whether_to_ask_again_is_decided_elsewhere() {
+    for effect in EFFECTS {
+        for shape in [Shape::InternalError, Shape::BadGateway, Shape::TooMany, Shape::Reset, Shape::Decline] {
+            let world = world(effect, shape).await;
+            world.run(effect).await;
+            assert_eq!(world.stub.effects.load(Ordering::SeqCst), 1, "{effect:?} under {shape:?}");
+        }
+    }
 }
 
 #[tokio::test]

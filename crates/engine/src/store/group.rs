@@ -309,8 +309,10 @@ async fn put(tx: &mut Tx, jobs: &[Job]) -> Result<i64, StoreError> {
             requests::remember(tx, signal.id, &signal.command, &signal.payload, &order.id.to_string(), at).await?;
         }
         changed.insert((Entity::Order, order.id.to_string()));
-        // The plan's card shows its order's state.
-        changed.insert((Entity::Plan, order.plan.to_string()));
+        // The plan's card shows its order's state, and nothing else of it.
+        if job.append.before.as_ref().is_none_or(|before| before.state != order.state) {
+            changed.insert((Entity::Plan, order.plan.to_string()));
+        }
     }
     let now = jobs.iter().map(|job| job.append.at).max().unwrap_or(UtcMicros(0));
     changes::append_all(tx, &changed.into_iter().collect::<Vec<_>>(), now).await
