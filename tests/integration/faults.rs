@@ -1,6 +1,6 @@
 //! Lost answers, lost and doubled notifications, and restarts.
 
-use crate::world::{World, count};
+use crate::world::{World, count, request_id};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +97,33 @@ async fn sg_32_a_hotel_that_cancels_a_confirmed_booking_is_noticed_and_its_price
     let book = world.book().await;
     assert_eq!(book["refunds"][0]["refund_fen"], after["items"][1]["price"]["amount_minor"]);
     assert_eq!(count(&book["flights"], "state", "ticketed"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_32_what_a_supplier_cancelled_is_booked_again_at_its_new_price_on_one_confirmation() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let stay = world.book().await["stays"][0]["id"].clone();
+    let lost = order["items"][1]["id"].clone();
+    let repair = || json!({ "order_id": order["id"], "item_ids": [lost], "request_id": request_id() });
+    let refused = world.ask("prepare_repair", repair()).await.unwrap_err();
+    assert_eq!(format!("{:?}", refused.code), "WrongState", "nothing is lost yet");
+    world.scenario(json!({ "switch": "supplier_cancels", "id": stay })).await;
+    world.until(&order, "the hotel lost", |order| order["items"][1]["lost"] == true).await;
+    let again = world.call("prepare_repair", repair()).await;
+    assert_eq!((&again["repairs"], again["items"].as_array().unwrap().len()), (&order["id"], 1));
+    let plan = world.call("get_plan", json!({ "plan_id": order["plan_id"] })).await;
+    assert_eq!(plan["order_id"], order["id"], "the trip's card stays with the trip's order");
+    let priced = world.until_next(&again, "confirm").await;
+    let confirm = json!({
+        "order_id": again["id"], "cart_hash": priced["cart_hash"], "channel": "wechatpay", "request_id": request_id(),
+    });
+    world.call("confirm_order", confirm).await;
+    let payable = world.until(&again, "payable", |order| order["payment"]["qr"].is_object()).await;
+    world.phone("pay", &payable).await;
+    world.until_state(&again, "confirmed").await;
+    let book = world.book().await;
+    assert_eq!((count(&book["stays"], "status", "confirmed"), count(&book["stays"], "status", "cancelled")), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,7 @@ pub(crate) fn order(items: usize) -> NewOrder {
         plan: PlanId::from_ulid(fresh()),
         budget: yuan(10_000_000),
         required_platforms: Vec::new(),
+        repairs: None,
         items: (0..items).map(item).collect(),
     }
 }

@@ -76,6 +76,9 @@ pub struct NewOrder {
     pub required_platforms: Vec<String>,
     /// Items in time order.
     pub items: Vec<NewItem>,
+    /// The order some of whose items it books again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<OrderId>,
 }
 
 /// An item of a new order.
@@ -125,7 +128,33 @@ impl NewOrder {
             budget: plan.budget,
             required_platforms: plan.required_platforms(),
             items,
+            repairs: None,
         }
+    }
+
+    /// An order that books items of `broken` again, for what the trip's budget leaves beside what suppliers keep of it.
+    ///
+    /// # Errors
+    /// [`Illegal`] when one of them is not lost there, or the budget leaves nothing.
+    pub fn repair(id: OrderId, plan: &Plan, broken: &Order, items: &[ItemId]) -> Result<Self, Illegal> {
+        let lost = |id: &ItemId| broken.item(*id).is_some_and(|item| broken.is_lost(item));
+        if items.is_empty() || !items.iter().all(lost) {
+            return Err(Illegal("only what was lost is booked again".to_owned()));
+        }
+        let mut new = Self::from_plan(id, plan);
+        new.items.retain(|item| items.contains(&item.id));
+        for item in &mut new.items {
+            item.after.retain(|earlier| items.contains(earlier));
+        }
+        let wanted: BTreeSet<&String> = new.items.iter().filter_map(|item| item.member_platform.as_ref()).collect();
+        new.required_platforms.retain(|platform| wanted.contains(platform));
+        let kept = cart::money_map(broken).map_err(|error| Illegal(error.to_string()))?.committed;
+        new.budget = new.budget.minus(kept).map_err(|error| Illegal(error.to_string()))?;
+        if !new.budget.is_positive() || new.items.is_empty() {
+            return Err(Illegal("the budget leaves nothing for it".to_owned()));
+        }
+        new.repairs = Some(broken.id);
+        Ok(new)
     }
 }
 
@@ -159,6 +188,9 @@ pub struct Order {
     pub plan: PlanId,
     /// Spending limit; names the charge currency.
     pub budget: Money,
+    /// The order some of whose items it books again.
+    #[serde(default)]
+    pub repairs: Option<OrderId>,
     /// When it was made.
     pub created_at: UtcMicros,
     /// Number of facts applied.
@@ -527,6 +559,19 @@ impl Order {
     /// Debts that are not settled.
     pub fn open_debts(&self) -> impl Iterator<Item = &Debt> {
         self.debts.iter().filter(|debt| debt.settled.is_none())
+    }
+
+    /// Whether an item is gone although the trip goes on: a supplier cancelled it, or it could not be booked. It can be
+    /// booked again, by an order of its own.
+    #[must_use]
+    pub fn is_lost(&self, item: &OrderItem) -> bool {
+        let gone = matches!(item.state, ItemState::Cancelled | ItemState::Failed);
+        let by_traveller = self.cancellation.as_ref().is_some_and(|asked| {
+            matches!(asked.state, CancellationState::Accepted | CancellationState::Done)
+                && asked.items.contains(&item.wanted.id)
+        });
+        let goes_on = OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state);
+        gone && goes_on && !by_traveller
     }
 
     /// Whether a step of any number on this op is still open.

@@ -18,3 +18,6 @@ CREATE INDEX orders_open ON orders (open);
 -- rows are applied to it when it is read.
 ALTER TABLE orders ADD COLUMN body_version BIGINT NOT NULL DEFAULT 0;
 UPDATE orders SET body_version = version;
+
+-- The order some of whose items another one books again; the trip's card shows the trip's own order.
+ALTER TABLE orders ADD COLUMN repairs TEXT;

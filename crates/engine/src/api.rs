@@ -40,6 +40,7 @@ macro_rules! commands {
             cancel_sign_in: CancelSignIn => SignInView;
             disconnect: Disconnect => SignInView;
             prepare_order: PrepareOrder => OrderView;
+            prepare_repair: PrepareRepair => OrderView;
             list_orders: ListOrders => Vec<OrderView>;
             get_order: GetOrder => OrderView;
             get_seat_maps: GetSeatMaps => SeatMapsView;

@@ -180,6 +180,7 @@ impl Plan {
             plan: PlanId::from_ulid(id(2)),
             budget: cny(100_000_000),
             required_platforms: Vec::new(),
+            repairs: None,
             items,
         }
     }

@@ -662,6 +662,10 @@ state: ItemStateView,
  */
 failure: string | null, 
 /**
+ * Whether it was lost although the trip goes on, so that it can be booked again (`prepare_repair`).
+ */
+lost: boolean, 
+/**
  * What is being booked, once known.
  */
 offer: OfferView | null, 
@@ -783,6 +787,10 @@ timeline: Array<TimelineEntryView>,
  * Matters that need a person; never empty text codes.
  */
 attention: Array<AttentionView>, 
+/**
+ * The order some of whose items this one books again.
+ */
+repairs: string | null, 
 /**
  * What may be asked of it now.
  */
@@ -906,6 +914,19 @@ export type PrepareOrder = {
  * Plan.
  */
 plan_id: string, 
+/**
+ * Made by the caller.
+ */
+request_id: string, };
+export type PrepareRepair = { 
+/**
+ * The order they were lost from.
+ */
+order_id: string, 
+/**
+ * Items a supplier cancelled or that could not be booked.
+ */
+item_ids: Array<string>, 
 /**
  * Made by the caller.
  */
@@ -1277,6 +1298,7 @@ export interface Api {
   cancel_sign_in: { command: CancelSignIn; result: SignInView };
   disconnect: { command: Disconnect; result: SignInView };
   prepare_order: { command: PrepareOrder; result: OrderView };
+  prepare_repair: { command: PrepareRepair; result: OrderView };
   list_orders: { command: ListOrders; result: Array<OrderView> };
   get_order: { command: GetOrder; result: OrderView };
   get_seat_maps: { command: GetSeatMaps; result: SeatMapsView };

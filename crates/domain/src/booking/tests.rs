@@ -102,6 +102,7 @@ impl World {
             plan: PlanId::from_ulid(ulid(4)),
             budget: cny(350_000),
             required_platforms: vec![],
+            repairs: None,
             items: vec![
                 item(flight_item(), flight, Supplier::Duffel, self.flight_priority, vec![]),
                 item(hotel_item(), hotel, Supplier::DuffelStays, self.hotel_priority, vec![flight_item()]),

@@ -61,6 +61,7 @@ impl Order {
             kind: new.kind,
             plan: new.plan,
             budget: new.budget,
+            repairs: new.repairs,
             created_at: at,
             version: 1,
             state: OrderState::Draft,

@@ -262,6 +262,7 @@ mod tests {
             plan: PlanId::from_ulid(ulid),
             budget: Money::new(1, Currency::CNY).unwrap(),
             required_platforms: vec![],
+            repairs: None,
             items: items.into_iter().enumerate().map(item).collect(),
         };
         Order::create(UtcMicros(0), &Fact::Created { order: Box::new(new) }).unwrap()

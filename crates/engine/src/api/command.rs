@@ -247,6 +247,17 @@ command!(
     }
 );
 command!(
+    /// Makes an order that books lost items of another one again, priced anew and confirmed on its own.
+    PrepareRepair {
+        /// The order they were lost from.
+        order_id: OrderId as "string",
+        /// Items a supplier cancelled or that could not be booked.
+        item_ids: Vec<ItemId> as "Array<string>",
+        /// Made by the caller.
+        request_id: RequestId as "string",
+    }
+);
+command!(
     /// Asks the suppliers and the channel what they have now, beside what is stored.
     CompareOrder {
         /// Order.

@@ -203,6 +203,7 @@ impl Running {
             plan: PlanId::from_ulid(fresh()),
             budget: cny(1_000_000),
             required_platforms: Vec::new(),
+            repairs: None,
             items: (0..items).map(item).collect(),
         };
         let order = self.book.create(new, &[], None).await.unwrap();

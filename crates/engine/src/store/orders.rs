@@ -20,7 +20,7 @@ use zhiyou_domain::{
 const SNAPSHOT: &str = "SELECT body FROM orders WHERE order_id = $1";
 const NEWEST: &str = "SELECT order_id FROM orders WHERE created_at_us < $1 ORDER BY created_at_us DESC LIMIT $2";
 const NEWEST_OF_PLAN: &str =
-    "SELECT order_id, state FROM orders WHERE plan_id = $1 ORDER BY created_at_us DESC LIMIT 1";
+    "SELECT order_id, state FROM orders WHERE plan_id = $1 AND repairs IS NULL ORDER BY created_at_us DESC LIMIT 1";
 const OPEN: &str = "SELECT order_id FROM orders WHERE open = 1";
 const DUE: &str = "SELECT order_id FROM deadlines WHERE at_us <= $1 ORDER BY at_us";
 const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
@@ -174,17 +174,17 @@ pub(super) async fn put(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreErro
 }
 
 const ORDERS: &str =
-    "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body, body_version)";
+    "INSERT INTO orders (order_id, plan_id, kind, state, version, open, created_at_us, body, body_version, repairs)";
 static WITH_SNAPSHOT: Insert = Insert::new(
     ORDERS,
-    9,
+    10,
     "ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, \
      open = excluded.open, body = excluded.body, body_version = excluded.body_version",
 );
 /// A new order always has its snapshot; of the others the one there is stays.
 static WITHOUT_SNAPSHOT: Insert = Insert::new(
     ORDERS,
-    9,
+    10,
     "ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, version = excluded.version, open = excluded.open",
 );
 
@@ -196,6 +196,7 @@ async fn put_orders(tx: &mut Tx, orders: &[&Stored], insert: &Insert) -> Result<
             query = query.bind(order.id.to_string()).bind(order.plan.to_string()).bind(order.kind.word());
             query = query.bind(order.state.word()).bind(version).bind(i64::from(order.is_live()));
             query = query.bind(order.created_at.0).bind(body.clone().unwrap_or_default()).bind(version);
+            query = query.bind(order.repairs.map(|broken| broken.to_string()));
         }
         query.execute(&mut **tx).await?;
     }

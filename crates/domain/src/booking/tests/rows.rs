@@ -107,6 +107,7 @@ fn sg_62_what_is_carried_out_is_the_plan_as_it_was_confirmed() {
             plan: order.plan,
             budget: order.budget,
             required_platforms: order.required_platforms.clone(),
+            repairs: None,
             items: order.items.iter().map(|item| item.wanted.clone()).collect(),
         }),
     };
@@ -176,6 +177,7 @@ fn new_order(world: &World) -> NewOrder {
         plan: order.plan,
         budget: order.budget,
         required_platforms: vec![],
+        repairs: None,
         items: vec![],
     }
 }

@@ -69,6 +69,7 @@ fn build(order: &Order, title: &str, frozen: Option<FaultCode>, now: UtcMicros) 
         cancellation: order.cancellation.as_ref().map(|open| cancellation(order, open)).transpose()?,
         timeline: order.timeline.iter().map(entry).collect(),
         attention: order.open_debts().map(|debt| attention(order, debt)).collect(),
+        repairs: order.repairs.map(|broken| broken.to_string()),
         can: if frozen.is_some() { OrderCanView::default() } else { can(order, now) },
         frozen: frozen.map(fault_code),
     })
@@ -159,6 +160,7 @@ fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
         priority: priority(item.wanted.priority),
         state: if unknown { ItemStateView::Unknown } else { item_state(item.state) },
         failure: item.failure.map(|code| reason_word(code).to_owned()),
+        lost: order.is_lost(item),
         offer: item.offer.as_ref().map(|offer| offer_view(offer, item, now)),
         proposed: item.proposed.as_ref().map(|offer| offer_view(offer, item, now)),
         price: item.price().map(money),

@@ -54,26 +54,38 @@ pub(crate) async fn get_order(engine: &Engine, wish: GetOrder) -> Result<OrderVi
 
 pub(crate) async fn prepare_order(engine: &Engine, wish: PrepareOrder) -> Result<OrderView, Fault> {
     let plan = super::plans::get(engine, wish.plan_id).await?;
+    let new = NewOrder::from_plan(OrderId::from_ulid(engine.ids.ulid()), &plan);
+    begin(engine, new, signal(wish.request_id, "prepare_order", wish.plan_id.to_string())).await
+}
+
+pub(crate) async fn prepare_repair(engine: &Engine, wish: PrepareRepair) -> Result<OrderView, Fault> {
+    let broken = engine.book.get(wish.order_id).await?;
+    let plan = super::plans::get(engine, broken.plan).await?;
+    let new = NewOrder::repair(OrderId::from_ulid(engine.ids.ulid()), &plan, &broken, &wish.item_ids);
+    let new = new.map_err(|illegal| Fault::new(FaultCode::WrongState, illegal.to_string()))?;
+    let payload = serde_json::to_string(&wish).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+    begin(engine, new, signal(wish.request_id, "prepare_repair", payload)).await
+}
+
+/// Begins an order: nothing of it may be in the past, and what the traveller is signed in to counts from the start.
+async fn begin(engine: &Engine, new: NewOrder, asked: Signal) -> Result<OrderView, Fault> {
     let today = engine.clock.now().plus_minutes(-24 * 60);
     let past = |date: jiff::civil::Date| {
         zhiyou_domain::time::ZonedCivil::new(date.at(0, 0, 0, 0), "UTC")
             .and_then(|day| day.to_utc())
             .is_ok_and(|day| day < today)
     };
-    if plan.items.iter().any(|item| past(item.request.first_day())) {
+    if new.items.iter().any(|item| past(item.request.first_day())) {
         return Err(Fault::new(FaultCode::MalformedInput, "an item is in the past")
             .with("path", "items")
             .with("problem", "past_date"));
     }
-    let new = NewOrder::from_plan(OrderId::from_ulid(engine.ids.ulid()), &plan);
     let mut first = Vec::new();
     for platform in &new.required_platforms {
         if engine.auth.is_connected(platform).await {
             first.push(Fact::SignedIn { platform: platform.clone() });
         }
     }
-    let payload = wish.plan_id.to_string();
-    let asked = signal(wish.request_id, "prepare_order", payload);
     let order = engine.book.create(new, &first, Some(asked)).await?;
     engine.runner.look(order.id);
     view(engine, &order).await

@@ -74,6 +74,8 @@ pub struct OrderView {
     pub timeline: Vec<TimelineEntryView>,
     /// Matters that need a person; never empty text codes.
     pub attention: Vec<AttentionView>,
+    /// The order some of whose items this one books again.
+    pub repairs: Option<String>,
     /// What may be asked of it now.
     pub can: OrderCanView,
     /// Its stored history cannot be used, and why: nothing more happens to it here, what is shown is the last known state.
@@ -188,6 +190,8 @@ pub struct OrderItemView {
     pub state: ItemStateView,
     /// Why it failed, as a code.
     pub failure: Option<String>,
+    /// Whether it was lost although the trip goes on, so that it can be booked again (`prepare_repair`).
+    pub lost: bool,
     /// What is being booked, once known.
     pub offer: Option<OfferView>,
     /// What the supplier wants it changed to.
