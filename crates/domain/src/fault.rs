@@ -83,6 +83,12 @@ impl FaultCode {
         Self::Internal,
     ];
 
+    /// Whether the stored history of one order cannot be used: that order is frozen, the others go on.
+    #[must_use]
+    pub const fn is_frozen(self) -> bool {
+        matches!(self, Self::HistoryDamaged | Self::NewerVersion)
+    }
+
     /// Whether the same call may succeed later without anything else changing.
     #[must_use]
     pub const fn transient(self) -> bool {

@@ -239,8 +239,12 @@ impl Engine {
             for id in orders::open(self.db.reader()).await? {
                 let platform = change.id.clone();
                 let fact = |order: &_, _| Ok(sign_in_fact(order, &platform, connected));
-                let order = self.book.record(id, fact).await?;
-                self.runner.look(order.id);
+                match self.book.record(id, fact).await {
+                    Ok(order) => self.runner.look(order.id),
+                    // A frozen order must not keep the others from hearing of it.
+                    Err(fault) if fault.code.is_frozen() => tracing::warn!(order = %id, %fault, "a frozen order"),
+                    Err(fault) => return Err(fault),
+                }
             }
         }
         Ok(batch.last().map_or(after, |change| change.cursor))

@@ -224,6 +224,9 @@ impl Runner {
             self.set_timer(order, None);
             self.look(order);
         }
+        if self.table_at > now {
+            return;
+        }
         match orders::due(self.shared.book.db().reader(), now).await {
             Ok((due, next)) => {
                 due.into_iter().for_each(|order| self.look(order));

@@ -105,12 +105,7 @@ impl Follower {
     async fn write(&self, order: OrderId, fact: Fact) -> Result<(), Fault> {
         match self.book.record(order, |_, _| Ok(vec![fact.clone()])).await {
             Ok(_) => self.runner.look(order),
-            Err(fault)
-                if matches!(
-                    fault.code,
-                    FaultCode::WrongState | FaultCode::HistoryDamaged | FaultCode::NewerVersion
-                ) =>
-            {
+            Err(fault) if fault.code == FaultCode::WrongState || fault.code.is_frozen() => {
                 tracing::warn!(%order, %fault, "an update no longer fits");
             }
             Err(fault) => return Err(fault),

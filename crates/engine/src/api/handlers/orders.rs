@@ -35,16 +35,28 @@ pub(crate) async fn list_orders(engine: &Engine, wish: ListOrders) -> Result<Vec
     let mut views = Vec::new();
     let before = UtcMicros(wish.before_us.unwrap_or(i64::MAX));
     for order in crate::store::orders::newest(engine.db.reader(), before, PAGE).await? {
-        views.push(get_order(engine, GetOrder { order_id: order }).await?);
+        views.extend(shown(engine, order).await?);
     }
     Ok(views)
+}
+
+/// An order among others: one of which nothing can be read any more does not hide the rest.
+pub(crate) async fn shown(engine: &Engine, order_id: OrderId) -> Result<Option<OrderView>, Fault> {
+    match get_order(engine, GetOrder { order_id }).await {
+        Ok(view) => Ok(Some(view)),
+        Err(fault) if fault.code.is_frozen() => {
+            tracing::error!(order = %order_id, %fault, "an order cannot be shown");
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 pub(crate) async fn get_order(engine: &Engine, wish: GetOrder) -> Result<OrderView, Fault> {
     match engine.book.get(wish.order_id).await {
         Ok(order) => view(engine, &order).await,
         // Frozen: the last known state is shown, and that nothing more happens to it.
-        Err(fault) if matches!(fault.code, FaultCode::HistoryDamaged | FaultCode::NewerVersion) => {
+        Err(fault) if fault.code.is_frozen() => {
             let order = crate::store::orders::snapshot(engine.db.reader(), wish.order_id).await?;
             view(engine, &order.ok_or(fault)?).await
         }

@@ -84,8 +84,8 @@ pub(crate) async fn changes(engine: &Engine, wish: Changes) -> Result<ChangesVie
     for change in batch.iter().filter(|change| seen.insert((change.entity.word(), change.id.clone()))) {
         match change.entity {
             Entity::Order => {
-                let order_id = parse(&change.id)?;
-                view.orders.push(super::orders::get_order(engine, GetOrder { order_id }).await?);
+                let order = parse(&change.id)?;
+                view.orders.extend(super::orders::shown(engine, order).await?);
             }
             Entity::Plan => {
                 let id = parse(&change.id)?;
