@@ -175,3 +175,25 @@ async fn what_is_stored_and_what_suppliers_say_stand_side_by_side_and_looking_ch
     let after = world.call("get_order", json!({ "order_id": order["id"] })).await;
     assert_eq!(after["items"][1]["state"], "booked", "nothing is overwritten by looking");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_cancelled_says_why_and_what_can_be_done_instead() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    world.scenario(json!({ "provider": "duffel", "switch": "decline", "op": "quote_cancel" })).await;
+    let quote = |items: serde_json::Value| {
+        json!({
+            "order_id": order["id"], "item_ids": items, "reason": "plans_changed", "request_id": request_id(),
+        })
+    };
+    world.call("quote_cancellation", quote(json!([]))).await;
+    let failed = world.until(&order, "refused", |order| order["cancellation"]["state"] == "failed").await;
+    let refused = &failed["cancellation"]["refused"][0];
+    assert_eq!((&refused["item_id"], &refused["reason"]), (&order["items"][0]["id"], &json!("not_allowed")));
+    assert_eq!(refused["alternatives"], json!(["cancel_others", "keep", "contact"]));
+    assert_eq!(failed["state"], "confirmed", "nothing was cancelled");
+    // The first of them is taken.
+    world.call("quote_cancellation", quote(json!([order["items"][1]["id"]]))).await;
+    let quoted = world.until(&order, "quoted", |order| order["cancellation"]["state"] == "quoted").await;
+    assert_eq!(quoted["cancellation"]["refund"], order["items"][1]["price"]);
+}

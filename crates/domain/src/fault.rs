@@ -38,8 +38,6 @@ pub enum FaultCode {
     SeatTaken,
     /// The supplier or channel does not answer; nothing was sent or nothing happened.
     ProviderUnavailable,
-    /// The booking's terms forbid it.
-    NotCancellable,
     /// No browser could be opened.
     BrowserUnavailable,
     /// The disk is full; nothing was changed.
@@ -73,7 +71,6 @@ impl FaultCode {
         Self::HoldExpired,
         Self::SeatTaken,
         Self::ProviderUnavailable,
-        Self::NotCancellable,
         Self::BrowserUnavailable,
         Self::DiskFull,
         Self::DatabaseInUse,
@@ -106,7 +103,6 @@ impl FaultCode {
             | Self::WrongPassphrase
             | Self::HoldExpired
             | Self::SeatTaken
-            | Self::NotCancellable
             | Self::BrowserUnavailable
             | Self::OnlyInWindow
             | Self::HistoryDamaged

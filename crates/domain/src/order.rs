@@ -276,6 +276,9 @@ pub struct Cancellation {
     pub reason: CancelReason,
     /// State.
     pub state: CancellationState,
+    /// Items a supplier does not cancel, and why.
+    #[serde(default)]
+    pub refused: Vec<(ItemId, ReasonCode)>,
     /// Refund that follows once it is accepted.
     pub refund: Option<RefundId>,
 }

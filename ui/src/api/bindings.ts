@@ -134,6 +134,10 @@ quote_id: string,
  */
 state: CancellationStateView, 
 /**
+ * Items that cannot be cancelled, each with its reason and what can be done instead.
+ */
+refused: Array<CannotCancelView>, 
+/**
  * What is lost.
  */
 fee: MoneyView, 
@@ -149,6 +153,19 @@ items: Array<CancellationItemView>,
  * When the quote lapses.
  */
 expires_at_us: number | null, };
+export type CannotCancelView = { 
+/**
+ * Item.
+ */
+item_id: string, 
+/**
+ * Why, as a code: `not_allowed`, `already_closed`, …
+ */
+reason: string, 
+/**
+ * What can be done instead: `cancel_others`, `keep`, `contact` (the supplier, with the reference).
+ */
+alternatives: Array<string>, };
 export type Changes = { 
 /**
  * The last cursor the caller has applied.
@@ -321,7 +338,7 @@ export type ExportedView = {
  * Where it is.
  */
 path: string, };
-export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "not_cancellable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
+export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
 export type FaultView = { 
 /**
  * Code the interface has words for.

@@ -135,7 +135,7 @@ impl Order {
             Fact::PayByPassed => self.pay_by_passed(at),
             Fact::CancelQuoteRequested { quote, items, reason } => self.cancel_quote_requested(*quote, items, *reason),
             Fact::ItemCancelQuoted { item, quote } => self.item_cancel_quoted(at, *item, quote),
-            Fact::ItemCancelRefused { item, .. } => self.item_cancel_refused(at, *item),
+            Fact::ItemCancelRefused { item, reason } => self.item_cancel_refused(at, *item, reason.code),
             Fact::CancelAccepted { quote, refund } => self.cancel_accepted(at, *quote, *refund),
             Fact::RefundDecided { refund, attempt, amount } => self.refund_decided(at, *refund, *attempt, *amount),
             Fact::RefundReported { status, source } => self.refund_reported(at, status, *source),

@@ -259,7 +259,6 @@ const fn fault_code(code: FaultCode) -> FaultCodeView {
         FaultCode::HoldExpired => FaultCodeView::HoldExpired,
         FaultCode::SeatTaken => FaultCodeView::SeatTaken,
         FaultCode::ProviderUnavailable => FaultCodeView::ProviderUnavailable,
-        FaultCode::NotCancellable => FaultCodeView::NotCancellable,
         FaultCode::BrowserUnavailable => FaultCodeView::BrowserUnavailable,
         FaultCode::OnlyInWindow => FaultCodeView::OnlyInWindow,
         FaultCode::DiskFull => FaultCodeView::DiskFull,

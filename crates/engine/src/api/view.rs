@@ -377,7 +377,6 @@ pub enum FaultCodeView {
     HoldExpired,
     SeatTaken,
     ProviderUnavailable,
-    NotCancellable,
     BrowserUnavailable,
     /// Only a person may do this, in the window.
     OnlyInWindow,

@@ -4,7 +4,7 @@ use super::{book::Book, runner, steps::Steps};
 use crate::{
     ids::Ids,
     ports::Clock,
-    store::{Db, dialect, group::SqlJournal, journal, rebuild},
+    store::{Db, changes, dialect, group::SqlJournal, journal, rebuild},
 };
 use async_trait::async_trait;
 use std::{
@@ -414,5 +414,38 @@ async fn sg_50_a_damaged_row_freezes_its_order_and_the_others_go_on() {
     running.report(well, status).await;
     let order = running.until(well, |order| order.state == OrderState::Confirmed).await;
     assert!(order.items.iter().all(|item| item.state == ItemState::Booked));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_seen_a_change_is_shown_the_order_it_made() {
+    let (folder, steps) = (folder(), Arc::new(Scripted::default()));
+    let running = start(folder.path(), &steps).await;
+    let id = running.order(1).await;
+    running.until(id, |order| cart::hash(order).is_some()).await;
+    let (book, db) = (Arc::clone(&running.book), running.db.clone());
+    let follower = tokio::spawn(async move {
+        let (mut cursor, mut seen) = (0, 0);
+        loop {
+            for change in changes::after(db.reader(), cursor, 10_000).await.unwrap() {
+                cursor = change.cursor;
+                seen += u64::from(change.id == id.to_string());
+            }
+            // Every change of an order is at least one fact more.
+            let shown = book.get(id).await.unwrap();
+            assert!(shown.version >= seen, "{} facts shown after {seen} changes", shown.version);
+            if shown.state == OrderState::Cancelled {
+                return seen;
+            }
+            // Not only when it is rung for: a change can be seen as soon as it is committed.
+            tokio::task::yield_now().await;
+        }
+    });
+    for number in 0..400 {
+        let platform = format!("p{number}");
+        running.book.record(id, |_, _| Ok(vec![Fact::SignedIn { platform: platform.clone() }])).await.unwrap();
+    }
+    running.book.record(id, |_, _| Ok(vec![Fact::CancelRequested])).await.unwrap();
+    assert!(tokio::time::timeout(PATIENCE, follower).await.unwrap().unwrap() > 400);
     running.stop().await;
 }

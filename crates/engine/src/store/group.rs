@@ -47,10 +47,20 @@ struct Shared {
     data_dir: PathBuf,
     // Held for as long as the program writes.
     lease: Mutex<Option<Lease>>,
-    kept: Mutex<LruCache<OrderId, Kept>>,
+    remembered: Mutex<Remembered>,
     frozen: Mutex<BTreeMap<OrderId, Unusable>>,
     appends: AtomicU64,
     commits: AtomicU64,
+}
+
+/// Orders in memory, and those that are being written at the moment.
+struct Remembered {
+    kept: LruCache<OrderId, Kept>,
+    /// Of these only the database knows whether the old or the new is true: whoever has seen the change must not be shown
+    /// the order from before it.
+    writing: BTreeSet<OrderId>,
+    /// Transactions so far.
+    written: u64,
 }
 
 /// An append on its way to the writer, with everything worked out that needs no database.
@@ -75,7 +85,7 @@ impl SqlJournal {
             db,
             data_dir,
             lease: Mutex::new(None),
-            kept: Mutex::new(LruCache::new(KEPT_MAX)),
+            remembered: Mutex::new(Remembered { kept: LruCache::new(KEPT_MAX), writing: BTreeSet::new(), written: 0 }),
             frozen: Mutex::new(BTreeMap::new()),
             appends: AtomicU64::new(0),
             commits: AtomicU64::new(0),
@@ -103,9 +113,10 @@ impl SqlJournal {
     }
 
     async fn read(&self, id: OrderId) -> Result<Option<Kept>, Refused> {
-        if let Some(kept) = locked(&self.shared.kept).get(&id) {
-            return Ok(Some(kept.clone()));
-        }
+        let began = match locked(&self.shared.remembered).get(id) {
+            Ok(kept) => return Ok(Some(kept)),
+            Err(began) => began,
+        };
         let reader = self.shared.db.reader();
         let rows = journal::rows(reader, id).await.map_err(refused)?;
         let Some(hash) = rows.last().map(|row| row.hash.clone()) else { return Ok(None) };
@@ -122,12 +133,7 @@ impl SqlJournal {
             locked(&self.shared.frozen).insert(id, why.clone());
         }
         let kept = found?;
-        let mut cache = locked(&self.shared.kept);
-        // Somebody may have written while this was read.
-        let newer = cache.get(&id).filter(|known| known.order.version > kept.order.version).cloned();
-        let kept = newer.unwrap_or(kept);
-        cache.insert(id, kept.clone());
-        Ok(Some(kept))
+        Ok(Some(locked(&self.shared.remembered).read(kept, began)))
     }
 
     async fn write(&self, fence: Fence, append: Append) -> Result<Appended, Refused> {
@@ -140,7 +146,7 @@ impl SqlJournal {
         let answer = answer.await.map_err(|_| gone())?;
         if matches!(answer, Err(Refused::Stale)) {
             // What is remembered is not what is stored.
-            locked(&self.shared.kept).remove(&id);
+            locked(&self.shared.remembered).kept.remove(&id);
         }
         answer
     }
@@ -153,7 +159,7 @@ impl Journal for SqlJournal {
         let lease = Lease::take(&self.shared.db, &self.shared.data_dir, now).await.map_err(refused)?;
         let fence = lease.fence();
         *locked(&self.shared.lease) = Some(lease);
-        locked(&self.shared.kept).clear();
+        locked(&self.shared.remembered).kept.clear();
         Ok(fence)
     }
 
@@ -205,12 +211,12 @@ impl Shared {
     /// Writes what can be written together; returns what has to wait for the next transaction.
     async fn write_group(&self, jobs: Vec<Job>) -> Vec<Job> {
         let mut sorted = Sorted::default();
+        locked(&self.remembered).writing = jobs.iter().map(|job| job.append.order.id).collect();
         let end = self.commit_group(jobs, &mut sorted).await;
+        let new = if matches!(end, Ok(Some(_))) { sorted.accepted.as_slice() } else { &[] };
+        locked(&self.remembered).wrote(new.iter().map(written));
         if let Ok(Some(cursor)) = &end {
-            sorted.accepted.iter().for_each(|job| {
-                locked(&self.kept).insert(job.append.order.id, written(job));
-            });
-            // Whoever is woken reads what is remembered, so that comes first.
+            // Whoever is woken reads what is remembered, so that came first.
             self.db.ring(*cursor);
         }
         for job in sorted.accepted {
@@ -250,6 +256,31 @@ impl Shared {
         self.appends.fetch_add(written, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(Some(cursor))
+    }
+}
+
+impl Remembered {
+    /// What is remembered of an order; else the number that [`Remembered::read`] wants after reading it.
+    fn get(&mut self, id: OrderId) -> Result<Kept, u64> {
+        let known = if self.writing.contains(&id) { None } else { self.kept.get(&id).cloned() };
+        known.ok_or(self.written)
+    }
+
+    /// Takes in what was read, unless somebody may have written since the reading `began`.
+    fn read(&mut self, found: Kept, began: u64) -> Kept {
+        if self.written == began && !self.writing.contains(&found.order.id) {
+            self.kept.insert(found.order.id, found.clone());
+        }
+        found
+    }
+
+    /// The transaction is over, and this is what it wrote.
+    fn wrote(&mut self, new: impl Iterator<Item = Kept>) {
+        self.writing.clear();
+        self.written += 1;
+        for kept in new {
+            self.kept.insert(kept.order.id, kept);
+        }
     }
 }
 

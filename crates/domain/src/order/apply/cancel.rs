@@ -29,8 +29,14 @@ impl Order {
         if items.is_empty() || !wanted.iter().all(|id| items.contains(id)) {
             return illegal("only booked items can be cancelled");
         }
-        self.cancellation =
-            Some(Cancellation { quote, items, reason, state: CancellationState::Quoting, refund: None });
+        self.cancellation = Some(Cancellation {
+            quote,
+            items,
+            reason,
+            state: CancellationState::Quoting,
+            refused: Vec::new(),
+            refund: None,
+        });
         Ok(())
     }
 
@@ -81,18 +87,24 @@ impl Order {
         }
     }
 
-    pub(super) fn item_cancel_refused(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+    pub(super) fn item_cancel_refused(
+        &mut self,
+        at: UtcMicros,
+        item: ItemId,
+        reason: ReasonCode,
+    ) -> Result<(), Illegal> {
         if self.state == OrderState::RefundRequested && self.ending.is_some() {
             let amount = self.item(item).and_then(OrderItem::price);
             self.owe(at, Matter::CancelFailed { item }, amount);
             // Undoing goes on without it; the traveller keeps what cannot be given back.
             let kept = self.item_mut(item)?;
-            kept.failure = Some(ReasonCode::NotAllowed);
+            kept.failure = Some(reason);
             return Ok(());
         }
         match self.cancellation.as_mut() {
             Some(cancellation) if cancellation.state == CancellationState::Quoting => {
                 cancellation.state = CancellationState::Failed;
+                cancellation.refused.push((item, reason));
                 self.drop_cancel_quotes();
                 Ok(())
             }

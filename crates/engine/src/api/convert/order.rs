@@ -4,6 +4,7 @@ use super::{civil, detail, fault_code, money, order_state, priority, segment};
 use crate::api::view::*;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
+    id::ItemId,
     money::{Money, MoneyError},
     order::{
         AttemptState, CancelReason, Cancellation, CancellationState, Debt, ItemState, Offer, Op, Order, OrderItem,
@@ -355,6 +356,18 @@ fn qr(content: &str) -> Option<QrView> {
     Some(QrView { content: content.to_owned(), size: u32::try_from(width).ok()?, path })
 }
 
+fn cannot_cancel(order: &Order, item: ItemId, reason: ReasonCode) -> CannotCancelView {
+    let others = |other: &OrderItem| other.wanted.id != item && ItemState::CANCELLABLE.contains(&other.state);
+    let reference = order.item(item).is_some_and(|item| item.reference.is_some());
+    let alternatives = [("cancel_others", order.items.iter().any(others)), ("keep", true), ("contact", reference)];
+    let alternatives = alternatives.iter().filter(|(_, possible)| *possible).map(|(word, _)| (*word).to_owned());
+    CannotCancelView {
+        item_id: item.to_string(),
+        reason: reason_word(reason).to_owned(),
+        alternatives: alternatives.collect(),
+    }
+}
+
 fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, MoneyError> {
     let currency = order.budget.currency();
     let quoted = || {
@@ -376,6 +389,7 @@ fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, 
             CancellationState::Failed => CancellationStateView::Failed,
             CancellationState::Lapsed => CancellationStateView::Lapsed,
         },
+        refused: open.refused.iter().map(|(item, reason)| cannot_cancel(order, *item, *reason)).collect(),
         fee: money(price.minus(refund)?),
         refund: money(refund),
         items: order

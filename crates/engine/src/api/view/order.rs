@@ -499,6 +499,8 @@ pub struct CancellationView {
     pub quote_id: String,
     /// Where it stands.
     pub state: CancellationStateView,
+    /// Items that cannot be cancelled, each with its reason and what can be done instead.
+    pub refused: Vec<CannotCancelView>,
     /// What is lost.
     pub fee: MoneyView,
     /// What comes back.
@@ -526,6 +528,17 @@ pub enum CancellationStateView {
     Failed,
     /// Not accepted in time; nothing was cancelled.
     Lapsed,
+}
+
+/// An item a supplier does not cancel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CannotCancelView {
+    /// Item.
+    pub item_id: String,
+    /// Why, as a code: `not_allowed`, `already_closed`, …
+    pub reason: String,
+    /// What can be done instead: `cancel_others`, `keep`, `contact` (the supplier, with the reference).
+    pub alternatives: Vec<String>,
 }
 
 /// Cancellation of one item.
