@@ -254,3 +254,16 @@ fn padded(rows: &[journal::Row]) -> Vec<journal::Row> {
     let empty = journal::Row { seq: 0, at: first.at, format: 1, fact: String::new(), hash: vec![] };
     std::iter::repeat_n(empty, before).chain(rows.iter().cloned()).collect()
 }
+
+#[test]
+fn a_quote_that_comes_after_another_item_was_refused_changes_nothing() {
+    let mut world = World::new();
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    world.tell(&mut order, ask_to_cancel(crate::id::QuoteId::from_ulid(ulid(50)), vec![]));
+    world.tell(&mut order, Fact::ItemCancelRefused { item: flight_item(), reason: no(ReasonCode::NotAllowed) });
+    let (refund, expires_at) = (cny(142_400), world.now.plus_minutes(60));
+    let quote = ItemCancelQuote { cancellation_id: None, refund, expires_at, confidence: Confidence::Quoted };
+    assert!(order.apply(world.now, &Fact::ItemCancelQuoted { item: hotel_item(), quote }).is_err());
+    assert_eq!(order.item(hotel_item()).unwrap().state, ItemState::Booked);
+}

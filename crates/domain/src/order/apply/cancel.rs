@@ -55,6 +55,11 @@ impl Order {
         quote: &ItemCancelQuote,
     ) -> Result<(), Illegal> {
         let unwinding = self.state == OrderState::RefundRequested && self.ending.is_some();
+        let waits = |asked: &Cancellation| asked.state == CancellationState::Quoting && asked.items.contains(&item);
+        if !unwinding && !self.cancellation.as_ref().is_some_and(waits) {
+            // Another item was refused meanwhile, so that nothing is cancelled.
+            return illegal("a quote nobody waits for");
+        }
         let place = self.item_mut(item)?;
         if !ItemState::CANCELLABLE.contains(&place.state) {
             return illegal("only a booked item is quoted");
