@@ -1,6 +1,6 @@
 //! The engine's database: one file in the data folder, one writer connection, a separate read pool.
 //!
-//! One file per table under `store/`. A transaction that changes anything the interface shows also appends a change row,
+//! One file per table under `store/`; [`group`] is the one writer of journals and what they project. A transaction that changes anything the interface shows also appends a change row,
 //! and rings the doorbell after its commit. Deliberately not here: what the rows mean (the domain's), the gateway's
 //! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
 

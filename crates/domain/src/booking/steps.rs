@@ -51,6 +51,10 @@ impl Undo {
     }
 }
 
+/// How an undo is found out: by the supplier's id, for as long as it takes.
+const UNDO: Recipe =
+    Recipe { look_up: LookUp::SupplierId, pause_max_s: 300, absent_tries: 2, absent_after_s: 10, debt_after_min: 60 };
+
 /// The row of an operation.
 #[must_use]
 pub const fn of(op: Op) -> &'static Step {

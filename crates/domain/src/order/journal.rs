@@ -102,8 +102,11 @@ pub fn verify_chain(order: OrderId, rows: &[Row]) -> Result<(), Unusable> {
 /// [`Unusable`] names the first row that does not follow from the ones before it, or cannot be read.
 pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Unusable> {
     verify_chain(order, rows)?;
-    let read = |row: &Row| Ok((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(row.seq, error))?));
-    rows.iter().map(read).collect()
+    rows.iter().map(fact).collect()
+}
+
+fn fact(row: &Row) -> Result<(UtcMicros, Fact), Unusable> {
+    Ok((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(row.seq, error))?))
 }
 
 /// The order after all rows, from a snapshot that may be behind them; from the first row when there is none that fits.
@@ -111,13 +114,12 @@ pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Un
 /// # Errors
 /// [`Unusable::Damaged`] when a row cannot be read or does not fit.
 pub fn resume(snapshot: Option<Order>, rows: &[Row]) -> Result<Order, Unusable> {
-    let read = |row: &Row| Ok((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(row.seq, error))?));
     let behind = |order: &Order| usize::try_from(order.version).ok().filter(|seen| *seen <= rows.len());
     let Some((mut order, seen)) = snapshot.and_then(|order| behind(&order).map(|seen| (order, seen))) else {
-        return replay(&rows.iter().map(read).collect::<Result<Vec<_>, Unusable>>()?);
+        return replay(&rows.iter().map(fact).collect::<Result<Vec<_>, Unusable>>()?);
     };
     for row in rows.iter().skip(seen) {
-        let (at, fact): (UtcMicros, Fact) = read(row)?;
+        let (at, fact) = fact(row)?;
         order.advance_by(at, &fact).map_err(|error| damaged(row.seq, error))?;
     }
     Ok(order)

@@ -10,7 +10,7 @@ use super::{
     rows::{self, Insert},
 };
 use sqlx::AnyPool;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use zhiyou_domain::{
     id::{AttemptId, OrderId, PlanId, RefundId},
     order::{Attempt, Order, OrderItem, OrderState, Refund, deadline},
@@ -78,7 +78,9 @@ pub async fn open(pool: &AnyPool) -> Result<Vec<OrderId>, StoreError> {
 pub async fn due(pool: &AnyPool, now: UtcMicros) -> Result<(Vec<OrderId>, Option<UtcMicros>), StoreError> {
     let due: Vec<(String,)> = sqlx::query_as(DUE).bind(now.0).fetch_all(pool).await?;
     let (next,): (Option<i64>,) = sqlx::query_as(NEXT_DUE).bind(now.0).fetch_one(pool).await?;
-    Ok((ids(due)?, next.map(UtcMicros)))
+    let (mut due, mut seen) = (ids(due)?, BTreeSet::new());
+    due.retain(|order| seen.insert(*order));
+    Ok((due, next.map(UtcMicros)))
 }
 
 fn ids(rows: Vec<(String,)>) -> Result<Vec<OrderId>, StoreError> {
