@@ -110,7 +110,13 @@ async fn sg_32_what_a_supplier_cancelled_is_booked_again_at_its_new_price_on_one
     assert_eq!(format!("{:?}", refused.code), "WrongState", "nothing is lost yet");
     world.scenario(json!({ "switch": "supplier_cancels", "id": stay })).await;
     world.until(&order, "the hotel lost", |order| order["items"][1]["lost"] == true).await;
-    let again = world.call("prepare_repair", repair()).await;
+    let wish = repair();
+    let again = world.call("prepare_repair", wish.clone()).await;
+    assert_eq!(world.call("prepare_repair", wish).await["id"], again["id"], "asked again, it is the same order");
+    let twice = world.ask("prepare_repair", repair()).await.unwrap_err();
+    assert_eq!(format!("{:?}", twice.code), "WrongState", "it is being booked again already");
+    let broken = world.call("get_order", json!({ "order_id": order["id"] })).await;
+    assert_eq!((&broken["items"][1]["lost"], &broken["items"][1]["rebooked_by"]), (&json!(false), &again["id"]));
     assert_eq!((&again["repairs"], again["items"].as_array().unwrap().len()), (&order["id"], 1));
     let plan = world.call("get_plan", json!({ "plan_id": order["plan_id"] })).await;
     assert_eq!(plan["order_id"], order["id"], "the trip's card stays with the trip's order");
@@ -136,4 +142,72 @@ async fn sg_32_a_flight_that_is_cancelled_without_saying_what_comes_back_is_a_de
     let after = world.until(&order, "the flight gone", noticed).await;
     assert_eq!(after["attention"][0]["kind"], "supplier_refund_unknown");
     assert_eq!((&after["state"], &after["items"][1]["state"]), (&json!("partially_confirmed"), &json!("booked")));
+}
+
+fn departs(offer: &Value) -> &str {
+    offer["segments"][0]["departs"]["local"].as_str().unwrap()
+}
+
+/// A confirmed order whose flight its airline moves by so many minutes.
+async fn moved(world: &World, minutes: i64) -> (Value, Value) {
+    let order = world.confirmed().await;
+    let flight = world.book().await["flights"][0]["id"].clone();
+    world.scenario(json!({ "switch": "airline_changes", "id": flight, "minutes": minutes })).await;
+    let changed = |order: &Value| order["items"][0]["state"] == "change_proposed";
+    (world.until(&order, "the change proposed", changed).await, flight)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_32_a_flight_its_airline_moves_is_kept_only_once_the_airline_knows_it() {
+    let world = World::new().await;
+    // The airline does what it is asked and loses its answer: it is looked up and not told twice.
+    world.scenario(json!({ "provider": "duffel", "switch": "act_then_time_out", "op": "accept_change" })).await;
+    let (order, _) = moved(&world, 90).await;
+    let (before, after) = (&order["items"][0]["offer"], &order["items"][0]["proposed"]["offer"]);
+    assert_ne!(departs(before), departs(after));
+    assert_eq!(order["conflicts"], json!([]), "the hotel can still be reached");
+    let keep = json!({ "order_id": order["id"], "item_id": order["items"][0]["id"], "request_id": request_id() });
+    world.call("keep_change", keep).await;
+    let kept = world.until(&order, "the change kept", |order| order["items"][0]["state"] == "changed").await;
+    assert_eq!(departs(&kept["items"][0]["offer"]), departs(after));
+    assert_eq!((&kept["items"][0]["proposed"], &kept["state"]), (&Value::Null, &json!("confirmed")));
+    let there = world.book().await["flights"][0]["departing_at"].clone();
+    assert_eq!(there, departs(after), "the airline's own order says the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_32_a_change_after_which_nothing_fits_is_shown_and_the_newest_one_counts() {
+    let world = World::new().await;
+    let (order, flight) = moved(&world, 3 * 24 * 60).await;
+    assert_eq!(order["conflicts"][0]["item_id"], order["items"][1]["id"], "the hotel's check-in is missed");
+    // It is moved again while the traveller thinks: the older change can no longer be kept.
+    world.scenario(json!({ "switch": "airline_changes", "id": flight, "minutes": -3 * 24 * 60 + 30 })).await;
+    let fits = |order: &Value| order["conflicts"] == json!([]);
+    let order = world.until(&order, "the newest change", fits).await;
+    let keep = json!({ "order_id": order["id"], "item_id": order["items"][0]["id"], "request_id": request_id() });
+    world.call("keep_change", keep).await;
+    world.until(&order, "the change kept", |order| order["items"][0]["state"] == "changed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_32_a_flight_cancelled_because_it_was_moved_gives_its_refund_and_can_be_booked_again() {
+    let world = World::new().await;
+    let (order, _) = moved(&world, 600).await;
+    let item = order["items"][0]["id"].clone();
+    let quote = json!({
+        "order_id": order["id"], "item_ids": [item], "reason": "not_said", "request_id": request_id(),
+    });
+    world.call("quote_cancellation", quote).await;
+    let quoted = |order: &Value| order["can"]["accept_cancellation"] == true;
+    let order = world.until(&order, "the quote", quoted).await;
+    assert!(order["cancellation"]["refund"]["amount_minor"].as_i64().unwrap() > 0, "priced before anything is cancelled");
+    let accept = json!({
+        "order_id": order["id"], "quote_id": order["cancellation"]["quote_id"], "request_id": request_id(),
+    });
+    world.call("accept_cancellation", accept).await;
+    let order = world.until_state(&order, "partially_confirmed").await;
+    assert_eq!(order["items"][0]["lost"], true);
+    let repair = json!({ "order_id": order["id"], "item_ids": [item], "request_id": request_id() });
+    let again = world.call("prepare_repair", repair).await;
+    assert_eq!((&again["repairs"], &again["items"][0]["detail"]), (&order["id"], &order["items"][0]["detail"]));
 }

@@ -76,6 +76,24 @@ test('search to hold with a seat, payment, cancellation quote and confirmation',
   assert.equal(booked.passengers[0].loyalty_programme_accounts[0].account_number, '1234567890');
 });
 
+test('an airline moves a ticketed flight and the client accepts only the newest change', async () => {
+  const found = await search(33);
+  const offer = (await duffel.offers.get(found.offers[0].id)).data;
+  const order = (await duffel.orders.create({
+    type: 'instant', selected_offers: [offer.id], passengers: [traveller(offer.passengers[0])],
+    payments: [{ type: 'balance', amount: offer.total_amount, currency: offer.total_currency }],
+  })).data;
+  for (const minutes of [45, 15]) await control('/scenario', { switch: 'airline_changes', id: order.id, minutes });
+  const [older, newest] = (await duffel.airlineInitiatedChanges.list({ order_id: order.id })).data;
+  assert.deepEqual([older.available_actions, newest.action_taken], [[], null]);
+  await assert.rejects(duffel.airlineInitiatedChanges.accept(older.id), (error) => error.errors[0].code === 'stale_airline_initiated_change_accept');
+  const accepted = (await duffel.airlineInitiatedChanges.accept(newest.id)).data;
+  assert.equal(accepted.action_taken, 'accepted');
+  const moved = (await duffel.orders.get(order.id)).data;
+  const leaves = (slices) => Date.parse(slices[0].segments[0].departing_at);
+  assert.equal(leaves(moved.slices) - leaves(order.slices), 60 * 60 * 1000);
+});
+
 test('a seat that is sold disappears from every map and is refused to the next', async () => {
   const [first, second] = [await search(31), await search(31)];
   const [mine, theirs] = [first.offers[0], second.offers.find((offer) => flight(offer) === flight(first.offers[0]))];

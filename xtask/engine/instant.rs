@@ -150,7 +150,12 @@ impl Steps for Instant {
                 action: PaymentAction::Qr { content: "weixin://wxpay/bizpayurl?pr=abcdefg".to_owned() },
                 expires_at_us: order.attempt(attempt).map_or(UtcMicros(0), |known| known.pay_by),
             }),
-            Op::Hold { .. } | Op::Release { .. } | Op::Cancel { .. } | Op::ClosePayment { .. } | Op::Refund { .. } => {
+            Op::Hold { .. }
+            | Op::Release { .. }
+            | Op::Cancel { .. }
+            | Op::AcceptChange { .. }
+            | Op::ClosePayment { .. }
+            | Op::Refund { .. } => {
                 StepResult::Released
             }
         };

@@ -16,8 +16,8 @@ use crate::{
     id::{AttemptId, ItemId, RefundId},
     money::Money,
     order::{
-        AttemptState, CancellationState, Ending, Fact, ItemState, Offer, Op, Order, OrderItem, OrderState,
-        RefundProgress, SeatChoice, SecondChance, StepKey, cart, deadline, debt::Matter, risk,
+        AttemptState, CancellationState, ChangeStanding, Ending, Fact, ItemState, Offer, Op, Order, OrderItem,
+        OrderState, ProposedChange, RefundProgress, SeatChoice, SecondChance, StepKey, cart, deadline, debt::Matter, risk,
     },
     plan::Priority,
     port::{Reason, ReasonCode},
@@ -80,6 +80,11 @@ pub enum Read {
         /// Item.
         item: ItemId,
     },
+    /// Ask what has become of a change the supplier did not want an answer to any more.
+    SeeChange {
+        /// Item.
+        item: ItemId,
+    },
     /// Ask what cancelling an item gives back.
     QuoteCancel {
         /// Item.
@@ -133,7 +138,10 @@ pub fn decide(order: &Order, now: UtcMicros) -> Decision {
         OrderState::Draft => draft(order, now, &mut decision),
         OrderState::PaymentPending => payment_pending(order, now, &mut decision),
         OrderState::PaymentProcessing => payment_processing(order, now, &mut decision),
-        OrderState::Confirmed | OrderState::PartiallyConfirmed => quote_cancellation(order, &mut decision),
+        OrderState::Confirmed | OrderState::PartiallyConfirmed => {
+            keep_changes(order, &mut decision);
+            quote_cancellation(order, &mut decision);
+        }
         OrderState::Cancelled if matches!(order.second_chance, Some(SecondChance::Trying { .. })) => {
             second_chance(order, now, &mut decision);
         }
@@ -393,6 +401,21 @@ fn next_commits(order: &Order, now: UtcMicros) -> Vec<ItemId> {
     next
 }
 
+/// Tells suppliers which of their changes are kept.
+fn keep_changes(order: &Order, decision: &mut Decision) {
+    let changing = |item: &&OrderItem| item.state == ItemState::ChangeProposed && !order.is_busy(item.wanted.id);
+    for item in order.items.iter().filter(changing) {
+        let id = item.wanted.id;
+        let stale = |change: &ProposedChange| change.standing == ChangeStanding::Stale;
+        if item.wants_change_kept() {
+            let op = Op::AcceptChange { item: id };
+            decision.actions.push(Action::Start(StepKey { order: order.id, op, n: item.change_answers + 1 }));
+        } else if item.proposed.as_ref().is_some_and(stale) {
+            decision.read(Read::SeeChange { item: id });
+        }
+    }
+}
+
 fn quote_cancellation(order: &Order, decision: &mut Decision) {
     release_holds(order, decision);
     if let Some(cancellation) = order.cancellation.as_ref().filter(|c| c.state == CancellationState::Quoting) {
@@ -413,9 +436,10 @@ fn unwind(order: &Order, decision: &mut Decision) {
     for item in order.items.iter().filter(|item| !order.is_busy(item.wanted.id) && !waits_to_be_undone(order, item)) {
         let id = item.wanted.id;
         match item.state {
-            ItemState::Booked if planted(Defect::NoUnwind) => {}
-            ItemState::Booked if compensating && item.failure.is_none() => {
-                decision.read(Read::QuoteCancel { item: id })
+            state if ItemState::CANCELLABLE.contains(&state) => {
+                if compensating && item.failure.is_none() && !planted(Defect::NoUnwind) {
+                    decision.read(Read::QuoteCancel { item: id });
+                }
             }
             ItemState::Cancelling => {
                 let op = Op::Cancel { item: id };
@@ -446,8 +470,7 @@ fn waits_to_be_undone(order: &Order, item: &OrderItem) -> bool {
     let under_way = |later: &OrderItem| match later.state {
         ItemState::Cancelling => true,
         ItemState::Held => later.is_kept_for_us(),
-        ItemState::Booked => compensating && later.failure.is_none(),
-        _ => false,
+        state => ItemState::CANCELLABLE.contains(&state) && compensating && later.failure.is_none(),
     };
     let stuck = |later: &OrderItem| {
         let unknown = |step: &crate::order::OpenStep| step.unknown && step.key.op.item() == Some(later.wanted.id);
@@ -483,7 +506,7 @@ fn goods_settled(order: &Order, compensating: bool) -> bool {
             item.state == ItemState::Cancelling
                 || !planted(Defect::NoUnwind)
                     && compensating
-                    && item.state == ItemState::Booked
+                    && ItemState::CANCELLABLE.contains(&item.state)
                     && item.failure.is_none()
         })
 }

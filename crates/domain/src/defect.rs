@@ -104,6 +104,10 @@ defects! {
     PendingForgotten = "SG-20", "pending-forgotten",
     /// A supplier's own cancellation is not recorded.
     SupplierCancelIgnored = "SG-32", "supplier-cancel-ignored",
+    /// A supplier's change of what is booked is not recorded.
+    ChangesIgnored = "SG-32", "changes-ignored",
+    /// A change counts as kept before the supplier knows it.
+    ChangeKeptUntold = "SG-32", "change-kept-untold",
     /// Payments are not asked about; only notifications count.
     PaymentsNotAsked = "SG-38", "payments-not-asked",
     /// Refunds are not asked about.

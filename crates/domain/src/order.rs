@@ -169,13 +169,44 @@ pub struct OrderItem {
     /// Open cancellation quote.
     pub cancel_quote: Option<ItemCancelQuote>,
     /// What the supplier wants it changed to.
-    pub proposed: Option<Offer>,
+    pub proposed: Option<ProposedChange>,
+    /// Another change that came while the supplier was being told that the first one is kept.
+    pub next_change: Option<Box<ProposedChange>>,
+    /// Changes that were kept.
+    pub changes_kept: u32,
+    /// Answers to changes that were taken or refused; the next answer is this plus one.
+    pub change_answers: u32,
     /// Why it failed.
     pub failure: Option<ReasonCode>,
     /// Holds that ended without one; the next hold is this plus one.
     pub holds_ended: u32,
     /// Calls in a row that provably were not sent.
     pub not_sent: u32,
+}
+
+/// A change a supplier wants to make to what is booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposedChange {
+    /// What it becomes.
+    pub offer: Offer,
+    /// The supplier's id of the change, where it wants an answer; without one it is changed already.
+    pub change_id: Option<String>,
+    /// Where it stands.
+    pub standing: ChangeStanding,
+}
+
+/// Where a proposed change stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeStanding {
+    /// The traveller has not said anything.
+    Open,
+    /// The traveller keeps it; the supplier has to be told.
+    Kept,
+    /// The supplier no longer offers it: it is asked again.
+    Stale,
+    /// The traveller keeps it, and the supplier takes that only by phone: somebody calls.
+    ByPhone,
 }
 
 /// Seats of a flight item.
@@ -410,6 +441,8 @@ pub enum TimelineKind {
     ChangeProposed,
     /// The traveller accepted a change.
     ChangeAccepted,
+    /// The supplier no longer offers, or no longer makes, a change.
+    ChangeWithdrawn,
     /// An outcome could not be found out in time; a person sees it.
     DebtDue,
     /// Such a matter is settled.
@@ -458,7 +491,8 @@ impl Order {
                 && asked.items.contains(&item.wanted.id)
         });
         let goes_on = OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state);
-        gone && goes_on && !by_traveller
+        // What the traveller cancelled because its supplier changed it is lost through the supplier all the same.
+        gone && goes_on && (!by_traveller || item.proposed.is_some())
     }
 
     /// Whether a step of any number on this op is still open.
@@ -482,10 +516,12 @@ impl Order {
             .items
             .iter()
             .any(|i| i.state == ItemState::Cancelling || i.is_kept_for_us() && i.state == ItemState::Held);
+        let changing = self.items.iter().any(OrderItem::is_changing);
         let quoting = self.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting);
         !(OrderState::TERMINAL.contains(&self.state) || OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state))
             || money_open
             || goods_open
+            || changing
             || quoting
             || matches!(self.second_chance, Some(SecondChance::Trying { .. }))
             || !self.open_steps.is_empty()

@@ -51,6 +51,10 @@ pub(crate) trait FlightSupplier: Send + Sync {
     async fn quote_cancellation(&self, order: f::FlightOrderRef) -> Outcome<f::FlightCancellationQuote>;
     /// Tool `confirmFlightCancellation`.
     async fn confirm_cancellation(&self, wish: f::ConfirmFlightCancellation) -> Outcome<f::FlightCancelled>;
+    /// Tool `listFlightChanges`.
+    async fn changes(&self, order: f::FlightOrderRef) -> Outcome<f::FlightChanges>;
+    /// Tool `acceptFlightChange`.
+    async fn accept_change(&self, wish: f::AcceptFlightChange) -> Outcome<f::FlightChange>;
 }
 
 /// Sells hotel stays. Effects are sent once.

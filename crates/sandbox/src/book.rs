@@ -61,6 +61,7 @@ fn flight(world: &World, order: &Document, paid: &[Document], cancelled: &[Docum
         "passengers": passengers,
         "seats": seats,
         "documents": shown["documents"],
+        "departing_at": shown["slices"][0]["segments"][0]["departing_at"],
         "total_amount": shown["total_amount"],
         "total_currency": shown["total_currency"],
         "payments": payments,

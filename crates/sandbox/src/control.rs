@@ -190,6 +190,12 @@ async fn set_switch(State(world): State<Shared>, Json(body): Json<Map<String, Va
         if !crate::duffel::supplier_cancels(&world, id).await? {
             return Err(wrong("there is no such live booking"));
         }
+    } else if body.get("switch") == Some(&json!("airline_changes")) {
+        let id = body.get("id").and_then(Value::as_str).ok_or_else(|| wrong("id is missing"))?;
+        let minutes = body.get("minutes").and_then(Value::as_i64).unwrap_or(60);
+        if !crate::duffel::airline_changes(&world, id, minutes).await? {
+            return Err(wrong("there is no such ticketed order"));
+        }
     } else if body.get("switch") == Some(&json!("revoke_all")) {
         crate::oauth::revoke_all(&world).await?;
     } else {

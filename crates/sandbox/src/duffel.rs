@@ -5,6 +5,7 @@
 
 mod cancellations;
 mod cars;
+mod changes;
 mod flights;
 mod hotels;
 mod offers;
@@ -29,6 +30,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use cancellations::CANCELLATION;
 pub(crate) use cars::BOOKING as CAR_BOOKING;
+pub(crate) use changes::airline_changes;
 pub(crate) use orders::{ORDER, release_expired, state_of};
 pub(crate) use payments::PAYMENT;
 pub(crate) use stays::BOOKING as STAY_BOOKING;
@@ -70,7 +72,9 @@ fn air() -> Router<Shared> {
         .route("/air/order_cancellations", get(cancellations::list).post(cancellations::quote))
         .route("/air/order_cancellations/{id}", get(cancellations::get))
         .route("/air/order_cancellations/{id}/actions/confirm", post(cancellations::confirm))
-        .route("/air/airline_initiated_changes", get(orders::airline_changes))
+        .route("/air/airline_initiated_changes", get(changes::list))
+        .route("/air/airline_initiated_changes/{id}", axum::routing::patch(changes::update))
+        .route("/air/airline_initiated_changes/{id}/actions/accept", post(changes::accept))
         .route("/air/webhooks", get(webhooks::list).post(webhooks::create))
         .route("/air/webhooks/{id}", axum::routing::patch(webhooks::update).delete(webhooks::delete))
         .route("/air/webhooks/{id}/actions/ping", post(webhooks::ping))
@@ -108,12 +112,8 @@ fn car_routes() -> Router<Shared> {
 pub(crate) async fn supplier_cancels(world: &crate::world::World, id: &str) -> Result<bool, crate::store::StoreError> {
     let mut book = world.book().await?;
     let now = crate::clock::utc(world.now_us());
-    if let Some(mut order) = book.get(ORDER, id).await?.filter(|order| state_of(world, order) == "ticketed") {
-        order.wire["cancelled_at"] = Value::from(now);
-        order.wire["available_actions"] = serde_json::json!([]);
-        book.put(ORDER, &order).await?;
-        let object = serde_json::json!({"order_id": id, "id": world.ids.duffel("aic"), "added": [], "removed": []});
-        webhooks::emit(world, &mut book, "order.airline_initiated_change_detected", id, id, &object).await?;
+    if changes::airline_cancels(world, &mut book, id).await? {
+        tracing::info!(id, "an airline cancels");
     } else if let Some(mut stay) = book.get(STAY_BOOKING, id).await?.filter(|stay| stay.text("status") == "confirmed") {
         stay.wire["status"] = Value::from("cancelled");
         stay.wire["cancelled_at"] = Value::from(now);
@@ -133,6 +133,7 @@ fn operation(method: &Method, path: &str) -> &'static str {
     match path {
         _ if path.ends_with("/actions/price") => "price",
         _ if path.ends_with("/actions/confirm") => "confirm_cancel",
+        _ if path.ends_with("/actions/accept") => "accept_change",
         _ if path.ends_with("/actions/fetch_all_rates") => "fetch_rates",
         _ if path.starts_with("/stays/bookings/") && path.ends_with("/actions/cancel") => "cancel_stay",
         _ if path.starts_with("/cars/bookings/") && path.ends_with("/actions/cancel") => "cancel_car",

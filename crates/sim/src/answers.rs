@@ -2,7 +2,7 @@
 
 use crate::{
     plan::{ItemPlan, Kind, Plan},
-    world::{State, World},
+    world::{State, World, moved},
 };
 use zhiyou_domain::{
     booking::{
@@ -65,6 +65,18 @@ pub(crate) fn answer(
             let told = world.told(booking, item, now);
             (told.state != BookingState::Pending).then_some(Fact::BookingReported { item: *id, booking: told })
         }
+        Read::SeeChange { item: id } => {
+            let (place, item) = item(id)?;
+            let change_id = place.proposed.as_ref()?.change_id.clone()?;
+            let booking = world.by_id(place.supplier_order.as_ref()?)?;
+            let newest = booking.changes.last().filter(|_| booking.state == State::Booked)?;
+            if newest.kept {
+                let kept = newest.id == change_id;
+                return Some(Fact::ChangeSettled { item: *id, change_id, kept });
+            }
+            let offer = Box::new(moved(item, place.offer.as_ref()?, newest.hours));
+            Some(Fact::ChangeProposed { item: *id, offer, change_id: Some(newest.id.clone()) })
+        }
         Read::QuoteCancel { item: id } => {
             let (place, item) = item(id)?;
             let booking = world.by_id(place.supplier_order.as_ref()?)?;
@@ -117,6 +129,20 @@ fn see(world: &mut World, plan: &Plan, order: &Order, key: &StepKey, now: UtcMic
             let booking = world.by_id(place.supplier_order.as_ref()?)?;
             (!booking.live(now)).then_some(StepResult::Cancelled { refund: Some(booking.returned) })
         }),
+        Op::AcceptChange { item } => match world.changing(order, item) {
+            Some((booking, change_id)) => match booking.changes.last() {
+                Some(newest) if newest.id != change_id => {
+                    return Seen::Refused(Reason::new(ReasonCode::OfferExpired, "another change came since"));
+                }
+                Some(newest) if newest.kept => Some(StepResult::ChangeKept { change_id }),
+                _ if booking.state != State::Booked => {
+                    return Seen::Refused(Reason::new(ReasonCode::AlreadyClosed, "no longer booked"));
+                }
+                _ => None,
+            },
+            // Settled on our side meanwhile: the booking is gone.
+            None => return Seen::Refused(Reason::new(ReasonCode::AlreadyClosed, "no longer booked")),
+        },
         Op::OpenPayment { .. } => {
             return match world.act(plan, order, key, now) {
                 zhiyou_domain::port::Outcome::Done(result) => Seen::There(result),

@@ -6,14 +6,14 @@
 use crate::{
     plan::cny,
     run::Run,
-    world::{Booking, State},
+    world::{Booking, State, departure},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
     booking::steps,
     id::ItemId,
     order::{
-        AttemptState, Fact, ItemState, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter,
+        AttemptState, Fact, ItemState, Offer, Op, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter,
         journal, ledger,
     },
     port::payments::{PaymentState, RefundState},
@@ -108,9 +108,10 @@ fn moves(run: &mut Run, before: &Order, at: UtcMicros, facts: &[Fact]) {
 
 /// Before an effect: its intent is in the journal, and its outcome is not.
 pub(crate) fn intent_exists(run: &mut Run, key: &StepKey) {
-    // A channel knows a merchant number once: asking again, even late, is the same request.
-    let money = key.op.item().is_none() && run.journal.known.contains(key);
-    if !money && !run.journal.open.contains(key) {
+    // A channel knows a merchant number once, an airline its change: asking again, even late, is the same request.
+    let named = key.op.item().is_none() || matches!(key.op, Op::AcceptChange { .. });
+    let same = named && run.journal.known.contains(key);
+    if !same && !run.journal.open.contains(key) {
         fail(run, "I9", format!("{:?} reached its provider without an open intent", key.op));
     }
 }
@@ -196,6 +197,7 @@ pub(crate) fn at_rest(run: &mut Run) {
         fail(run, "SG-27", "an amount mismatch nobody caused");
     }
     consent_held(run, &order);
+    changes_agree(run, &order);
     steps_ended_once(run);
     announced_once(run);
 }
@@ -260,6 +262,27 @@ fn books_agree(run: &mut Run, order: &Order) {
             fail(run, "SG-11", "an item is booked without what it comes after");
         }
     }
+}
+
+/// A flight leaves when its airline says, and a change nobody answered is shown.
+fn changes_agree(run: &mut Run, order: &Order) {
+    let mut wrong = Vec::new();
+    for item in order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)) {
+        let Some(plan) = run.plan.item(item.wanted.id) else { continue };
+        let booking = run.world.bookings.iter().find(|booking| Some(&booking.id) == item.supplier_order.as_ref());
+        let (Some(booking), Some(Offer::Flight(flight))) = (booking, &item.offer) else { continue };
+        let hours = booking.changes.iter().filter(|change| change.kept).map(|change| change.hours).max();
+        let leaves = departure(plan, hours.unwrap_or(0));
+        if flight.segments.first().is_some_and(|segment| segment.departs.local != leaves) {
+            wrong.push(format!("{} leaves at another time than its airline says", item.wanted.id));
+        }
+        let waits = booking.changes.last().filter(|change| !change.kept).map(|change| change.id.as_str());
+        let shown = item.proposed.as_ref().and_then(|change| change.change_id.as_deref());
+        if waits != shown {
+            wrong.push(format!("{}: the change {waits:?} waits and {shown:?} is shown", item.wanted.id));
+        }
+    }
+    wrong.iter().for_each(|what| fail(run, "SG-32", what));
 }
 
 fn money_agrees(run: &mut Run, order: &Order) {

@@ -19,6 +19,7 @@ pub(crate) enum Fault {
     DiskFull,
     ClockJump,
     SupplierCancels,
+    AirlineChanges,
     WrongAmount,
     RefundManual,
 }
@@ -38,6 +39,7 @@ impl Fault {
         Self::DiskFull,
         Self::ClockJump,
         Self::SupplierCancels,
+        Self::AirlineChanges,
         Self::WrongAmount,
         Self::RefundManual,
     ];
@@ -45,21 +47,20 @@ impl Fault {
     /// States in which the fault can happen at all: where nothing is called, no call fails.
     pub(crate) const fn possible(self, state: OrderState) -> bool {
         use OrderState::{
-            Cancelled, Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing,
-            RefundRequested, Refunded,
+            Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, RefundRequested, Refunded,
         };
         match self {
             // Passed through within one commit; nothing can happen in it.
             _ if matches!(state, Failed) => false,
-            Self::SupplierCancels => matches!(state, Confirmed | PartiallyConfirmed),
+            Self::SupplierCancels | Self::AirlineChanges => matches!(state, Confirmed | PartiallyConfirmed),
             Self::WrongAmount => matches!(state, PaymentPending),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.
             Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft | Refunded),
             Self::RequestLost | Self::AnswerLost | Self::AnswerLate | Self::NotSent => {
-                !matches!(state, Confirmed | Refunded)
+                !matches!(state, Refunded)
             }
-            Self::Declined => matches!(state, Draft | PaymentProcessing | Cancelled | RefundRequested),
+            Self::Declined => !matches!(state, PaymentPending | Refunded),
             Self::ReadFails => !matches!(state, Refunded),
             Self::Crash | Self::StaleWriter | Self::DiskFull | Self::ClockJump => true,
         }

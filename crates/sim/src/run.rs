@@ -43,7 +43,7 @@ const STALE_WAKES_MAX: usize = 200;
 /// Something that happens at a time.
 pub(crate) enum Event {
     /// A request reaches its provider; the answer may get lost.
-    Arrive { key: StepKey, epoch: Fence, answer: Answer },
+    Arrive { key: StepKey, sent: Arc<Order>, epoch: Fence, answer: Answer },
     /// An answer, or the end of waiting for one, reaches the driver.
     Answer { key: StepKey, epoch: Fence, end: StepEnd },
     /// A question is answered.
@@ -86,6 +86,7 @@ pub(crate) enum Act {
     End,
     AskQuote,
     Accept,
+    KeepChange,
 }
 
 /// The whole simulation of one seed.
@@ -106,6 +107,9 @@ pub(crate) struct Run {
     pub(crate) cover: Cover,
     acted: Vec<Act>,
     pub(crate) misreported: bool,
+    /// Changes an airline made, and whether a supplier was drawn to cancel.
+    changes: u32,
+    drew_cancel: bool,
     pub(crate) script: Vec<Deed>,
 }
 
@@ -155,6 +159,8 @@ impl Run {
             cover: Cover::default(),
             acted: Vec::new(),
             misreported: false,
+            changes: 0,
+            drew_cancel: false,
             script,
         }
     }
@@ -243,7 +249,7 @@ impl Run {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive { key, epoch, answer } => self.arrive(&key, epoch, answer),
+            Event::Arrive { key, sent, epoch, answer } => self.arrive(&key, &sent, epoch, answer),
             Event::Answer { key, epoch, end } => self.answered(&key, epoch, end),
             Event::Read { read, epoch, fails } => self.read_answered(read, epoch, fails),
             Event::Wake { epoch, number } => {
@@ -374,9 +380,9 @@ impl Run {
 
     /// Sends a request; decides what the network does with it and its answer.
     fn call(&mut self, key: &StepKey) {
-        let Some(epoch) = self.driver.as_mut().map(|driver| {
+        let Some((epoch, sent)) = self.driver.as_mut().map(|driver| {
             driver.running.insert(Asked::Step(key.clone()));
-            driver.fence
+            (driver.fence, Arc::clone(driver.order()))
         }) else {
             return;
         };
@@ -400,7 +406,7 @@ impl Run {
         let arrives_ms = if late { self.rng.i64(5_000..=9_000) } else { there_ms };
         if !lost {
             let answer = if late || answer_lost { Answer::Lost } else { Answer::Arrives };
-            self.after(arrives_ms * 1_000, Event::Arrive { key: key.clone(), epoch, answer });
+            self.after(arrives_ms * 1_000, Event::Arrive { key: key.clone(), sent, epoch, answer });
         }
         if lost || late || answer_lost {
             self.after(timeout_ms * 1_000, Event::Answer { key: key.clone(), epoch, end: unknown() });
@@ -408,16 +414,8 @@ impl Run {
     }
 
     /// A request reaches its provider.
-    fn arrive(&mut self, key: &StepKey, epoch: Fence, answer: Answer) {
+    fn arrive(&mut self, key: &StepKey, sent: &Order, epoch: Fence, answer: Answer) {
         check::intent_exists(self, key);
-        // The request carries what was known when it was sent; the newest state differs in nothing a provider sees.
-        let order = match &self.driver {
-            Some(driver) => Arc::clone(driver.order()),
-            None => match self.journal.read() {
-                Ok(Some(kept)) => kept.order,
-                Ok(None) | Err(_) => return,
-            },
-        };
         let undo = matches!(key.op, Op::Release { .. } | Op::Cancel { .. });
         let rate = if undo { self.plan.rates.undo_declined } else { self.plan.rates.declined };
         let money = key.op.item().is_none();
@@ -426,9 +424,9 @@ impl Run {
         let outcome = if refuses {
             Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
         } else {
-            self.world.act(&self.plan, &order, key, self.now)
+            self.world.act(&self.plan, sent, key, self.now)
         };
-        self.follow_money(&order, key);
+        self.follow_money(sent, key);
         if scripted == Some(What::LosesAnswer) {
             let end = StepEnd::Unknown { reason: Reason::new(ReasonCode::Network, "no answer") };
             self.after_s(5, Event::Answer { key: key.clone(), epoch, end });

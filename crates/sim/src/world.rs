@@ -36,6 +36,18 @@ pub(crate) struct Booking {
     hold_expires: UtcMicros,
     /// When a pending booking is decided, and whether in our favour.
     decided: Option<(UtcMicros, bool)>,
+    /// The airline's changes, the newest last; only that one can be kept.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// A change an airline made.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) id: String,
+    /// How much later than first booked, hours.
+    pub(crate) hours: i32,
+    /// Whether we said that it is kept.
+    pub(crate) kept: bool,
 }
 
 /// Where it stands at the supplier.
@@ -162,6 +174,7 @@ impl World {
             Op::Commit { item } => self.commit(plan, order, item, key, now),
             Op::Release { item } => self.release(order, item),
             Op::Cancel { item } => self.cancel(plan, order, item, now),
+            Op::AcceptChange { item } => self.keep_change(order, item),
             Op::OpenPayment { attempt } => self.open(order, attempt),
             Op::ClosePayment { attempt } => self.close(attempt),
             Op::Refund { refund } => self.refund(order, refund),
@@ -193,6 +206,7 @@ impl World {
             paid: state == State::Booked,
             hold_expires: now.plus_minutes(HOLD_MIN),
             decided: None,
+            changes: Vec::new(),
         };
         self.bookings.push(booking.clone());
         booking
@@ -255,6 +269,28 @@ impl World {
             (Some(_), _) => no(ReasonCode::AlreadyClosed),
             (None, _) => no(ReasonCode::NotFound),
         }
+    }
+
+    fn keep_change(&mut self, order: &Order, id: ItemId) -> Outcome<StepResult> {
+        let Some((booking, change_id)) = self.changing(order, id) else { return no(ReasonCode::NotFound) };
+        if booking.state != State::Booked {
+            return no(ReasonCode::AlreadyClosed);
+        }
+        match booking.changes.last_mut() {
+            Some(newest) if newest.id == change_id => {
+                newest.kept = true;
+                Outcome::Done(StepResult::ChangeKept { change_id })
+            }
+            _ => no(ReasonCode::OfferExpired),
+        }
+    }
+
+    /// The booking an item's proposed change is about, and the change's id.
+    pub(crate) fn changing(&mut self, order: &Order, id: ItemId) -> Option<(&mut Booking, String)> {
+        let place = order.item(id)?;
+        let change_id = place.proposed.as_ref()?.change_id.clone()?;
+        let booking = self.bookings.iter_mut().find(|booking| Some(&booking.id) == place.supplier_order.as_ref())?;
+        Some((booking, change_id))
     }
 
     fn open(&mut self, order: &Order, id: AttemptId) -> Outcome<StepResult> {
@@ -375,6 +411,14 @@ impl World {
         }
     }
 
+    /// An airline moves a booked flight by some hours; returns the change's id.
+    pub(crate) fn airline_changes(&mut self, id: &str, hours: i32) -> Option<String> {
+        let change = self.fresh("aic");
+        let booking = self.bookings.iter_mut().find(|booking| booking.id == id && booking.state == State::Booked)?;
+        booking.changes.push(Change { id: change.clone(), hours, kept: false });
+        Some(change)
+    }
+
     /// A supplier cancels on its own; returns what it gives back.
     pub(crate) fn supplier_cancels(&mut self, id: &str, returns: bool) -> Option<Money> {
         let booking = self.bookings.iter_mut().find(|booking| booking.id == id && booking.state == State::Booked)?;
@@ -382,6 +426,23 @@ impl World {
         booking.returned = if returns { booking.price } else { cny(0) };
         Some(booking.returned)
     }
+}
+
+/// The flight as it is once it leaves so many hours later than it first did.
+pub(crate) fn moved(item: &ItemPlan, offer: &Offer, hours: i32) -> Offer {
+    let mut offer = offer.clone();
+    if let Offer::Flight(flight) = &mut offer {
+        for segment in &mut flight.segments {
+            segment.departs.local = departure(item, hours);
+        }
+    }
+    offer
+}
+
+/// When a flight leaves that leaves so many hours later than it first did.
+pub(crate) fn departure(item: &ItemPlan, hours: i32) -> jiff::civil::DateTime {
+    let hour = i8::try_from(7 + hours).unwrap_or(7);
+    crate::plan::day(item.index).at(hour, 0, 0, 0)
 }
 
 impl Booking {

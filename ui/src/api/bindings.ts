@@ -166,6 +166,7 @@ reason: string,
  * What can be done instead: `cancel_others`, `keep`, `contact` (the supplier, with the reference).
  */
 alternatives: Array<string>, };
+export type ChangeStandingView = "open" | "kept" | "stale" | "by_phone";
 export type Changes = { 
 /**
  * The last cursor the caller has applied.
@@ -683,13 +684,17 @@ failure: string | null,
  */
 lost: boolean, 
 /**
+ * The order that books it again, `ord_…`, while that one goes on or has it.
+ */
+rebooked_by: string | null, 
+/**
  * What is being booked, once known.
  */
 offer: OfferView | null, 
 /**
  * What the supplier wants it changed to.
  */
-proposed: OfferView | null, 
+proposed: ProposedChangeView | null, 
 /**
  * Price with chosen seats, once known.
  */
@@ -949,6 +954,15 @@ item_ids: Array<string>,
  */
 request_id: string, };
 export type PriorityView = "must_have" | "preferred" | "optional";
+export type ProposedChangeView = { 
+/**
+ * What it becomes.
+ */
+offer: OfferView, 
+/**
+ * Where it stands.
+ */
+standing: ChangeStandingView, };
 export type QrView = { 
 /**
  * Text of the code.
@@ -1285,7 +1299,7 @@ amount: MoneyView | null,
  * Reference concerned: PNR, confirmation or transaction number.
  */
 reference: string | null, };
-export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
+export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "change_withdrawn" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
 export type TravellerView = { 
 /**
  * `trv_…`

@@ -77,6 +77,7 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
             | Read::FindAgain { .. }
             | Read::PriceFlight { .. }
             | Read::Quote { .. }
+            | Read::SeeChange { .. }
             | Read::QuoteCancel { .. },
         )
         | Asked::Step(_) => doubling(tries, 30),

@@ -4,6 +4,7 @@
 //! is written into the order with the intent, before the step is done: a step that half happened has its undo registered.
 //! Deliberately not here: the calls (the engine's), and when a step is wanted (see [`super::decide`]).
 
+mod accept_change;
 mod cancel;
 mod close_payment;
 mod commit;
@@ -63,6 +64,7 @@ pub const fn of(op: Op) -> &'static Step {
         Op::Commit { .. } => &commit::STEP,
         Op::Release { .. } => &release::STEP,
         Op::Cancel { .. } => &cancel::STEP,
+        Op::AcceptChange { .. } => &accept_change::STEP,
         Op::OpenPayment { .. } => &open_payment::STEP,
         Op::ClosePayment { .. } => &close_payment::STEP,
         Op::Refund { .. } => &refund::STEP,
@@ -79,7 +81,7 @@ mod tests {
     use ulid::Ulid;
 
     /// One of every operation.
-    fn every() -> [Op; 7] {
+    fn every() -> [Op; 8] {
         let (item, refund) = (ItemId::from_ulid(Ulid::nil()), RefundId::from_ulid(Ulid::nil()));
         let attempt = AttemptId::from_ulid(Ulid::nil());
         [
@@ -87,6 +89,7 @@ mod tests {
             Op::Commit { item },
             Op::Release { item },
             Op::Cancel { item },
+            Op::AcceptChange { item },
             Op::OpenPayment { attempt },
             Op::ClosePayment { attempt },
             Op::Refund { refund },

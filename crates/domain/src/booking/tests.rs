@@ -47,6 +47,9 @@ struct World {
     payment: PaymentState,
     /// What is found when late money looks for the same goods again.
     again: Option<fn(ItemId) -> Offer>,
+    /// How the airline takes "we keep your change", and the change it offers when it is asked again.
+    change_answer: Result<(), ReasonCode>,
+    change_now: Option<(&'static str, &'static str)>,
     hotel_priority: Priority,
     flight_priority: Priority,
     /// Price and end of the hotel's checked rate.
@@ -68,6 +71,8 @@ impl World {
             hold_answers_lost: 0,
             payment: PaymentState::RequiresAction,
             again: None,
+            change_answer: Ok(()),
+            change_now: None,
             hotel_priority: Priority::MustHave,
             flight_priority: Priority::MustHave,
             hotel_price: 142_400,
@@ -181,6 +186,14 @@ impl World {
             Read::AwaitBooking { item } => {
                 self.tell(order, Fact::BookingReported { item, booking: hotel(self.hotel_decides) });
             }
+            Read::SeeChange { item } => {
+                let change_id = order.item(item).unwrap().proposed.as_ref().unwrap().change_id.clone().unwrap();
+                let fact = match self.change_now {
+                    Some((id, arrives)) => changes::proposes(id, arrives),
+                    None => Fact::ChangeSettled { item, change_id, kept: false },
+                };
+                self.tell(order, fact);
+            }
             Read::QuoteCancel { item } => {
                 let refund = if item == flight_item() { cny(66_000) } else { cny(142_400) };
                 let quote = ItemCancelQuote {
@@ -226,6 +239,10 @@ impl World {
             Op::Commit { .. } => outcome(self.hotel_commit, StepResult::Booking(hotel(self.hotel_answers))),
             Op::Release { .. } => outcome(Ok(()), StepResult::Released),
             Op::Cancel { .. } => outcome(Ok(()), StepResult::Cancelled { refund: None }),
+            Op::AcceptChange { item } => {
+                let change_id = order.item(item).unwrap().proposed.as_ref().unwrap().change_id.clone().unwrap();
+                outcome(self.change_answer, StepResult::ChangeKept { change_id })
+            }
             Op::OpenPayment { attempt } => {
                 let action = PaymentAction::Qr { content: "weixin://wxpay/bizpayurl?pr=x".into() };
                 let intent = PaymentIntent { attempt_id: attempt, action, expires_at_us: self.now };

@@ -52,6 +52,9 @@ impl Order {
             loyalty: None,
             cancel_quote: None,
             proposed: None,
+            next_change: None,
+            changes_kept: 0,
+            change_answers: 0,
             failure: None,
             holds_ended: 0,
             not_sent: 0,
@@ -142,7 +145,10 @@ impl Order {
             Fact::ItemGivenUp { item, reason } => self.fail_item(at, *item, reason),
             Fact::DeadlineReached { deadline } => self.deadline_reached(at, *deadline),
             Fact::SupplierCancelled { item, refund, source } => self.supplier_cancelled(at, *item, *refund, *source),
-            Fact::ChangeProposed { item, offer } => self.change_proposed(at, *item, offer),
+            Fact::ChangeProposed { item, offer, change_id } => {
+                self.change_proposed(at, *item, offer, change_id.as_deref())
+            }
+            Fact::ChangeSettled { item, change_id, kept } => self.change_settled(at, *item, change_id, *kept),
             Fact::ChangeAccepted { item } => self.change_accepted(at, *item),
             Fact::DebtDue { key } => self.debt_due(at, key),
             Fact::DebtSettled { debt } => self.settle_by_person(at, *debt),

@@ -55,6 +55,11 @@ pub enum Matter {
         /// Item.
         item: ItemId,
     },
+    /// A change the traveller keeps, which its airline only takes by phone.
+    ChangeByPhone {
+        /// Item.
+        item: ItemId,
+    },
     /// A channel reported another amount than was asked for.
     AmountMismatch,
 }
@@ -95,9 +100,10 @@ impl Matter {
     #[must_use]
     pub const fn owner(&self) -> Owner {
         match self {
-            Self::OutcomeUnknown { .. } | Self::CancelFailed { .. } | Self::SupplierRefundUnknown { .. } => {
-                Owner::Support
-            }
+            Self::OutcomeUnknown { .. }
+            | Self::CancelFailed { .. }
+            | Self::SupplierRefundUnknown { .. }
+            | Self::ChangeByPhone { .. } => Owner::Support,
             Self::RefundManual { .. } | Self::AmountMismatch => Owner::Merchant,
             Self::ReleaseFailed { .. } => Owner::Nobody,
         }
@@ -108,9 +114,10 @@ impl Matter {
     pub const fn item(&self) -> Option<ItemId> {
         match self {
             Self::OutcomeUnknown { key } => key.op.item(),
-            Self::ReleaseFailed { item } | Self::CancelFailed { item } | Self::SupplierRefundUnknown { item } => {
-                Some(*item)
-            }
+            Self::ReleaseFailed { item }
+            | Self::CancelFailed { item }
+            | Self::SupplierRefundUnknown { item }
+            | Self::ChangeByPhone { item } => Some(*item),
             Self::RefundManual { .. } | Self::AmountMismatch => None,
         }
     }
@@ -124,6 +131,7 @@ impl Matter {
             Self::ReleaseFailed { .. } => "release_failed",
             Self::CancelFailed { .. } => "cancel_failed",
             Self::SupplierRefundUnknown { .. } => "supplier_refund_unknown",
+            Self::ChangeByPhone { .. } => "change_by_phone",
             Self::AmountMismatch => "amount_mismatch",
         }
     }

@@ -79,6 +79,11 @@ pub enum Op {
         /// Item.
         item: ItemId,
     },
+    /// Tell the supplier that its change of a booked item is kept.
+    AcceptChange {
+        /// Item.
+        item: ItemId,
+    },
     /// Open a payment at its channel.
     OpenPayment {
         /// Attempt.
@@ -101,14 +106,22 @@ impl Op {
     #[must_use]
     pub const fn item(self) -> Option<ItemId> {
         match self {
-            Self::Hold { item } | Self::Commit { item } | Self::Release { item } | Self::Cancel { item } => Some(item),
+            Self::Hold { item }
+            | Self::Commit { item }
+            | Self::Release { item }
+            | Self::Cancel { item }
+            | Self::AcceptChange { item } => Some(item),
             Self::OpenPayment { .. } | Self::ClosePayment { .. } | Self::Refund { .. } => None,
         }
     }
 
     fn reference(self) -> String {
         let about = match self {
-            Self::Hold { item } | Self::Commit { item } | Self::Release { item } | Self::Cancel { item } => item.bare(),
+            Self::Hold { item }
+            | Self::Commit { item }
+            | Self::Release { item }
+            | Self::Cancel { item }
+            | Self::AcceptChange { item } => item.bare(),
             Self::OpenPayment { attempt } | Self::ClosePayment { attempt } => attempt.bare(),
             Self::Refund { refund } => refund.bare(),
         };
@@ -130,6 +143,11 @@ pub enum StepResult {
     Cancelled {
         /// Supplier's refund to us.
         refund: Option<Money>,
+    },
+    /// The supplier knows that its change is kept.
+    ChangeKept {
+        /// The supplier's id of the change.
+        change_id: String,
     },
     /// A payment waits for the payer.
     PaymentOpened(PaymentIntent),
@@ -344,6 +362,18 @@ pub enum Fact {
         item: ItemId,
         /// What to.
         offer: Box<Offer>,
+        /// The supplier's id of the change, where it wants an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_id: Option<String>,
+    },
+    /// A supplier says that a change waits for no answer any more.
+    ChangeSettled {
+        /// Item.
+        item: ItemId,
+        /// The supplier's id of the change.
+        change_id: String,
+        /// Whether the booking is as changed; otherwise the change is off.
+        kept: bool,
     },
     /// The traveller keeps the changed item.
     ChangeAccepted {

@@ -141,8 +141,9 @@ pub fn conflicts(order: &Order) -> Vec<Conflict> {
 pub fn conflicts_with_changes(order: &Order) -> Vec<Conflict> {
     let mut changed = order.clone();
     for item in &mut changed.items {
-        if let Some(offer) = item.proposed.take() {
-            item.offer = Some(offer);
+        let latest = item.next_change.take().map(|change| *change).or_else(|| item.proposed.take());
+        if let Some(change) = latest {
+            item.offer = Some(change.offer);
         }
     }
     conflicts(&changed)

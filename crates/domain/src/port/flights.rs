@@ -4,7 +4,8 @@
 //! `priceFlight` [`PriceFlight`] → [`FlightPrice`]; `holdFlight` [`HoldFlight`], `bookFlight` [`BookFlight`],
 //! `payHeldFlight` [`PayHeldFlight`], `getFlightOrder` [`FlightOrderRef`] → [`FlightOrder`]; `findFlightOrder`
 //! [`FindFlightOrder`] → [`super::Found`]`<`[`FlightOrder`]`>`; `quoteFlightCancellation` [`FlightOrderRef`] →
-//! [`FlightCancellationQuote`]; `confirmFlightCancellation` [`ConfirmFlightCancellation`] → [`FlightCancelled`];
+//! [`FlightCancellationQuote`]; `listFlightChanges` [`FlightOrderRef`] → [`FlightChanges`]; `acceptFlightChange`
+//! [`AcceptFlightChange`] → [`FlightChange`]; `confirmFlightCancellation` [`ConfirmFlightCancellation`] → [`FlightCancelled`];
 //! `getMemberProfile` [`MemberProfileQuery`] → [`MemberProfile`].
 
 use crate::{
@@ -502,6 +503,48 @@ pub struct FlightCancelled {
     /// What came back to our balance.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub refund: Option<Money>,
+}
+
+/// What an airline did to an order by itself, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FlightChanges {
+    /// The changes.
+    pub changes: Vec<FlightChange>,
+}
+
+/// One change an airline made or wants to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FlightChange {
+    /// The supplier's id of the change.
+    pub change_id: String,
+    /// Where it stands.
+    pub state: FlightChangeState,
+    /// The flights as they are after it; empty when the airline names none.
+    pub segments: Vec<FlightSegment>,
+}
+
+/// Where an airline's change stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlightChangeState {
+    /// It waits for an answer.
+    Open,
+    /// It was accepted.
+    Accepted,
+    /// It is over: the order was cancelled or changed in another way, or a newer change replaced it.
+    Over,
+}
+
+/// Tells the airline that its change is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcceptFlightChange {
+    /// The order.
+    pub order_id: String,
+    /// The supplier's id of the change.
+    pub change_id: String,
 }
 
 /// Asks the member platform who the signed-in traveller is; the token travels in `_meta`.

@@ -2,7 +2,7 @@
 
 mod order;
 
-pub(crate) use order::{cancel_reason, order_view};
+pub(crate) use order::{Context, Rebooked, cancel_reason, order_view};
 
 use super::view::*;
 use std::collections::BTreeMap;

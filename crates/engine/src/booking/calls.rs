@@ -4,6 +4,7 @@
 //! hotels, cars and activities share in [`bookings`]. Deliberately not here: when (the runner's), and what may be concluded
 //! from a look-up (the domain's registry of steps).
 
+mod accept_change;
 mod bookings;
 mod cancel;
 mod close_payment;
@@ -95,6 +96,7 @@ impl Ports {
             Read::FindAgain { item } => self.find_again(travellers, order, *item, now).await,
             Read::Quote { item } => self.quote(order, *item).await,
             Read::AwaitBooking { item } => self.await_booking(order, *item).await,
+            Read::SeeChange { item } => self.see_change(order, *item).await,
             Read::QuoteCancel { item } => self.quote_cancel(order, *item, now).await,
             Read::QueryPayment { attempt } => self.query_payment(order, *attempt).await,
             Read::QueryRefund { refund } => self.query_refund(order, *refund).await,
@@ -133,10 +135,14 @@ impl Ports {
 
     /// What the supplier says of a booked item now, where that is not what we know.
     pub(super) async fn reread(&self, order: &Order, item: ItemId) -> Outcome<Option<Fact>> {
-        self.live(order, item).await.map(|live| match live?.standing {
+        let cancelled = self.live(order, item).await.map(|live| match live?.standing {
             Standing::Cancelled { refund } => Some(Fact::SupplierCancelled { item, refund, source: Source::Poll }),
             Standing::Booked | Standing::Undecided => None,
-        })
+        });
+        match (cancelled, order.item(item)) {
+            (Outcome::Done(None), Some(place)) => self.flight_changes(place).await,
+            (known, _) => known,
+        }
     }
 
     async fn price_flight(&self, order: &Order, item: ItemId) -> Heard {
@@ -217,6 +223,7 @@ impl Ports {
             Op::Commit { item } => self.commit(travellers, order, item, key).await,
             Op::Release { item } => self.release(order, item).await,
             Op::Cancel { item } => self.cancel(order, item).await,
+            Op::AcceptChange { item } => self.accept_change(order, item).await,
             Op::OpenPayment { attempt } => self.open_payment(order, attempt).await,
             Op::ClosePayment { attempt } => self.close_payment(attempt).await,
             Op::Refund { refund } => self.refund(order, refund).await,
@@ -233,6 +240,7 @@ impl Ports {
             Op::Commit { item } => self.see_commit(order, item, key).await,
             Op::Release { item } => self.see_release(order, item).await,
             Op::Cancel { item } => self.see_cancel(order, item).await,
+            Op::AcceptChange { item } => self.see_accepted_change(order, item).await,
             Op::OpenPayment { attempt } => self.see_open_payment(order, attempt).await,
             Op::ClosePayment { attempt } => self.see_close_payment(attempt).await,
             Op::Refund { refund } => self.see_refund(refund).await,

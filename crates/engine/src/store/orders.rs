@@ -24,6 +24,7 @@ const NEWEST_OF_PLAN: &str =
 const OPEN: &str = "SELECT order_id FROM orders WHERE open = 1";
 const DUE: &str = "SELECT order_id FROM deadlines WHERE at_us <= $1 ORDER BY at_us";
 const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
+const REPAIRING: &str = "SELECT order_id FROM orders WHERE repairs = $1 ORDER BY created_at_us";
 const OF_ATTEMPT: &str = "SELECT order_id FROM payments WHERE attempt_id = $1";
 const OF_REFUND: &str = "SELECT order_id FROM refunds WHERE refund_id = $1";
 const OF_SUPPLIER_ORDER: &str = "SELECT order_id FROM order_items WHERE supplier_order = $1";
@@ -31,7 +32,7 @@ const OF_SUPPLIER_ORDER: &str = "SELECT order_id FROM order_items WHERE supplier
 /// Every read above; none of them may walk through a whole table.
 #[cfg(test)]
 pub(super) const READS: &[&str] =
-    &[SNAPSHOT, NEWEST, NEWEST_OF_PLAN, OPEN, DUE, NEXT_DUE, OF_ATTEMPT, OF_REFUND, OF_SUPPLIER_ORDER];
+    &[SNAPSHOT, NEWEST, NEWEST_OF_PLAN, REPAIRING, OPEN, DUE, NEXT_DUE, OF_ATTEMPT, OF_REFUND, OF_SUPPLIER_ORDER];
 
 /// Reads an order's snapshot; it may be some facts behind its journal.
 ///
@@ -61,6 +62,14 @@ pub async fn newest_of_plan(pool: &AnyPool, plan: PlanId) -> Result<Option<(Orde
     let state = OrderState::ALL.iter().find(|state| state.word() == word).copied();
     let id = id.parse().ok().zip(state).ok_or_else(|| StoreError::Damaged(format!("order {id} is {word}")))?;
     Ok(Some(id))
+}
+
+/// Ids of the orders that book items of this one again, oldest first.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Damaged`].
+pub async fn repairing(pool: &AnyPool, broken: OrderId) -> Result<Vec<OrderId>, StoreError> {
+    ids(sqlx::query_as(REPAIRING).bind(broken.to_string()).fetch_all(pool).await?)
 }
 
 /// Ids of orders in which something may still happen by itself.

@@ -96,6 +96,22 @@ pub(crate) fn tools(supplier: &Arc<dyn FlightSupplier>, members: Members) -> Vec
             f::ConfirmFlightCancellation,
             confirm_cancellation
         ),
+        supplied!(
+            supplier,
+            "listFlightChanges",
+            "Lists what the airline changed about an order by itself, and what waits for an answer.",
+            Effect::Read,
+            f::FlightOrderRef,
+            changes
+        ),
+        supplied!(
+            supplier,
+            "acceptFlightChange",
+            "Tells the airline that its change of an order is kept.",
+            many,
+            f::AcceptFlightChange,
+            accept_change
+        ),
         tool(
             "getMemberProfile",
             "Reads who the signed-in traveller is at a member platform.",

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::flights::Oddity;
 use super::offers::{self, OFFER};
 use super::seats::{self, Service};
-use super::wire::{Answer, Data, Refusal, created, metadata, ok, page, text};
+use super::wire::{Answer, Data, Refusal, created, metadata, ok, page};
 use super::{PROVIDER, payments, webhooks};
 use crate::clock::utc;
 use crate::money::{self, CNY};
@@ -428,44 +428,4 @@ pub(super) async fn add_services(State(world): State<Shared>, Path(id): Path<Str
         return Err(Refusal::field("add_services", "pay_later_order_no_payment_for_ancillaries", text));
     }
     Err(Refusal::unsupported_operation())
-}
-
-/// `GET /air/airline_initiated_changes?order_id=`: on the route known for it, each list adds a change of one hour more.
-pub(super) async fn airline_changes(
-    State(world): State<Shared>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Answer {
-    let Some(id) = query.get("order_id") else { return page(Vec::new(), &query) };
-    let mut book = world.book().await?;
-    let mut order = find(&world, &mut book, id).await?;
-    if offers::is_odd(&order, Oddity::AirlineChanges) {
-        let change = airline_change(&world, &order);
-        if let Some(list) = order.wire["airline_initiated_changes"].as_array_mut() {
-            list.push(change.clone());
-        }
-        book.put(ORDER, &order).await?;
-        webhooks::emit(&world, &mut book, "order.airline_initiated_change_detected", text(&change, "id")?, id, &change)
-            .await?;
-        world.commit(book).await?;
-    }
-    page(order.wire["airline_initiated_changes"].as_array().cloned().unwrap_or_default(), &query)
-}
-
-fn airline_change(world: &World, order: &Document) -> Value {
-    let earlier = order.wire["airline_initiated_changes"].as_array();
-    let before = earlier.and_then(|list| list.last()).map_or(&order.wire["slices"], |last| &last["added"]).clone();
-    let mut added = before.clone();
-    let segments = added.as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
-    for segment in segments.iter_mut().filter_map(|slice| slice["segments"].as_array_mut()).flatten() {
-        for field in ["departing_at", "arriving_at"] {
-            let at = segment[field].as_str().and_then(|at| at.parse::<jiff::civil::DateTime>().ok());
-            let later = at.and_then(|at| at.checked_add(jiff::Span::new().hours(1)).ok());
-            segment[field] = json!(later.map(|later| later.strftime("%Y-%m-%dT%H:%M:%S").to_string()));
-        }
-    }
-    json!({
-        "id": world.ids.duffel("aic"), "order_id": order.id, "created_at": utc(world.now_us()), "updated_at": utc(world.now_us()),
-        "action_taken": null, "action_taken_at": null, "available_actions": ["accept", "cancel", "change"],
-        "removed": before, "added": added, "travel_agent_ticket": null,
-    })
 }

@@ -7,7 +7,7 @@ use crate::{
     check::{self, Violation},
     cover::Fault,
     driver::Driver,
-    plan::{Traveller, cny, id},
+    plan::{Kind, Traveller, cny, id},
 };
 use fastrand::Rng;
 use std::sync::Arc;
@@ -16,7 +16,10 @@ use zhiyou_domain::{
     defect::{Defect, planted},
     driver::{Append, Appended, Kept, Signal},
     id::{AttemptId, QuoteId, RefundId, RequestId},
-    order::{CancelReason, CancellationState, Fact, ItemState, Order, OrderState, SeatChoice, Source, cart},
+    order::{
+        CancelReason, CancellationState, ChangeStanding, Fact, ItemState, Order, OrderState, ProposedChange, SeatChoice,
+        Source, cart,
+    },
     port::payments::{Channel, PaymentState},
 };
 
@@ -73,6 +76,10 @@ impl Run {
         let booked = OrderState::CANCELLABLE_BY_QUOTE.contains(&order.state);
         let cancels = matches!(self.plan.traveller, Traveller::CancelsBooked | Traveller::CancelsOne);
         let quoted = order.cancellation.as_ref().is_some_and(|open| open.state == CancellationState::Quoted);
+        let proposed = order.items.iter().any(|item| {
+            let open = |change: &ProposedChange| change.standing == ChangeStanding::Open;
+            item.state == ItemState::ChangeProposed && item.proposed.as_ref().is_some_and(open)
+        });
         if seats {
             self.once_more(Act::ChooseSeats);
         }
@@ -85,8 +92,12 @@ impl Run {
         if quoted {
             self.once_more(Act::Accept);
         }
+        if booked && proposed {
+            self.once_more(Act::KeepChange);
+        }
         if booked && self.faulty() {
             self.supplier_cancels_perhaps();
+            self.airline_changes_perhaps();
         }
     }
 
@@ -106,10 +117,9 @@ impl Run {
     }
 
     pub(super) fn supplier_cancels_perhaps(&mut self) {
-        if self.acted.contains(&Act::Refuse(AttemptId::from_ulid(id(1)))) {
+        if std::mem::replace(&mut self.drew_cancel, true) {
             return;
         }
-        self.acted.push(Act::Refuse(AttemptId::from_ulid(id(1))));
         if !self.fault(Fault::SupplierCancels, self.plan.rates.supplier_cancels) {
             return;
         }
@@ -128,13 +138,35 @@ impl Run {
         }
     }
 
+    /// An airline moves a booked flight, once or, before anybody answered, twice.
+    pub(super) fn airline_changes_perhaps(&mut self) {
+        if self.changes > 1 || !self.fault(Fault::AirlineChanges, self.plan.rates.airline_changes) {
+            return;
+        }
+        self.changes += 1;
+        let Some(order) = self.driver.as_ref().map(|driver| Arc::clone(driver.order())) else { return };
+        let flights = order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state));
+        let flights = flights.filter_map(|item| {
+            let plan = self.plan.item(item.wanted.id).filter(|plan| plan.kind == Kind::Flight)?;
+            Some((plan.clone(), item.offer.clone()?, item.supplier_order.clone()?))
+        });
+        let Some((plan, offer, booking)) = flights.into_iter().next() else { return };
+        let hours = i32::try_from(self.changes).unwrap_or(1);
+        let Some(change) = self.world.airline_changes(&booking, hours) else { return };
+        let offer = Box::new(crate::world::moved(&plan, &offer, hours));
+        let fact = Fact::ChangeProposed { item: plan.id, offer, change_id: Some(change) };
+        // Not lost for good: suppliers are read again by the reconciler.
+        self.after_s(30, Event::Notice { fact: fact.clone() });
+        self.after_s(90, Event::Notice { fact });
+    }
+
     pub(super) fn act(&mut self, act: Act) {
         self.acted.retain(|done| *done != act || matches!(act, Act::AskQuote));
         match act {
             Act::Pay(attempt) => return self.pay(attempt, false),
             Act::PayAnyway(attempt) => return self.pay(attempt, true),
             Act::Refuse(attempt) => return self.refuse(attempt),
-            Act::ChooseSeats | Act::Confirm | Act::Retry | Act::End | Act::AskQuote | Act::Accept => {}
+            Act::ChooseSeats | Act::Confirm | Act::Retry | Act::End | Act::AskQuote | Act::Accept | Act::KeepChange => {}
         }
         if self.driver.is_none() || self.journal.disk_full {
             if !matches!(act, Act::Retry) {
@@ -176,6 +208,10 @@ impl Run {
                 self.ids += 1;
                 let refund = RefundId::from_ulid(id(self.ids));
                 order.cancellation.as_ref().map(|open| Fact::CancelAccepted { quote: open.quote, refund })
+            }
+            Act::KeepChange => {
+                let proposed = order.items.iter().find(|item| item.state == ItemState::ChangeProposed);
+                proposed.map(|item| Fact::ChangeAccepted { item: item.wanted.id })
             }
             Act::Pay(_) | Act::PayAnyway(_) | Act::Refuse(_) => None,
         };

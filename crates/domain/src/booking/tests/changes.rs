@@ -118,16 +118,113 @@ fn a_changed_flight_is_kept_only_when_the_traveller_says_so_and_is_checked_again
     let mut world = World::new();
     let mut order = world.confirmed();
     world.pay(&mut order);
-    let Offer::Flight(mut later) = flight_offer() else { panic!("a flight") };
-    let segment = later.segments.last_mut().unwrap();
-    segment.arrives = ZonedCivil::parse("2026-12-05T09:00:00", "Asia/Shanghai").unwrap();
-    world.tell(&mut order, Fact::ChangeProposed { item: flight_item(), offer: Box::new(Offer::Flight(later)) });
+    world.tell(&mut order, proposes("", "2026-12-05T09:00:00"));
     assert_eq!(order.item(flight_item()).unwrap().state, ItemState::ChangeProposed);
     assert!(crate::order::graph::conflicts_with_changes(&order).iter().any(|found| found.item == hotel_item()));
     assert!(crate::order::graph::conflicts(&order).is_empty(), "what is booked now still fits");
     world.tell(&mut order, Fact::ChangeAccepted { item: flight_item() });
     check(&order, OrderState::Confirmed, 224_400, 0);
     assert!(!crate::order::graph::conflicts(&order).is_empty());
+}
+
+/// The airline's change of the flight; without an id it is one that is made already.
+pub(super) fn proposes(id: &str, arrives: &str) -> Fact {
+    let Offer::Flight(mut later) = flight_offer() else { panic!("a flight") };
+    later.segments.last_mut().unwrap().arrives = ZonedCivil::parse(arrives, "Asia/Shanghai").unwrap();
+    let change_id = Some(id.to_owned()).filter(|id| !id.is_empty());
+    Fact::ChangeProposed { item: flight_item(), offer: Box::new(Offer::Flight(later)), change_id }
+}
+
+fn arrives(order: &Order) -> String {
+    let Some(Offer::Flight(flight)) = &order.item(flight_item()).unwrap().offer else { panic!("a flight") };
+    flight.segments.last().unwrap().arrives.local.to_string()
+}
+
+fn changing(world: &mut World) -> Order {
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    world.tell(&mut order, proposes("aic_1", "2026-12-04T13:00:00"));
+    world.settle(&mut order);
+    order
+}
+
+/// SG-32.
+#[test]
+fn a_change_is_kept_only_once_the_airline_knows_it() {
+    let mut world = World::new();
+    let mut order = changing(&mut world);
+    let before = arrives(&order);
+    world.tell(&mut order, Fact::ChangeAccepted { item: flight_item() });
+    assert_eq!((arrives(&order), order.is_live()), (before, true), "the airline has not been told yet");
+    world.settle(&mut order);
+    assert_eq!(world.calls.iter().filter(|call| *call == "accept").count(), 1);
+    let flight = order.item(flight_item()).unwrap();
+    assert_eq!((flight.state, flight.proposed.is_none()), (ItemState::Changed, true));
+    assert_eq!((arrives(&order).as_str(), order.is_live()), ("2026-12-04T13:00:00", false));
+    // Told again by a notification that was slower: nothing new.
+    world.tell(&mut order, proposes("aic_1", "2026-12-04T13:00:00"));
+    assert_eq!(order.item(flight_item()).unwrap().state, ItemState::Changed);
+}
+
+#[test]
+fn a_change_that_is_no_longer_offered_is_replaced_by_the_newest_or_taken_back() {
+    for (now, state) in
+        [(Some(("aic_2", "2026-12-04T14:00:00")), ItemState::ChangeProposed), (None, ItemState::Booked)]
+    {
+        let mut world = World::new();
+        let mut order = changing(&mut world);
+        world.change_answer = Err(ReasonCode::OfferExpired);
+        world.change_now = now;
+        world.tell(&mut order, Fact::ChangeAccepted { item: flight_item() });
+        world.settle(&mut order);
+        let flight = order.item(flight_item()).unwrap();
+        let proposed = flight.proposed.as_ref().and_then(|change| change.change_id.as_deref());
+        assert_eq!((flight.state, proposed, flight.changes_kept), (state, now.map(|(id, _)| id), 0));
+        assert!(!order.is_live(), "the traveller decides again");
+    }
+}
+
+#[test]
+fn a_change_that_comes_while_the_airline_is_being_told_is_proposed_next() {
+    let mut world = World::new();
+    let mut order = changing(&mut world);
+    world.tell(&mut order, Fact::ChangeAccepted { item: flight_item() });
+    let key = StepKey { order: order.id, op: Op::AcceptChange { item: flight_item() }, n: 1 };
+    world.tell(&mut order, Fact::StepStarted { key: key.clone() });
+    world.tell(&mut order, proposes("aic_2", "2026-12-04T14:00:00"));
+    let quote = ask_to_cancel(QuoteId::from_ulid(ulid(50)), vec![flight_item()]);
+    assert!(order.apply(world.now, &quote).is_err(), "what is being changed is not cancelled beside it");
+    let result = StepResult::ChangeKept { change_id: "aic_1".to_owned() };
+    world.tell(&mut order, Fact::StepEnded { key, end: StepEnd::Done { result } });
+    let flight = order.item(flight_item()).unwrap();
+    assert_eq!((flight.state, flight.changes_kept), (ItemState::ChangeProposed, 1));
+    assert_eq!(arrives(&order), "2026-12-04T13:00:00");
+    assert_eq!(flight.proposed.as_ref().unwrap().change_id.as_deref(), Some("aic_2"));
+}
+
+#[test]
+fn a_change_its_airline_takes_only_by_phone_is_a_matter_a_person_settles() {
+    let mut world = World::new();
+    let mut order = changing(&mut world);
+    world.change_answer = Err(ReasonCode::NotAllowed);
+    world.tell(&mut order, Fact::ChangeAccepted { item: flight_item() });
+    world.settle(&mut order);
+    let debt = order.open_debts().next().unwrap().clone();
+    assert_eq!((&debt.matter, order.is_live()), (&Matter::ChangeByPhone { item: flight_item() }, false));
+    world.tell(&mut order, Fact::DebtSettled { debt: debt.seq });
+    assert_eq!(order.item(flight_item()).unwrap().state, ItemState::Changed);
+}
+
+#[test]
+fn a_change_outlives_a_cancellation_quote_that_nobody_accepted() {
+    let mut world = World::new();
+    let mut order = changing(&mut world);
+    world.tell(&mut order, ask_to_cancel(QuoteId::from_ulid(ulid(50)), vec![flight_item()]));
+    world.settle(&mut order);
+    assert_eq!(order.item(flight_item()).unwrap().state, ItemState::CancelQuoted);
+    world.now = world.now.plus_minutes(61);
+    world.settle(&mut order);
+    assert_eq!(order.item(flight_item()).unwrap().state, ItemState::ChangeProposed);
 }
 
 fn expired_unpaid(world: &mut World) -> Order {

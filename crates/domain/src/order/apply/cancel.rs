@@ -7,7 +7,7 @@ use crate::{
     id::{ItemId, QuoteId, RefundId},
     money::Money,
     order::{
-        CancelReason, Cancellation, CancellationState, ItemState, Order, OrderItem, OrderState, TimelineKind,
+        CancelReason, Cancellation, CancellationState, ItemState, Op, Order, OrderItem, OrderState, TimelineKind,
         debt::Matter, fact::ItemCancelQuote,
     },
     port::ReasonCode,
@@ -26,6 +26,9 @@ impl Order {
         let booked = self.items.iter().filter(|item| ItemState::CANCELLABLE.contains(&item.state));
         let chosen = booked.map(|item| item.wanted.id).filter(|id| wanted.is_empty() || wanted.contains(id));
         let items: Vec<ItemId> = chosen.collect();
+        if items.iter().any(|id| self.is_open(Op::AcceptChange { item: *id })) {
+            return illegal("the supplier is being told that its change is kept");
+        }
         if items.is_empty() || !wanted.iter().all(|id| items.contains(id)) {
             return illegal("only booked items can be cancelled");
         }
@@ -43,7 +46,7 @@ impl Order {
     /// Open quotes no longer count; what they were for stays booked.
     fn drop_cancel_quotes(&mut self) {
         for item in self.items.iter_mut().filter(|item| item.state == ItemState::CancelQuoted) {
-            item.state = ItemState::Booked;
+            item.state = item.booked_state();
             item.cancel_quote = None;
         }
     }

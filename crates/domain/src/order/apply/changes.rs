@@ -9,14 +9,15 @@ use crate::{
     id::ItemId,
     money::Money,
     order::{
-        AttemptState, Entry, ItemState, Offer, Order, OrderState, SeatChoice, SeatChosen, SecondChance, Source,
-        StepKey, TimelineKind, cart,
+        AttemptState, ChangeStanding, Entry, ItemState, Offer, Op, Order, OrderState, ProposedChange, SeatChoice,
+        SeatChosen, SecondChance, Source, StepKey, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::{Debt, Matter, Settled, SettledBy},
         fact::ItemCancelQuote,
         ledger::Account,
     },
     policy::Confidence,
+    port::ReasonCode,
     time::UtcMicros,
 };
 
@@ -69,6 +70,9 @@ impl Order {
             debt.settled = Some(Settled { at, by: SettledBy::Person });
             let (item, amount, matter) = (debt.matter.item(), debt.amount, debt.matter.clone());
             self.note(at, TimelineKind::DebtSettled, item, amount, None);
+            if let Matter::ChangeByPhone { item } = matter {
+                return self.kept_by_phone(at, item);
+            }
             if matter == Matter::AmountMismatch {
                 return self.mismatch_settled(at);
             }
@@ -147,6 +151,7 @@ impl Order {
         let reference = place.reference.clone();
         place.state = ItemState::Cancelled;
         place.proposed = None;
+        place.next_change = None;
         place.cancel_quote = Some(ItemCancelQuote {
             cancellation_id: None,
             refund: back,
@@ -154,6 +159,7 @@ impl Order {
             confidence: if refund.is_some() { Confidence::Quoted } else { Confidence::Assumed },
         });
         self.supplier_returns(item, back, source);
+        self.no_call_needed(at, item);
         if refund.is_none() {
             self.owe(at, Matter::SupplierRefundUnknown { item }, Some(price));
         }
@@ -166,30 +172,124 @@ impl Order {
         }
     }
 
-    pub(super) fn change_proposed(&mut self, at: UtcMicros, item: ItemId, offer: &Offer) -> Result<(), Illegal> {
-        let place = self.item_mut(item)?;
-        if !ItemState::CANCELLABLE.contains(&place.state) {
-            return illegal("a supplier changes what is booked");
-        }
-        if place.offer.as_ref() == Some(offer) || place.proposed.as_ref() == Some(offer) {
+    pub(super) fn change_proposed(
+        &mut self,
+        at: UtcMicros,
+        item: ItemId,
+        offer: &Offer,
+        change_id: Option<&str>,
+    ) -> Result<(), Illegal> {
+        if planted(Defect::ChangesIgnored) {
             return Ok(());
         }
-        place.state = ItemState::ChangeProposed;
-        place.proposed = Some(offer.clone());
+        let telling = self.is_open(Op::AcceptChange { item });
+        let place = self.item_mut(item)?;
+        if !ItemState::BOOKED.contains(&place.state) {
+            return illegal("a supplier changes what is booked");
+        }
+        let told = |known: &&mut ProposedChange| known.offer == *offer && known.change_id.as_deref() == change_id;
+        if let Some(known) = place.proposed.as_mut().filter(told) {
+            // Still offered although our answer was refused: the traveller may answer again.
+            if known.standing == ChangeStanding::Stale {
+                known.standing = ChangeStanding::Open;
+            }
+            return Ok(());
+        }
+        if place.offer.as_ref() == Some(offer) || place.next_change.as_deref_mut().filter(told).is_some() {
+            return Ok(());
+        }
+        self.no_call_needed(at, item);
+        let place = self.item_mut(item)?;
+        let change_id = change_id.map(str::to_owned);
+        let change = ProposedChange { offer: offer.clone(), change_id, standing: ChangeStanding::Open };
+        if telling {
+            place.next_change = Some(Box::new(change));
+        } else {
+            place.proposed = Some(change);
+        }
+        if ItemState::CANCELLABLE.contains(&place.state) {
+            place.state = ItemState::ChangeProposed;
+        }
         let reference = place.reference.clone();
         self.note(at, TimelineKind::ChangeProposed, Some(item), None, reference);
         Ok(())
     }
 
+    /// The traveller keeps it. A supplier that wants to know is told, and only then it is so.
     pub(super) fn change_accepted(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
         let place = self.item_mut(item)?;
-        let (ItemState::ChangeProposed, Some(offer)) = (place.state, place.proposed.take()) else {
+        let open = place.proposed.as_mut().filter(|change| change.standing == ChangeStanding::Open);
+        let (ItemState::ChangeProposed, Some(change)) = (place.state, open) else {
             return illegal("no change is proposed");
         };
-        place.offer = Some(offer);
-        place.state = ItemState::Changed;
+        change.standing = ChangeStanding::Kept;
+        let waits = change.change_id.is_some() && !planted(Defect::ChangeKeptUntold);
+        if waits { Ok(()) } else { self.change_kept(at, item) }
+    }
+
+    /// What the supplier says of a change it waited for an answer to.
+    pub(super) fn change_settled(
+        &mut self,
+        at: UtcMicros,
+        item: ItemId,
+        change_id: &str,
+        kept: bool,
+    ) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        let ours = |change: &ProposedChange| change.change_id.as_deref() == Some(change_id);
+        if !ItemState::BOOKED.contains(&place.state) || !place.proposed.as_ref().is_some_and(ours) {
+            // Told again, or about a change that another one has replaced.
+            return Ok(());
+        }
+        self.no_call_needed(at, item);
+        if kept {
+            return self.change_kept(at, item);
+        }
+        self.item_mut(item)?.next_proposal();
+        self.note(at, TimelineKind::ChangeWithdrawn, Some(item), None, None);
+        Ok(())
+    }
+
+    fn change_kept(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        let Some(change) = place.proposed.take() else { return illegal("no change is proposed") };
+        place.offer = Some(change.offer);
+        place.changes_kept += 1;
+        place.change_answers += u32::from(change.change_id.is_some());
+        place.next_proposal();
         self.note(at, TimelineKind::ChangeAccepted, Some(item), None, None);
         Ok(())
+    }
+
+    /// The supplier does not take our answer to its change: somebody calls, or what it offers now is asked.
+    pub(super) fn change_refused(&mut self, at: UtcMicros, item: ItemId, why: ReasonCode) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        place.change_answers += 1;
+        if place.next_change.is_some() {
+            place.next_proposal();
+        } else if let Some(change) = place.proposed.as_mut() {
+            let by_phone = why == ReasonCode::NotAllowed;
+            change.standing = if by_phone { ChangeStanding::ByPhone } else { ChangeStanding::Stale };
+            if by_phone {
+                self.owe(at, Matter::ChangeByPhone { item }, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// A person called; a booking that is gone by now stays gone.
+    fn kept_by_phone(&mut self, at: UtcMicros, item: ItemId) -> Result<(), Illegal> {
+        let place = self.item_mut(item)?;
+        let called = |change: &ProposedChange| change.standing == ChangeStanding::ByPhone;
+        if ItemState::BOOKED.contains(&place.state) && place.proposed.as_ref().is_some_and(called) {
+            return self.change_kept(at, item);
+        }
+        Ok(())
+    }
+
+    /// Nobody has to call about an item's change any more.
+    pub(super) fn no_call_needed(&mut self, at: UtcMicros, item: ItemId) {
+        self.settle(at, SettledBy::Answer, |matter| *matter == Matter::ChangeByPhone { item });
     }
 
     /// Late money on an order that expired by itself: everything that was confirmed is wanted again.
@@ -269,6 +369,36 @@ impl Order {
 }
 
 impl crate::order::OrderItem {
+    /// The state of a booked item of which nothing else is wanted.
+    pub(super) const fn booked_state(&self) -> ItemState {
+        match (&self.proposed, self.changes_kept) {
+            (Some(_), _) => ItemState::ChangeProposed,
+            (None, 0) => ItemState::Booked,
+            (None, _) => ItemState::Changed,
+        }
+    }
+
+    /// The change that came meanwhile takes the place of the one that is settled.
+    fn next_proposal(&mut self) {
+        self.proposed = self.next_change.take().map(|change| *change);
+        if ItemState::CANCELLABLE.contains(&self.state) {
+            self.state = self.booked_state();
+        }
+    }
+
+    /// Whether the supplier still has to be told that its change is kept.
+    pub(crate) fn wants_change_kept(&self) -> bool {
+        let kept = |change: &ProposedChange| change.standing == ChangeStanding::Kept && change.change_id.is_some();
+        self.state == ItemState::ChangeProposed && self.proposed.as_ref().is_some_and(kept)
+    }
+
+    /// Whether something about a change is still to be told to the supplier, or asked.
+    #[must_use]
+    pub fn is_changing(&self) -> bool {
+        let moving = |change: &ProposedChange| matches!(change.standing, ChangeStanding::Kept | ChangeStanding::Stale);
+        self.state == ItemState::ChangeProposed && self.proposed.as_ref().is_some_and(moving)
+    }
+
     /// Back to planned, with nothing left of the first try.
     pub(super) fn want_again(&mut self) {
         self.state = ItemState::Planned;

@@ -41,6 +41,11 @@ impl Order {
         {
             return illegal("only what is being cancelled is cancelled at its supplier");
         }
+        if let Op::AcceptChange { item } = key.op
+            && !self.item_mut(item)?.wants_change_kept()
+        {
+            return illegal("only a change the traveller keeps is accepted");
+        }
         self.open_steps.push(OpenStep {
             key: key.clone(),
             started_at: at,
@@ -109,6 +114,7 @@ impl Order {
             Op::Commit { item } => self.fail_item(at, item, reason),
             Op::Release { item } => self.release_declined(at, item, reason),
             Op::Cancel { item } => self.cancel_declined(at, item, reason),
+            Op::AcceptChange { item } => self.change_refused(at, item, reason.code),
             Op::OpenPayment { attempt } => self.attempt_refused(at, attempt),
             // Paid meanwhile, or refused for another reason: the payment is asked about again.
             Op::ClosePayment { .. } => Ok(()),
@@ -155,7 +161,7 @@ impl Order {
             // The supplier cancelled it by itself meanwhile.
             return Ok(());
         }
-        place.state = ItemState::Booked;
+        place.state = place.booked_state();
         place.cancel_quote = None;
         place.failure = Some(reason.code);
         let amount = place.price();
@@ -175,6 +181,9 @@ impl Order {
             (Op::Cancel { item }, StepResult::Cancelled { .. } | StepResult::Booking(_)) => {
                 self.item_cancelled(at, item, Source::Poll)
             }
+            (Op::AcceptChange { item }, StepResult::ChangeKept { change_id }) => {
+                self.change_settled(at, item, change_id, true)
+            }
             (Op::OpenPayment { attempt }, StepResult::PaymentOpened(intent)) => {
                 self.attempt_opened(at, attempt, intent)
             }
@@ -185,6 +194,7 @@ impl Order {
                 | Op::Commit { .. }
                 | Op::Release { .. }
                 | Op::Cancel { .. }
+                | Op::AcceptChange { .. }
                 | Op::OpenPayment { .. }
                 | Op::ClosePayment { .. }
                 | Op::Refund { .. },
@@ -192,6 +202,7 @@ impl Order {
                 | StepResult::Booking(_)
                 | StepResult::Released
                 | StepResult::Cancelled { .. }
+                | StepResult::ChangeKept { .. }
                 | StepResult::PaymentOpened(_)
                 | StepResult::Payment(_)
                 | StepResult::Refund(_),
@@ -298,6 +309,7 @@ impl Order {
         place.state = ItemState::Cancelled;
         let refund = place.cancel_quote.as_ref().map(|quote| quote.refund);
         let reference = place.reference.clone();
+        self.no_call_needed(at, item);
         if let Some(refund) = refund {
             self.supplier_returns(item, refund, source);
         }

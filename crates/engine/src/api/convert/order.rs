@@ -2,12 +2,13 @@
 
 use super::{civil, detail, fault_code, money, order_state, priority, segment};
 use crate::api::view::*;
+use std::collections::BTreeMap;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
-    id::ItemId,
+    id::{ItemId, OrderId},
     money::{Money, MoneyError},
     order::{
-        AttemptState, CancelReason, Cancellation, CancellationState, Debt, ItemState, Offer, Op, Order, OrderItem,
+        AttemptState, CancelReason, Cancellation, CancellationState, ChangeStanding, Debt, ItemState, Offer, Op, Order, OrderItem,
         OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::{Matter, Owner},
@@ -22,20 +23,33 @@ use zhiyou_domain::{
     time::UtcMicros,
 };
 
-/// The view of `order` at `now`; `title` is its plan's, `frozen` why nothing more happens to it.
+/// Which order books an item again.
+pub(crate) type Rebooked = BTreeMap<ItemId, OrderId>;
+
+/// What an order's view shows beside the order.
+pub(crate) struct Context<'a> {
+    /// Its plan's title.
+    pub(crate) title: &'a str,
+    /// Why nothing more happens to it.
+    pub(crate) frozen: Option<FaultCode>,
+    /// Items that other orders book again.
+    pub(crate) rebooked: &'a Rebooked,
+}
+
+/// The view of `order` at `now`.
 ///
 /// # Errors
 /// Internal when stored amounts do not add up.
 pub(crate) fn order_view(
     order: &Order,
-    title: &str,
-    frozen: Option<FaultCode>,
+    context: &Context<'_>,
     now: UtcMicros,
 ) -> Result<OrderView, Fault> {
-    build(order, title, frozen, now).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
+    build(order, context, now).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
 }
 
-fn build(order: &Order, title: &str, frozen: Option<FaultCode>, now: UtcMicros) -> Result<OrderView, MoneyError> {
+fn build(order: &Order, context: &Context<'_>, now: UtcMicros) -> Result<OrderView, MoneyError> {
+    let frozen = context.frozen;
     let (position, exposure) = (ledger::position(order, now)?, risk::exposure(order, now)?);
     let total = match &order.confirmed {
         Some(confirmed) => confirmed.total,
@@ -44,12 +58,12 @@ fn build(order: &Order, title: &str, frozen: Option<FaultCode>, now: UtcMicros) 
     Ok(OrderView {
         id: order.id.to_string(),
         plan_id: order.plan.to_string(),
-        title: title.to_owned(),
+        title: context.title.to_owned(),
         state: order_state(order.state),
         version: i64::try_from(order.version).unwrap_or(i64::MAX),
         created_at_us: order.created_at.0,
         next: next_step(order),
-        items: order.items.iter().map(|item| item_view(order, item, now)).collect(),
+        items: order.items.iter().map(|item| item_view(order, item, context.rebooked, now)).collect(),
         total: money(total),
         budget: money(order.budget),
         cart_hash: if order.state == OrderState::Draft { cart::hash(order) } else { None },
@@ -97,7 +111,9 @@ fn next_step(order: &Order) -> NextStepView {
         | OrderState::Cancelled
         | OrderState::Failed
         | OrderState::Refunded => {
-            if quoting || order.is_live() {
+            if order.items.iter().any(OrderItem::is_changing) {
+                NextStepView::WaitForBooking
+            } else if quoting || order.is_live() {
                 NextStepView::WaitForRefund
             } else {
                 NextStepView::Done
@@ -153,7 +169,7 @@ fn earliest(order: &Order) -> Option<DeadlineView> {
         .find_map(|deadline| kind(deadline).map(|kind| DeadlineView { at_us: deadline.at.0, kind }))
 }
 
-fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
+fn item_view(order: &Order, item: &OrderItem, rebooked: &Rebooked, now: UtcMicros) -> OrderItemView {
     let unknown = order.open_steps.iter().any(|step| step.unknown && step.key.op.item() == Some(item.wanted.id));
     OrderItemView {
         id: item.wanted.id.to_string(),
@@ -161,9 +177,18 @@ fn item_view(order: &Order, item: &OrderItem, now: UtcMicros) -> OrderItemView {
         priority: priority(item.wanted.priority),
         state: if unknown { ItemStateView::Unknown } else { item_state(item.state) },
         failure: item.failure.map(|code| reason_word(code).to_owned()),
-        lost: order.is_lost(item),
+        lost: order.is_lost(item) && !rebooked.contains_key(&item.wanted.id),
+        rebooked_by: rebooked.get(&item.wanted.id).map(ToString::to_string),
         offer: item.offer.as_ref().map(|offer| offer_view(offer, item, now)),
-        proposed: item.proposed.as_ref().map(|offer| offer_view(offer, item, now)),
+        proposed: item.proposed.as_ref().map(|change| ProposedChangeView {
+            offer: offer_view(&change.offer, item, now),
+            standing: match change.standing {
+                ChangeStanding::Open => ChangeStandingView::Open,
+                ChangeStanding::Kept => ChangeStandingView::Kept,
+                ChangeStanding::Stale => ChangeStandingView::Stale,
+                ChangeStanding::ByPhone => ChangeStandingView::ByPhone,
+            },
+        }),
         price: item.price().map(money),
         held_firmly: item.hold.as_ref().is_some_and(|hold| hold.firm),
         expires_at_us: item.lapses_at().filter(|_| order.state == OrderState::Draft).map(|at| at.0),
@@ -491,6 +516,7 @@ const fn timeline_kind(kind: TimelineKind) -> TimelineKindView {
         TimelineKind::SupplierCancelled => TimelineKindView::SupplierCancelled,
         TimelineKind::ChangeProposed => TimelineKindView::ChangeProposed,
         TimelineKind::ChangeAccepted => TimelineKindView::ChangeAccepted,
+        TimelineKind::ChangeWithdrawn => TimelineKindView::ChangeWithdrawn,
         TimelineKind::DebtDue => TimelineKindView::DebtDue,
         TimelineKind::DebtSettled => TimelineKindView::DebtSettled,
         TimelineKind::SecondChance => TimelineKindView::SecondChance,

@@ -1,7 +1,14 @@
 //! Orders: prepare, choose, confirm, pay, cancel.
 
 use super::super::{command::*, convert, view::*};
-use crate::{booking::Standing, engine::Engine, store::plans};
+use crate::{
+    booking::Standing,
+    engine::Engine,
+    store::{
+        plans,
+        requests::{self, Earlier},
+    },
+};
 use futures::future::join_all;
 use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
@@ -28,7 +35,24 @@ const PAGE: i64 = 50;
 pub(crate) async fn view(engine: &Engine, order: &Order) -> Result<OrderView, Fault> {
     let plan = plans::get(engine.db.reader(), order.plan).await?;
     let title = plan.as_ref().map_or("", |plan| &plan.title);
-    convert::order_view(order, title, engine.book.frozen(order.id), engine.clock.now())
+    let rebooked = rebooked(engine, order).await?;
+    let context = convert::Context { title, frozen: engine.book.frozen(order.id), rebooked: &rebooked };
+    convert::order_view(order, &context, engine.clock.now())
+}
+
+/// Which of its items other orders book again, or have booked again.
+async fn rebooked(engine: &Engine, broken: &Order) -> Result<convert::Rebooked, Fault> {
+    let mut found = convert::Rebooked::new();
+    if !broken.items.iter().any(|item| broken.is_lost(item)) {
+        return Ok(found);
+    }
+    for id in crate::store::orders::repairing(engine.db.reader(), broken.id).await? {
+        let Ok(order) = engine.book.get(id).await else { continue };
+        let ended = matches!(order.state, OrderState::Cancelled | OrderState::Failed | OrderState::Refunded);
+        let lives = |item: &&OrderItem| !ended && ItemState::LIVE.contains(&item.state);
+        found.extend(order.items.iter().filter(lives).map(|item| (item.wanted.id, id)));
+    }
+    Ok(found)
 }
 
 pub(crate) async fn list_orders(engine: &Engine, wish: ListOrders) -> Result<Vec<OrderView>, Fault> {
@@ -71,11 +95,19 @@ pub(crate) async fn prepare_order(engine: &Engine, wish: PrepareOrder) -> Result
 }
 
 pub(crate) async fn prepare_repair(engine: &Engine, wish: PrepareRepair) -> Result<OrderView, Fault> {
+    let payload = serde_json::to_string(&wish).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
     let broken = engine.book.get(wish.order_id).await?;
     let plan = super::plans::get(engine, broken.plan).await?;
+    let rebooked = rebooked(engine, &broken).await?;
+    if let Some(order_id) = wish.item_ids.iter().find_map(|item| rebooked.get(item)).copied() {
+        let earlier = requests::earlier(engine.db.reader(), wish.request_id, "prepare_repair", &payload).await?;
+        if earlier == Earlier::Made(order_id.to_string()) {
+            return get_order(engine, GetOrder { order_id }).await;
+        }
+        return Err(Fault::new(FaultCode::WrongState, "it is being booked again already"));
+    }
     let new = NewOrder::repair(OrderId::from_ulid(engine.ids.ulid()), &plan, &broken, &wish.item_ids);
     let new = new.map_err(|illegal| Fault::new(FaultCode::WrongState, illegal.to_string()))?;
-    let payload = serde_json::to_string(&wish).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
     begin(engine, new, signal(wish.request_id, "prepare_repair", payload)).await
 }
 

@@ -192,10 +192,12 @@ pub struct OrderItemView {
     pub failure: Option<String>,
     /// Whether it was lost although the trip goes on, so that it can be booked again (`prepare_repair`).
     pub lost: bool,
+    /// The order that books it again, `ord_…`, while that one goes on or has it.
+    pub rebooked_by: Option<String>,
     /// What is being booked, once known.
     pub offer: Option<OfferView>,
     /// What the supplier wants it changed to.
-    pub proposed: Option<OfferView>,
+    pub proposed: Option<ProposedChangeView>,
     /// Price with chosen seats, once known.
     pub price: Option<MoneyView>,
     /// Whether the supplier really holds it; otherwise only the price is checked and it is booked right after payment.
@@ -213,6 +215,29 @@ pub struct OrderItemView {
     pub loyalty: Option<String>,
     /// What the traveller needs to know there: how to get in, where to meet.
     pub instructions: Option<String>,
+}
+
+/// A change a supplier wants to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ProposedChangeView {
+    /// What it becomes.
+    pub offer: OfferView,
+    /// Where it stands.
+    pub standing: ChangeStandingView,
+}
+
+/// Where a proposed change stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeStandingView {
+    /// It waits for the traveller.
+    Open,
+    /// The traveller keeps it; the supplier is being told.
+    Kept,
+    /// The supplier no longer takes it; what it offers now is being asked.
+    Stale,
+    /// The traveller keeps it and the supplier has to be called.
+    ByPhone,
 }
 
 /// Item states.
@@ -631,6 +656,8 @@ pub enum TimelineKindView {
     ChangeProposed,
     /// The traveller accepted a change.
     ChangeAccepted,
+    /// The supplier took its change back.
+    ChangeWithdrawn,
     /// An outcome could not be found out in time; a person sees it.
     DebtDue,
     /// Such a matter is settled.

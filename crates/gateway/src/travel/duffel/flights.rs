@@ -4,6 +4,7 @@
 //! only asked for when the offer still costs what the traveller saw. Deliberately not here: how answers are translated,
 //! which is [`orders`] and [`offers`].
 
+mod changes;
 mod offers;
 mod orders;
 mod seats;
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::travel::{FlightSupplier, before_effect, passed};
 use async_trait::async_trait;
+use changes::{Available, Change};
 use offers::Offer;
 use orders::{Cancellation, Order, PaidStatus, Payment};
 use serde_json::{Value, json};
@@ -36,6 +38,10 @@ impl Duffel {
 
     async fn read_order(&self, id: &str) -> Outcome<Order> {
         self.get(&["air", "orders", id], &[]).await
+    }
+
+    async fn read_changes(&self, order: &str) -> Outcome<Vec<Change>> {
+        self.list(&["air", "airline_initiated_changes"], &[("order_id", order)], |_| true).await
     }
 
     /// The price of fare and services together, as the supplier computes it.
@@ -273,6 +279,42 @@ impl FlightSupplier for Duffel {
         let path = ["air", "order_cancellations", wish.cancellation_id.as_str(), "actions", "confirm"];
         match passed(self.post::<Cancellation>(&path, json!({})).await) {
             Ok(done) if done.order_id == wish.order_id => converted(done.cancelled()),
+            Ok(_) => Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, "the answer is about another order")),
+            Err(ending) => ending,
+        }
+    }
+
+    async fn changes(&self, order: f::FlightOrderRef) -> Outcome<f::FlightChanges> {
+        match passed(self.read_changes(&order.order_id).await) {
+            Ok(changes) => converted(changes::ours(changes)),
+            Err(ending) => ending,
+        }
+    }
+
+    async fn accept_change(&self, wish: f::AcceptFlightChange) -> Outcome<f::FlightChange> {
+        let changes = match before_effect(self.read_changes(&wish.order_id).await) {
+            Ok(changes) => changes,
+            Err(ending) => return ending,
+        };
+        let found = changes.iter().find(|change| change.id == wish.change_id);
+        let available = found.map(|change| change.available_actions.clone()).unwrap_or_default();
+        let known = changes::ours(changes).map(|list| list.changes.into_iter().find(|c| c.change_id == wish.change_id));
+        match known {
+            Err(error) => return Outcome::NotSent(unreadable(&error)),
+            Ok(None) => return declined(ReasonCode::NotFound, "the order has no such change"),
+            // Accepted before: once more is a success.
+            Ok(Some(change)) if change.state == f::FlightChangeState::Accepted => return Outcome::Done(change),
+            Ok(Some(change)) if change.state == f::FlightChangeState::Over => {
+                return declined(ReasonCode::OfferExpired, "the change is no longer offered");
+            }
+            Ok(Some(_)) => {}
+        }
+        if !available.contains(&Available::Accept) {
+            return declined(ReasonCode::NotAllowed, "the airline wants to be called");
+        }
+        let path = ["air", "airline_initiated_changes", wish.change_id.as_str(), "actions", "accept"];
+        match passed(self.post::<Change>(&path, json!({})).await) {
+            Ok(done) if done.order_id == wish.order_id => converted(done.ours(true)),
             Ok(_) => Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, "the answer is about another order")),
             Err(ending) => ending,
         }

@@ -68,6 +68,7 @@ enum ErrorCode {
     OrderCancellationExpired,
     OrderCancellationStale,
     QuoteExpired,
+    StaleAirlineInitiatedChangeAccept,
     PriceChanged,
     PaymentAmountDoesNotMatchOrderAmount,
     PaymentCurrencyDoesNotMatchOrderCurrency,
@@ -105,6 +106,7 @@ impl ErrorCode {
             | Self::PastPaymentRequiredByDate
             | Self::OrderCancellationExpired
             | Self::OrderCancellationStale
+            | Self::StaleAirlineInitiatedChangeAccept
             | Self::QuoteExpired => ReasonCode::OfferExpired,
             Self::PriceChanged
             | Self::PaymentAmountDoesNotMatchOrderAmount

@@ -79,8 +79,14 @@ struct Condition {
 }
 
 #[derive(Debug, Deserialize)]
-struct Slice {
+pub(super) struct Slice {
     segments: Vec<Segment>,
+}
+
+impl Slice {
+    pub(super) fn segments(self) -> impl Iterator<Item = Result<f::FlightSegment, Unreadable>> {
+        self.segments.into_iter().map(Segment::ours)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +135,7 @@ impl Offer {
     fn ours(self) -> Result<f::FlightOffer, Unreadable> {
         let (total, expires_at_us, holdable) = (self.total()?, self.expires()?, self.holdable());
         let segments: Vec<_> =
-            self.slices.into_iter().flat_map(|slice| slice.segments).map(Segment::ours).collect::<Result<_, _>>()?;
+            self.slices.into_iter().flat_map(Slice::segments).collect::<Result<_, _>>()?;
         if segments.is_empty() {
             return Err(Unreadable::Missing("segments"));
         }
