@@ -163,9 +163,19 @@ async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
     let same = "return document.querySelectorAll('[data-testid=compared][data-same=true]').length === 3";
     window.until("flight, hotel and payment compared", same).await;
     pictures(&stage, "order").await;
+    let flight = stage.book().await["flights"][0]["id"].clone();
+    stage.scenario(json!({ "switch": "airline_changes", "id": flight, "minutes": 95 })).await;
+    window.until("the airline's change", "return document.querySelector('[data-testid=change-0]') !== null").await;
+    pictures(&stage, "change").await;
+    window.click("[data-testid=keep-0]").await;
+    window.attribute("[data-testid=item-state-0]", "data-state", "changed").await;
     window.click("[data-testid=cancel-quote]").await;
     window.until("a quote", "return document.querySelector('[data-testid=cancel-accept]') !== null").await;
     pictures(&stage, "cancel").await;
+    let stay = stage.book().await["stays"][0]["id"].clone();
+    stage.scenario(json!({ "switch": "supplier_cancels", "id": stay })).await;
+    window.until("the hotel lost", "return document.querySelector('[data-testid=rebook-1]') !== null").await;
+    pictures(&stage, "lost").await;
     for (name, sign) in [
         ("trips", "[data-testid=trip-card]"),
         ("orders", "[data-testid=nav-orders][aria-current]"),

@@ -91,6 +91,12 @@ impl Stage {
         self.control(self.http.post(address).json(&json!({ "advance_ms": minutes * 60_000 }))).await;
     }
 
+    /// What a supplier does by itself.
+    pub(crate) async fn scenario(&self, switch: Value) {
+        let address = format!("{}/scenario", self.announced["control"].as_str().unwrap());
+        self.control(self.http.post(address).json(&switch)).await;
+    }
+
     /// The traveller's own browser, apart from the app.
     pub(crate) async fn browser(&self) -> Driver {
         let port = free_port();

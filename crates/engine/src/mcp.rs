@@ -126,3 +126,44 @@ fn content(result: CallToolResult) -> Option<Value> {
 fn unknown<R>(code: ReasonCode, detail: impl AsRef<str>) -> Outcome<R> {
     Outcome::Unknown(Reason::new(code, detail))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    /// A server that opens a session and hangs up as soon as a tool is called.
+    async fn hangs_up(io: DuplexStream) {
+        let (from, mut to) = tokio::io::split(io);
+        let mut lines = BufReader::new(from).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let asked: Value = serde_json::from_str(&line).unwrap();
+            match asked["method"].as_str() {
+                Some("initialize") => {
+                    let result = json!({
+                        "protocolVersion": asked["params"]["protocolVersion"], "capabilities": { "tools": {} },
+                        "serverInfo": { "name": "hangs-up", "version": "1" },
+                    });
+                    let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result });
+                    to.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+                }
+                Some("tools/call") => return,
+                _ => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn sg_63_a_server_that_breaks_off_in_the_middle_of_a_call_leaves_its_outcome_unknown() {
+        let (ours, theirs) = tokio::io::duplex(4_096);
+        let server = tokio::spawn(hangs_up(theirs));
+        let connected = Server::connect("flights", ours).await.unwrap();
+        let ended: Outcome<Value> = connected.call("holdFlight", &json!({})).await;
+        assert!(matches!(ended, Outcome::Unknown(_)), "{ended:?}");
+        server.await.unwrap();
+        // A session that is gone cannot tell what was sent either.
+        let ended: Outcome<Value> = connected.call("holdFlight", &json!({})).await;
+        assert!(matches!(ended, Outcome::Unknown(_)), "{ended:?}");
+    }
+}

@@ -4,9 +4,11 @@
 //! The TypeScript types are generated from this file. Deliberately not here: anything the interface could decide money
 //! or state by, and any secret.
 
+mod change;
 mod order;
 mod standing;
 
+pub use change::*;
 pub use order::*;
 pub use standing::*;
 

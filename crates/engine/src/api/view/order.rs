@@ -1,6 +1,8 @@
 //! What the seats, checkout and order screens see.
 
-use super::{CivilView, FaultCodeView, ItemDetailView, MoneyMapView, MoneyView, NameView, PriorityView};
+use super::{
+    CivilView, FaultCodeView, ItemDetailView, MoneyMapView, MoneyView, NameView, PriorityView, ProposedChangeView,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -215,29 +217,6 @@ pub struct OrderItemView {
     pub loyalty: Option<String>,
     /// What the traveller needs to know there: how to get in, where to meet.
     pub instructions: Option<String>,
-}
-
-/// A change a supplier wants to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct ProposedChangeView {
-    /// What it becomes.
-    pub offer: OfferView,
-    /// Where it stands.
-    pub standing: ChangeStandingView,
-}
-
-/// Where a proposed change stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeStandingView {
-    /// It waits for the traveller.
-    Open,
-    /// The traveller keeps it; the supplier is being told.
-    Kept,
-    /// The supplier no longer takes it; what it offers now is being asked.
-    Stale,
-    /// The traveller keeps it and the supplier has to be called.
-    ByPhone,
 }
 
 /// Item states.

@@ -87,6 +87,7 @@ enum ErrorCode {
     UnsupportedAction,
     OrderNotChangeable,
     OrderNotCancellable,
+    OrderNotCreated,
     OrderTypeNotEligibleForPayment,
     RateLimitExceeded,
     #[serde(other)]
@@ -118,7 +119,7 @@ impl ErrorCode {
             Self::PaymentDeclined => ReasonCode::PaymentDeclined,
             Self::AlreadyPaid => ReasonCode::AlreadyPaid,
             Self::AlreadyCancelled => ReasonCode::AlreadyClosed,
-            Self::RateUnavailable => ReasonCode::SoldOut,
+            Self::RateUnavailable | Self::OrderNotCreated => ReasonCode::SoldOut,
             Self::NotFound => ReasonCode::NotFound,
             Self::UnavailableFeature
             | Self::UnsupportedAction
@@ -143,8 +144,15 @@ pub(crate) fn ending<T: DeserializeOwned>(result: Result<Answered, Failure>) -> 
         202 => fault("accepted, still processing"),
         429 => Outcome::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
         400..=499 => refusal(&answer),
+        502 if says_not_created(&answer) => refusal(&answer),
         status => fault(format!("status {status}: {}", text_of(&answer))),
     }
+}
+
+/// The one server error that is certain: the airline was asked and there is no order.
+fn says_not_created(answer: &Answered) -> bool {
+    let body = serde_json::from_slice::<ErrorBody>(&answer.body);
+    body.is_ok_and(|body| body.errors.iter().any(|error| ErrorCode::read(&error.code) == ErrorCode::OrderNotCreated))
 }
 
 fn refusal<T>(answer: &Answered) -> Outcome<T> {
@@ -216,4 +224,23 @@ pub(crate) fn optional_money(amount: Option<&str>, currency: Option<&str>) -> Re
 /// An instant.
 pub(crate) fn instant(text: &str) -> Result<UtcMicros, Unreadable> {
     Ok(UtcMicros::parse_rfc3339(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, code: &str) -> Outcome<Envelope<Value>> {
+        let body = format!(r#"{{"errors":[{{"type":"airline_error","code":"{code}","message":"no"}}]}}"#);
+        ending(Ok(Answered { status, headers: axum::http::HeaderMap::new(), body: body.into_bytes() }))
+    }
+
+    #[test]
+    fn sg_19_only_the_answer_that_says_for_sure_that_nothing_was_made_is_a_refusal() {
+        assert!(matches!(answered(502, "order_not_created"), Outcome::Declined(_)));
+        for other in ["airline_unknown", "airline_internal", "order_not_created_yet"] {
+            assert!(matches!(answered(502, other), Outcome::Unknown(_)), "{other}");
+        }
+        assert!(matches!(answered(500, "order_not_created"), Outcome::Unknown(_)), "not documented there");
+    }
 }
