@@ -200,7 +200,10 @@ async fn sg_32_a_flight_cancelled_because_it_was_moved_gives_its_refund_and_can_
     world.call("quote_cancellation", quote).await;
     let quoted = |order: &Value| order["can"]["accept_cancellation"] == true;
     let order = world.until(&order, "the quote", quoted).await;
-    assert!(order["cancellation"]["refund"]["amount_minor"].as_i64().unwrap() > 0, "priced before anything is cancelled");
+    assert!(
+        order["cancellation"]["refund"]["amount_minor"].as_i64().unwrap() > 0,
+        "priced before anything is cancelled"
+    );
     let accept = json!({
         "order_id": order["id"], "quote_id": order["cancellation"]["quote_id"], "request_id": request_id(),
     });

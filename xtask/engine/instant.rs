@@ -155,9 +155,7 @@ impl Steps for Instant {
             | Op::Cancel { .. }
             | Op::AcceptChange { .. }
             | Op::ClosePayment { .. }
-            | Op::Refund { .. } => {
-                StepResult::Released
-            }
+            | Op::Refund { .. } => StepResult::Released,
         };
         StepEnd::Done { result }
     }

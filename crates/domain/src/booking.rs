@@ -17,7 +17,8 @@ use crate::{
     money::Money,
     order::{
         AttemptState, CancellationState, ChangeStanding, Ending, Fact, ItemState, Offer, Op, Order, OrderItem,
-        OrderState, ProposedChange, RefundProgress, SeatChoice, SecondChance, StepKey, cart, deadline, debt::Matter, risk,
+        OrderState, ProposedChange, RefundProgress, SeatChoice, SecondChance, StepKey, cart, deadline, debt::Matter,
+        risk,
     },
     plan::Priority,
     port::{Reason, ReasonCode},

@@ -3,6 +3,14 @@
 //! [`Config::check`] refuses everything a start must refuse. Deliberately not here: reading files or the environment, which
 //! the caller does.
 
+mod alipay;
+mod paypal;
+mod stripe;
+
+pub use alipay::AlipayConfig;
+pub use paypal::PaypalConfig;
+pub use stripe::StripeConfig;
+
 use crate::secret::{Sensitive, weakness};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -30,6 +38,12 @@ pub struct Config {
     pub viator: ViatorConfig,
     /// WeChat Pay merchant.
     pub wechatpay: WechatConfig,
+    /// Alipay merchant, if there is one.
+    pub alipay: Option<AlipayConfig>,
+    /// Stripe account, if there is one.
+    pub stripe: Option<StripeConfig>,
+    /// PayPal merchant, if there is one.
+    pub paypal: Option<PaypalConfig>,
     /// Member platforms whose profile resource may be read with a traveller's token.
     pub member_platforms: Vec<MemberPlatformConfig>,
     /// Address under which providers reach the inbox; the loopback listener when absent, which only the sandbox can use.
@@ -142,6 +156,9 @@ impl Config {
                     )?,
                 ],
             },
+            alipay: AlipayConfig::from_sandbox(announcement, credentials)?,
+            stripe: StripeConfig::from_sandbox(announcement, credentials)?,
+            paypal: PaypalConfig::from_sandbox(announcement, credentials)?,
             member_platforms: vec![MemberPlatformConfig {
                 id: text(credentials, "oauth.platform")?,
                 resource_base: address("oauth")?,
@@ -186,7 +203,9 @@ impl Config {
         if self.wechatpay.platform_keys.is_empty() {
             return Err(ConfigError::new("wechatpay.platform_keys", "is empty"));
         }
-        Ok(())
+        self.alipay.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
+        self.stripe.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
+        self.paypal.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {
@@ -195,6 +214,9 @@ impl Config {
             ("viator.base_url", &self.viator.base_url),
             ("wechatpay.base_url", &self.wechatpay.base_url),
         ];
+        addresses.extend(self.alipay.iter().map(|channel| ("alipay.base_url", &channel.base_url)));
+        addresses.extend(self.stripe.iter().map(|channel| ("stripe.base_url", &channel.base_url)));
+        addresses.extend(self.paypal.iter().map(|channel| ("paypal.base_url", &channel.base_url)));
         addresses.extend(
             self.member_platforms.iter().map(|platform| ("member_platforms.resource_base", &platform.resource_base)),
         );

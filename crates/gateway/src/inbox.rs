@@ -6,7 +6,7 @@
 use crate::{
     Clock,
     config::Profile,
-    pay::{self, Channels, Notice, NoticeContent, Refused, desk},
+    pay::{self, Channels, Notice, NoticeContent, Refused, bounce, desk},
     store::{
         Store, StoreError, Tx, attempts,
         inbox::{self, Disposition, Kept},
@@ -18,8 +18,8 @@ use crate::{
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -34,7 +34,7 @@ use zhiyou_domain::{
 /// Largest notification, bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Headers worth keeping as evidence start like this.
-const EVIDENCE: [&str; 2] = ["wechatpay-", "x-duffel-"];
+const EVIDENCE: [&str; 4] = ["wechatpay-", "x-duffel-", "stripe-", "paypal-"];
 /// The word Duffel is stored under.
 pub(crate) const DUFFEL: &str = "duffel";
 
@@ -59,8 +59,9 @@ enum Reception {
 /// The routes of the inbox and of `/health`.
 pub(crate) fn router(inbox: Inbox) -> Router {
     Router::new()
-        .route("/notify/wechatpay", post(wechatpay))
         .route("/notify/duffel", post(from_duffel))
+        .route("/notify/{channel}", post(from_channel))
+        .route("/pay/return/{attempt}", get(bounce::page))
         .route("/health", get(health))
         .with_state(inbox)
 }
@@ -75,18 +76,22 @@ async fn health(State(inbox): State<Inbox>) -> Response {
     }
 }
 
-async fn wechatpay(State(inbox): State<Inbox>, request: Request) -> Response {
-    tracing::debug!(provider = "wechatpay", "a notification arrived");
+async fn from_channel(State(inbox): State<Inbox>, Path(word): Path<String>, request: Request) -> Response {
+    let channel = Channel::of_word(&word).and_then(|channel| Some((channel.word(), inbox.channels.of(channel)?)));
+    let Some((provider, channel)) = channel else { return StatusCode::NOT_FOUND.into_response() };
+    tracing::debug!(provider, "a notification arrived");
+    let receipt = channel.receipt();
+    // One answer for every refusal: a forger learns nothing from it.
+    let answer = |status, body| (status, [(header::CONTENT_TYPE, receipt.content_type)], body).into_response();
     let (headers, body) = match raw(request).await {
         Ok(parts) => parts,
-        Err(status) => return fail(status),
+        Err(status) => return answer(status, receipt.refused),
     };
     let now = inbox.clock.now();
-    let notice = inbox.channels.of(Channel::Wechatpay).verify_notification(&headers, &body, now);
-    let provider = pay::word(Channel::Wechatpay);
+    let notice = channel.verify_notification(&headers, &body, now);
     match inbox.receive(provider, notice, &headers, &body, now).await {
-        Ok(()) => (StatusCode::OK, Json(json!({"code": "SUCCESS"}))).into_response(),
-        Err(status) => fail(status),
+        Ok(()) => answer(StatusCode::OK, receipt.kept),
+        Err(status) => answer(status, receipt.refused),
     }
 }
 
@@ -110,11 +115,6 @@ async fn from_duffel(State(inbox): State<Inbox>, request: Request) -> Response {
         Ok(()) => StatusCode::OK.into_response(),
         Err(status) => status.into_response(),
     }
-}
-
-/// One generic answer for every failure: a forger learns nothing from it.
-fn fail(status: StatusCode) -> Response {
-    (status, Json(json!({"code": "FAIL", "message": "失败"}))).into_response()
 }
 
 async fn raw(request: Request) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
@@ -200,6 +200,20 @@ async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> 
     match &notice.content {
         NoticeContent::Payment(number, seen) => payment(tx, number, seen, now).await,
         NoticeContent::Refund(number, seen) => refund(tx, number, seen, now).await,
+        NoticeContent::PaymentHint(number) => {
+            let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
+            match attempts::get(tx, attempt_id).await? {
+                Some(_) => pass_on(tx, &UpdateContent::PaymentHint { attempt_id }, now).await,
+                None => Ok(orphan(number)),
+            }
+        }
+        NoticeContent::RefundHint(number) => {
+            let Ok(refund_id) = RefundId::parse_bare(number) else { return Ok(orphan(number)) };
+            match refunds::get(tx, refund_id).await? {
+                Some(_) => pass_on(tx, &UpdateContent::RefundHint { refund_id }, now).await,
+                None => Ok(orphan(number)),
+            }
+        }
         NoticeContent::FlightOrder(order_id) => {
             pass_on(tx, &UpdateContent::FlightOrder { order_id: order_id.clone() }, now).await
         }

@@ -18,7 +18,10 @@ mod travel;
 #[cfg(test)]
 mod outcomes;
 
-pub use config::{Config, ConfigError, DuffelConfig, MemberPlatformConfig, PlatformKeyConfig, Profile, WechatConfig};
+pub use config::{
+    AlipayConfig, Config, ConfigError, DuffelConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile,
+    StripeConfig, ViatorConfig, WechatConfig,
+};
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};
 pub use store::StoreError;

@@ -315,8 +315,12 @@ async fn world(effect: Effect, shape: Shape) -> World {
             .unwrap();
     let channel = Wechatpay::new(&config.wechatpay, http.clone(), Arc::new(Frozen)).unwrap();
     let store = Store::open(folder.path()).await.unwrap();
-    let desk =
-        Desk { store, channels: Channels::new(Arc::new(channel)), clock: Arc::new(Frozen), notify_base: address };
+    let desk = Desk {
+        store,
+        channels: Channels::default().with(p::Channel::Wechatpay, Arc::new(channel)),
+        clock: Arc::new(Frozen),
+        notify_base: address,
+    };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)), stub }
 }
 
@@ -343,6 +347,9 @@ impl World {
             created_at_us: Frozen.now(),
             transaction_id: None,
             paid_at_us: None,
+            provider_ref: None,
+            authorise: false,
+            taken: None,
             state: if paid { p::PaymentState::Captured } else { p::PaymentState::RequiresAction },
         };
         let mut tx = self.desk.store.begin().await.unwrap();
@@ -361,6 +368,7 @@ impl World {
                         amount: cny(29_901),
                         description: "智游".to_owned(),
                         expires_at_us: Frozen.now().plus_minutes(15),
+                        authorise: false,
                     })
                     .await,
             ),

@@ -3,19 +3,20 @@
 //! `pay/<name>/` holds a channel; [`desk`] holds our own rules around every channel. Deliberately not here: a channel's wire
 //! format, and tables.
 
+pub(crate) mod bounce;
 pub(crate) mod desk;
 pub(crate) mod wechatpay;
 
 use crate::store::{attempts::Attempt, refunds::Refund};
 use async_trait::async_trait;
 use axum::http::HeaderMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
-    id::{AttemptId, RefundId},
+    id::AttemptId,
     money::{Currency, Money},
     port::{
-        Outcome,
-        payments::{Channel, PaymentAction, PaymentState, RefundState},
+        Outcome, Reason, ReasonCode,
+        payments::{Channel, PaymentAction, PaymentState, Presentation, RefundState},
     },
     time::UtcMicros,
 };
@@ -25,6 +26,14 @@ use zhiyou_domain::{
 pub(crate) struct Capabilities {
     /// Currencies it charges.
     pub(crate) currencies: &'static [Currency],
+    /// How the payer pays.
+    pub(crate) presents: Presentation,
+    /// Whether money can be authorised first and taken later.
+    pub(crate) authorises: bool,
+    /// What it keeps of a payment, basis points.
+    pub(crate) fee_bp: u32,
+    /// How long a refund usually takes, minutes.
+    pub(crate) refund_min: u32,
     /// Longest description, bytes of UTF-8.
     pub(crate) description_bytes_max: usize,
     /// Longest refund reason, bytes of UTF-8.
@@ -40,6 +49,8 @@ pub(crate) struct PaymentSeen {
     pub(crate) transaction_id: Option<String>,
     /// The amount of the order at the channel.
     pub(crate) total: Option<Money>,
+    /// What of it was taken, where that can be less.
+    pub(crate) taken: Option<Money>,
     /// When money moved.
     pub(crate) paid_at_us: Option<UtcMicros>,
 }
@@ -47,7 +58,7 @@ pub(crate) struct PaymentSeen {
 impl PaymentSeen {
     /// A state without money.
     pub(crate) const fn bare(state: PaymentState) -> Self {
-        Self { state, transaction_id: None, total: None, paid_at_us: None }
+        Self { state, transaction_id: None, total: None, taken: None, paid_at_us: None }
     }
 }
 
@@ -62,6 +73,8 @@ pub(crate) struct RefundSeen {
     pub(crate) amount: Money,
     /// The amount of the payment.
     pub(crate) total: Money,
+    /// The channel's own id of the refund, where it is needed to ask about it.
+    pub(crate) provider_ref: Option<String>,
 }
 
 /// A verified notification.
@@ -82,6 +95,10 @@ pub(crate) enum NoticeContent {
     Payment(String, PaymentSeen),
     /// About the refund with this number.
     Refund(String, RefundSeen),
+    /// Something happened to the payment with this number; the channel has to be asked what.
+    PaymentHint(String),
+    /// Something happened to the refund with this number; the channel has to be asked what.
+    RefundHint(String),
     /// About a flight order.
     FlightOrder(String),
     /// About a hotel booking.
@@ -106,57 +123,88 @@ pub(crate) enum Refused {
     Unreadable(String),
 }
 
+/// A payment that was opened at its channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// What the payer does next.
+    pub(crate) action: PaymentAction,
+    /// The channel's own id of the payment, where it is needed to ask about it; kept in the attempt's row.
+    pub(crate) provider_ref: Option<String>,
+}
+
+/// What a channel wants to read when its notification was kept, and when it was not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receipt {
+    /// Content type of both.
+    pub(crate) content_type: &'static str,
+    /// Body with status 200.
+    pub(crate) kept: &'static str,
+    /// Body with the status of a refusal; the same for every reason.
+    pub(crate) refused: &'static str,
+}
+
 /// A payment channel. Effects are sent once: whether to try again is the caller's decision.
 #[async_trait]
 pub(crate) trait PaymentChannel: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// What it wants to read after a notification.
+    fn receipt(&self) -> Receipt;
+
     /// Opens the payment; the same attempt again shows the same payment.
-    async fn create(&self, attempt: &Attempt) -> Outcome<PaymentAction>;
+    async fn create(&self, attempt: &Attempt) -> Outcome<Opened>;
 
     /// Where the payment stands; [`PaymentState::NotFound`] when the channel does not know it.
-    async fn query(&self, attempt: AttemptId) -> Outcome<PaymentSeen>;
+    async fn query(&self, attempt: &Attempt) -> Outcome<PaymentSeen>;
+
+    /// Whether the channel knows a payment under this number although we have no record of it.
+    async fn knows(&self, attempt: AttemptId) -> Outcome<bool>;
 
     /// Closes the payment unless money came first; answers what is true afterwards.
-    async fn close(&self, attempt: AttemptId) -> Outcome<PaymentSeen>;
+    async fn close(&self, attempt: &Attempt) -> Outcome<PaymentSeen>;
+
+    /// Takes authorised money, once; the rest is let go. Answers what is true afterwards.
+    async fn capture(&self, _: &Attempt, _: Money) -> Outcome<PaymentSeen> {
+        Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the channel takes money at once"))
+    }
+
+    /// Lets authorised money go, once. Answers what is true afterwards.
+    async fn void(&self, _: &Attempt) -> Outcome<PaymentSeen> {
+        Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the channel takes money at once"))
+    }
 
     /// Gives money back; the same refund again gives back once.
     async fn refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen>;
 
     /// Where the refund stands; none when the channel does not know it.
-    async fn query_refund(&self, refund: RefundId) -> Outcome<Option<RefundSeen>>;
+    async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>>;
 
     /// Proves and opens a notification.
     fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused>;
 }
 
 /// Every configured channel.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Channels {
-    wechatpay: Arc<dyn PaymentChannel>,
+    adapters: BTreeMap<Channel, Arc<dyn PaymentChannel>>,
 }
 
 impl Channels {
-    pub(crate) fn new(wechatpay: Arc<dyn PaymentChannel>) -> Self {
-        Self { wechatpay }
+    /// Adds the adapter of a channel.
+    pub(crate) fn with(mut self, channel: Channel, adapter: Arc<dyn PaymentChannel>) -> Self {
+        self.adapters.insert(channel, adapter);
+        self
     }
 
-    /// The adapter of a channel.
-    pub(crate) fn of(&self, channel: Channel) -> &dyn PaymentChannel {
-        match channel {
-            Channel::Wechatpay => &*self.wechatpay,
-        }
+    /// The adapter of a channel; none when it is not configured.
+    pub(crate) fn of(&self, channel: Channel) -> Option<&dyn PaymentChannel> {
+        self.adapters.get(&channel).map(|adapter| &**adapter)
     }
-}
 
-/// Every channel.
-pub(crate) const CHANNELS: [Channel; 1] = [Channel::Wechatpay];
-
-/// The word a channel is stored and routed under.
-pub(crate) const fn word(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Wechatpay => "wechatpay",
+    /// Every configured channel with its adapter.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Channel, &dyn PaymentChannel)> {
+        self.adapters.iter().map(|(channel, adapter)| (*channel, &**adapter))
     }
 }
 

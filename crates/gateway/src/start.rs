@@ -29,6 +29,7 @@ use std::{
 };
 use tokio::{io::DuplexStream, net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zhiyou_domain::port::payments::Channel;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         .map_or_else(|| base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned());
 
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let channels = Channels::new(Arc::new(wechatpay));
+    let channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
     let desk = Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone() };

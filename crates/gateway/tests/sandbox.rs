@@ -19,6 +19,14 @@ fn code<T: std::fmt::Debug>(outcome: Outcome<T>) -> (&'static str, ReasonCode) {
     }
 }
 
+/// The text of a code to scan.
+fn scannable(action: p::PaymentAction) -> String {
+    match action {
+        p::PaymentAction::Qr { content } => content,
+        p::PaymentAction::Redirect { url } => panic!("a page at {url} instead of a code"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
     let world = World::start().await;
@@ -33,7 +41,7 @@ async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
 
     let intent = world.intent(held.total);
     let opened = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
-    let p::PaymentAction::Qr { content } = opened.action;
+    let content = scannable(opened.action);
     let mut wake = world.gateway().wake();
     world.phone_pays(&content).await;
     wake.changed().await.unwrap();
@@ -215,7 +223,7 @@ async fn a_payment_is_opened_once_and_never_with_other_fields() {
 async fn closing_a_paid_payment_answers_paid_and_closing_an_open_one_closes_it() {
     let world = World::start().await;
     let (paid, open) = (world.intent(world.cny(100)), world.intent(world.cny(200)));
-    let p::PaymentAction::Qr { content } = world.done::<p::PaymentIntent>("createPaymentIntent", &paid).await.action;
+    let content = scannable(world.done::<p::PaymentIntent>("createPaymentIntent", &paid).await.action);
     world.phone_pays(&content).await;
     let status = world.done::<p::PaymentStatus>("closePayment", &p::PaymentRef { attempt_id: paid.attempt_id }).await;
     assert_eq!((status.state, status.captured), (p::PaymentState::Captured, Some(paid.amount)));
@@ -239,7 +247,7 @@ async fn a_wrongly_signed_answer_is_unknown_and_a_probe_is_refused_without_losin
         code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await),
         ("unknown", ReasonCode::IntegrityFault)
     );
-    let p::PaymentAction::Qr { content } = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action;
+    let content = scannable(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action);
     world.scenario(json!({"provider": "wechatpay", "switch": "signature_probe"})).await;
     world.phone_pays(&content).await;
     let state = world
@@ -254,7 +262,7 @@ async fn a_wrongly_signed_answer_is_unknown_and_a_probe_is_refused_without_losin
 async fn a_refused_refund_frees_its_amount_and_the_sum_never_exceeds_what_was_paid() {
     let world = World::start().await;
     let intent = world.intent(world.cny(1_000));
-    let p::PaymentAction::Qr { content } = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action;
+    let content = scannable(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action);
     let early = world.refund(intent.attempt_id, world.cny(1));
     assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &early).await), ("declined", ReasonCode::NotAllowed));
     world.phone_pays(&content).await;
@@ -319,7 +327,7 @@ async fn the_port_the_payments_and_the_cursor_survive_a_restart() {
     world.restart_gateway().await;
     assert_eq!(world.gateway().base_url(), address);
     assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await, opened);
-    let p::PaymentAction::Qr { content } = opened.action;
+    let content = scannable(opened.action);
     let mut wake = world.gateway().wake();
     world.phone_pays(&content).await;
     wake.changed().await.unwrap();
@@ -338,7 +346,7 @@ async fn tools_are_listed_at_once_with_object_schemas_and_a_wrong_argument_is_na
     let world = World::start().await;
     let tools = world.tools().await;
     let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    assert_eq!(names.len(), 36, "{names:?}");
+    assert_eq!(names.len(), 41, "{names:?}");
     for tool in &tools {
         let output = tool.output_schema.as_ref().unwrap();
         assert_eq!(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::store::{Document, StoreError};
 use crate::world::World;
-use crate::{duffel, money, viator, wechatpay};
+use crate::{alipay, duffel, money, paypal, stripe, viator, wechatpay};
 
 /// The book now, holds released and refunds settled as far as they are due.
 pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
@@ -16,13 +16,21 @@ pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
     let (orders, paid, cancelled) =
         (book.all(duffel::ORDER).await?, book.all(duffel::PAYMENT).await?, book.all(duffel::CANCELLATION).await?);
     let flight = |order: &Document| flight(world, order, &paid, &cancelled);
+    let mut payments: Vec<Value> = book.all(wechatpay::PAYMENT).await?.iter().map(payment).collect();
+    let mut refunds: Vec<Value> = book.all(wechatpay::REFUND).await?.iter().map(refund).collect();
+    payments.extend(alipay::payments(&mut book).await?);
+    payments.extend(stripe::payments(&mut book).await?);
+    payments.extend(paypal::payments(&mut book).await?);
+    refunds.extend(alipay::refunds(&mut book).await?);
+    refunds.extend(stripe::refunds(&mut book).await?);
+    refunds.extend(paypal::refunds(&mut book).await?);
     Ok(json!({
         "flights": orders.iter().map(flight).collect::<Vec<_>>(),
         "stays": book.all(duffel::STAY_BOOKING).await?.iter().map(stay).collect::<Vec<_>>(),
         "cars": book.all(duffel::CAR_BOOKING).await?.iter().map(car).collect::<Vec<_>>(),
         "activities": book.all(viator::BOOKING).await?.iter().map(activity).collect::<Vec<_>>(),
-        "payments": book.all(wechatpay::PAYMENT).await?.iter().map(payment).collect::<Vec<_>>(),
-        "refunds": book.all(wechatpay::REFUND).await?.iter().map(refund).collect::<Vec<_>>(),
+        "payments": payments,
+        "refunds": refunds,
     }))
 }
 
@@ -118,6 +126,7 @@ fn activity(booking: &Document) -> Value {
 
 fn payment(payment: &Document) -> Value {
     json!({
+        "channel": "wechatpay",
         "out_trade_no": payment.id,
         "transaction_id": payment.wire["transaction_id"],
         "state": payment.wire["trade_state"],
@@ -127,6 +136,7 @@ fn payment(payment: &Document) -> Value {
 
 fn refund(refund: &Document) -> Value {
     json!({
+        "channel": "wechatpay",
         "out_refund_no": refund.id,
         "out_trade_no": refund.link,
         "refund_fen": refund.wire["amount"]["refund"],

@@ -98,6 +98,9 @@ async fn credentials(State(world): State<Shared>) -> Json<Value> {
             "platform_certificate_serial": keys.platform_certificate_serial,
             "platform_certificate_pem": keys.platform_certificate_pem,
         },
+        "alipay": keys.alipay.as_ref().map(crate::alipay::Credentials::shown),
+        "stripe": keys.stripe.as_ref().map(crate::stripe::Credentials::shown),
+        "paypal": keys.paypal.as_ref().map(crate::paypal::Credentials::shown),
         "oauth": {
             "platform": crate::oauth::PLATFORM,
             "issuer": world.urls.oauth,

@@ -12,6 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::{alipay, paypal, stripe};
+
 /// The validity the platform certificate states.
 pub(crate) const CERTIFICATE_VALID: (&str, &str) = ("2024-01-01T08:00:00+08:00", "2044-01-01T08:00:00+08:00");
 
@@ -51,6 +53,34 @@ pub(crate) struct Credentials {
     pub(crate) platform_certificate_serial: String,
     pub(crate) platform_certificate_pem: String,
     pub(crate) platform_certificate_private_pem: String,
+    /// Absent, like the two below, in a folder made before the channel was known; made then.
+    #[serde(default)]
+    pub(crate) alipay: Option<alipay::Credentials>,
+    #[serde(default)]
+    pub(crate) stripe: Option<stripe::Credentials>,
+    #[serde(default)]
+    pub(crate) paypal: Option<paypal::Credentials>,
+}
+
+impl Credentials {
+    /// Makes what is missing; tells whether anything was.
+    fn complete(&mut self) -> Result<bool, KeyError> {
+        let missing =
+            self.viator_key.is_empty() || self.alipay.is_none() || self.stripe.is_none() || self.paypal.is_none();
+        if self.viator_key.is_empty() {
+            self.viator_key = viator_key()?;
+        }
+        if self.alipay.is_none() {
+            self.alipay = Some(alipay::Credentials::make()?);
+        }
+        if self.stripe.is_none() {
+            self.stripe = Some(stripe::Credentials::make()?);
+        }
+        if self.paypal.is_none() {
+            self.paypal = Some(paypal::Credentials::make()?);
+        }
+        Ok(missing)
+    }
 }
 
 /// Reads the credentials of this folder, or makes them. Slow at the first start (three RSA keys): call it off the runtime.
@@ -59,14 +89,14 @@ pub(crate) fn load_or_make(folder: &Path) -> Result<Credentials, KeyError> {
     match std::fs::read(&path) {
         Ok(bytes) => {
             let mut known: Credentials = serde_json::from_slice(&bytes)?;
-            if known.viator_key.is_empty() {
-                known.viator_key = viator_key()?;
+            if known.complete()? {
                 write_private(&path, &serde_json::to_vec_pretty(&known)?)?;
             }
             Ok(known)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let made = make()?;
+            let mut made = make()?;
+            made.complete()?;
             write_private(&path, &serde_json::to_vec_pretty(&made)?)?;
             Ok(made)
         }
@@ -116,6 +146,7 @@ fn make() -> Result<Credentials, KeyError> {
         platform_certificate_pem: certificate_pem(&private_pem(&certificate)?, &platform_certificate_serial)?,
         platform_certificate_serial,
         platform_certificate_private_pem: private_pem(&certificate)?,
+        ..Credentials::default()
     })
 }
 

@@ -1,11 +1,12 @@
-//! Every provider faked at the wire, one loopback port each: the travel suppliers (Duffel v2, Viator v2), the payment channel
-//! (WeChat Pay v3), a member platform's authorization server (OAuth 2.1), the traveller's phone, and a control port that moves
+//! Every provider faked at the wire, one loopback port each: the travel suppliers (Duffel v2, Viator v2), the payment channels
+//! (WeChat Pay v3, Alipay, Stripe, PayPal), a member platform's authorization server (OAuth 2.1), the traveller's phone, and a control port that moves
 //! time, sets faults and shows the book.
 //!
 //! It answers adapters and the providers' own clients alike. Everything really booked or charged is in `sandbox.db` before
 //! the answer leaves. Deliberately not here: any type of the adapters it tests; a mistake shared with them could hide.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod alipay;
 mod book;
 mod clock;
 mod control;
@@ -17,9 +18,11 @@ mod money;
 mod net;
 mod notify;
 mod oauth;
+mod paypal;
 mod phone;
 mod scenario;
 mod store;
+mod stripe;
 mod viator;
 mod wechatpay;
 mod world;
@@ -81,6 +84,12 @@ pub struct Announcement {
     pub viator: String,
     /// WeChat Pay API v3.
     pub wechatpay: String,
+    /// Alipay OpenAPI; the gateway is `/gateway.do` under it.
+    pub alipay: String,
+    /// Stripe API and its hosted pages.
+    pub stripe: String,
+    /// PayPal API and its approval pages.
+    pub paypal: String,
     /// The member platform's authorization server; also its issuer identifier.
     pub oauth: String,
     /// The traveller's phone.
@@ -98,6 +107,9 @@ impl std::fmt::Debug for Announcement {
             .field("duffel", &self.duffel)
             .field("viator", &self.viator)
             .field("wechatpay", &self.wechatpay)
+            .field("alipay", &self.alipay)
+            .field("stripe", &self.stripe)
+            .field("paypal", &self.paypal)
             .field("oauth", &self.oauth)
             .field("phone", &self.phone)
             .field("control", &self.control)
@@ -144,10 +156,13 @@ pub async fn start(config: Config) -> Result<Sandbox, StartError> {
     let (listeners, world) = open(&config).await?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let [duffel, viator, wechatpay, oauth, phone, control] = listeners;
+    let [duffel, viator, wechatpay, alipay, stripe, paypal, oauth, phone, control] = listeners;
     tasks.spawn(net::serve(duffel, duffel::router(&world), stop.clone()));
     tasks.spawn(net::serve(viator, viator::router(&world), stop.clone()));
     tasks.spawn(net::serve(wechatpay, wechatpay::router(&world), stop.clone()));
+    tasks.spawn(net::serve(alipay, alipay::router(&world), stop.clone()));
+    tasks.spawn(net::serve(stripe, stripe::router(&world), stop.clone()));
+    tasks.spawn(net::serve(paypal, paypal::router(&world), stop.clone()));
     tasks.spawn(net::serve(oauth, oauth::router(&world), stop.clone()));
     tasks.spawn(net::serve(phone, phone::router(&world), stop.clone()));
     tasks.spawn(net::serve(control, control::router(&world), stop.clone()));
@@ -155,7 +170,7 @@ pub async fn start(config: Config) -> Result<Sandbox, StartError> {
     Ok(Sandbox { world, stop, tasks })
 }
 
-async fn open(config: &Config) -> Result<([TcpListener; 6], Shared), StartError> {
+async fn open(config: &Config) -> Result<([TcpListener; 9], Shared), StartError> {
     private_folder(&config.data_dir)?;
     let folder = config.data_dir.clone();
     let credentials =
@@ -194,18 +209,21 @@ async fn count_start(store: &store::Store) -> Result<(i64, i64), sqlx::Error> {
     Ok((starts, offset_us))
 }
 
-async fn bind(config: &Config) -> Result<([TcpListener; 6], Announcement), StartError> {
+async fn bind(config: &Config) -> Result<([TcpListener; 9], Announcement), StartError> {
     let mut ports = net::Ports::recall(&config.data_dir, config.listen);
     let listeners = [
         ports.bind("duffel").await?,
         ports.bind("viator").await?,
         ports.bind("wechatpay").await?,
+        ports.bind("alipay").await?,
+        ports.bind("stripe").await?,
+        ports.bind("paypal").await?,
         ports.bind("oauth").await?,
         ports.bind("phone").await?,
         ports.bind("control").await?,
     ];
     ports.keep(&config.data_dir)?;
-    let [duffel, viator, wechatpay, oauth, phone, control] = &listeners;
+    let [duffel, viator, wechatpay, alipay, stripe, paypal, oauth, phone, control] = &listeners;
     let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
     let control_token = match &config.control_token {
         Some(token) => token.clone(),
@@ -215,6 +233,9 @@ async fn bind(config: &Config) -> Result<([TcpListener; 6], Announcement), Start
         duffel: url(duffel)?,
         viator: url(viator)?,
         wechatpay: url(wechatpay)?,
+        alipay: url(alipay)?,
+        stripe: url(stripe)?,
+        paypal: url(paypal)?,
         oauth: url(oauth)?,
         phone: url(phone)?,
         control: url(control)?,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{Attempt, Book, Document, StoreError};
 use crate::world::{Shared, World};
-use crate::{duffel, wechatpay};
+use crate::{alipay, duffel, paypal, stripe, wechatpay};
 
 /// The kind deliveries are kept under.
 pub(crate) const DELIVERY: &str = "delivery";
@@ -159,6 +159,7 @@ pub(crate) async fn run(world: Shared, stop: CancellationToken) {
 async fn round(world: &Shared) -> Result<Duration, StoreError> {
     wechatpay::settle_refunds(world).await?;
     duffel::release_expired(world).await?;
+    let settled = [alipay::settle(world).await?, stripe::settle(world).await?, paypal::settle(world).await?];
     let mut book = world.book().await?;
     let due = book.due(DELIVERY, world.now_us()).await?;
     drop(book);
@@ -171,7 +172,7 @@ async fn round(world: &Shared) -> Result<Duration, StoreError> {
         sent.map_err(|error| StoreError::Io(std::io::Error::other(error)))??;
     }
     let mut book = world.book().await?;
-    let mut next_us = i64::MAX;
+    let mut next_us = settled.into_iter().flatten().min().unwrap_or(i64::MAX);
     for kind in [DELIVERY, wechatpay::REFUND, duffel::ORDER] {
         next_us = next_us.min(book.next_due(kind).await?.unwrap_or(i64::MAX));
     }
@@ -182,7 +183,7 @@ async fn round(world: &Shared) -> Result<Duration, StoreError> {
 async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError> {
     if delivery.inner["probe"] == json!(true) {
         delivery.inner["probe"] = json!(false);
-        let status = send(world, &delivery, Variant::Probe).await;
+        let status = send(world, &delivery, Variant::Probe).await.map(|(status, _)| status);
         let mut book = world.book().await?;
         record(world, &mut book, &delivery, Variant::Probe, status).await?;
         book.commit().await?;
@@ -191,7 +192,8 @@ async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError
     delivery.inner["corrupt"] = json!((corrupt - 1).max(0));
     let variant = if corrupt > 0 { Variant::Corrupt } else { Variant::Genuine };
     let status = send(world, &delivery, variant).await;
-    let next_us = next_try(world, &delivery, status);
+    let next_us = next_try(world, &delivery, status.is_some_and(|(_, taken)| taken));
+    let status = status.map(|(status, _)| status);
     delivery.inner["tries"] = json!(delivery.number("tries") + 1);
     let mut book = world.book().await?;
     record(world, &mut book, &delivery, variant, status).await?;
@@ -204,13 +206,18 @@ async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError
     book.commit().await
 }
 
-/// When the provider would try again; none after a 2xx and at the end of its patience.
-fn next_try(world: &World, delivery: &Document, status: Option<i64>) -> Option<i64> {
-    if status.is_some_and(|status| (200..300).contains(&status)) {
+/// When the provider would try again; none after it was taken and at the end of its patience.
+fn next_try(world: &World, delivery: &Document, taken: bool) -> Option<i64> {
+    if taken {
         return None;
     }
-    let wechatpay = delivery.hidden("provider") == "wechatpay";
-    let schedule: &[i64] = if wechatpay { &WECHATPAY_RETRY_S } else { &DUFFEL_RETRY_S };
+    let schedule: &[i64] = match delivery.hidden("provider") {
+        "wechatpay" => &WECHATPAY_RETRY_S,
+        alipay::PROVIDER => &alipay::RETRY_S,
+        stripe::PROVIDER => &stripe::RETRY_S,
+        paypal::PROVIDER => &paypal::RETRY_S,
+        _ => &DUFFEL_RETRY_S,
+    };
     let wait_s = schedule.get(usize::try_from(delivery.number("tries")).ok()?)?;
     Some(world.now_us().saturating_add(wait_s * 1_000_000))
 }
@@ -227,19 +234,37 @@ async fn record(
     book.record_attempt(&attempt).await
 }
 
-/// The receiver's HTTP status; none when it could not be reached or is no loopback address.
-async fn send(world: &World, delivery: &Document, variant: Variant) -> Option<i64> {
+/// The receiver's HTTP status and whether that means it was taken; none when it could not be reached or is no loopback
+/// address.
+async fn send(world: &World, delivery: &Document, variant: Variant) -> Option<(i64, bool)> {
     let url = url::Url::parse(delivery.hidden("url")).ok().filter(is_loopback)?;
+    let (headers, body) = message(world, delivery, variant)?;
+    let answer = world.http.post(url).headers(headers).body(body).send().await.ok()?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap_or_default();
+    let taken = match delivery.hidden("provider") {
+        alipay::PROVIDER => alipay::taken(status, &text),
+        stripe::PROVIDER => stripe::taken(status, &text),
+        paypal::PROVIDER => paypal::taken(status, &text),
+        _ => (200..300).contains(&status),
+    };
+    Some((i64::from(status), taken))
+}
+
+fn message(world: &World, delivery: &Document, variant: Variant) -> Option<(HeaderMap, String)> {
+    match delivery.hidden("provider") {
+        alipay::PROVIDER => return alipay::notification(world, &delivery.wire, variant),
+        stripe::PROVIDER => return stripe::notification(world, &delivery.wire, variant),
+        paypal::PROVIDER => return paypal::notification(world, &delivery.wire, variant),
+        _ => {}
+    }
     let body = delivery.wire.to_string();
     let headers: HeaderMap = if delivery.hidden("provider") == "wechatpay" {
         wechatpay::notification_headers(world, &body, variant)?
     } else {
         duffel::notification_headers(world, &body)?
     };
-    let sent = if variant == Variant::Corrupt { tampered(&body) } else { body };
-    let request = world.http.post(url).headers(headers).body(sent);
-    let answer = request.send().await.ok()?;
-    Some(i64::from(answer.status().as_u16()))
+    Some((headers, if variant == Variant::Corrupt { tampered(&body) } else { body }))
 }
 
 /// The same JSON with one value changed, so that only a signature check can tell.

@@ -91,7 +91,9 @@ pub(crate) fn answer(
             let known = order.attempt(*attempt)?.state;
             let news = match status.state {
                 PaymentState::NotFound | PaymentState::RequiresAction => false,
-                PaymentState::Processing => matches!(known, AttemptState::Created | AttemptState::RequiresAction),
+                PaymentState::Processing | PaymentState::Authorised => {
+                    matches!(known, AttemptState::Created | AttemptState::RequiresAction)
+                }
                 PaymentState::Captured => known != AttemptState::Captured,
                 PaymentState::Failed | PaymentState::Closed => AttemptState::OPEN.contains(&known),
             };

@@ -13,8 +13,8 @@ use zhiyou_domain::{
     booking::steps,
     id::ItemId,
     order::{
-        AttemptState, Fact, ItemState, Offer, Op, Order, OrderState, RefundProgress, StepEnd, StepKey, cart, debt::Matter,
-        journal, ledger,
+        AttemptState, Fact, ItemState, Offer, Op, Order, OrderState, RefundProgress, StepEnd, StepKey, cart,
+        debt::Matter, journal, ledger,
     },
     port::payments::{PaymentState, RefundState},
     time::UtcMicros,

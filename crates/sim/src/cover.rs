@@ -46,9 +46,7 @@ impl Fault {
 
     /// States in which the fault can happen at all: where nothing is called, no call fails.
     pub(crate) const fn possible(self, state: OrderState) -> bool {
-        use OrderState::{
-            Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, RefundRequested, Refunded,
-        };
+        use OrderState::{Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, RefundRequested, Refunded};
         match self {
             // Passed through within one commit; nothing can happen in it.
             _ if matches!(state, Failed) => false,
@@ -57,9 +55,7 @@ impl Fault {
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.
             Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft | Refunded),
-            Self::RequestLost | Self::AnswerLost | Self::AnswerLate | Self::NotSent => {
-                !matches!(state, Refunded)
-            }
+            Self::RequestLost | Self::AnswerLost | Self::AnswerLate | Self::NotSent => !matches!(state, Refunded),
             Self::Declined => !matches!(state, PaymentPending | Refunded),
             Self::ReadFails => !matches!(state, Refunded),
             Self::Crash | Self::StaleWriter | Self::DiskFull | Self::ClockJump => true,

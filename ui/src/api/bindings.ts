@@ -828,7 +828,7 @@ export type PaymentView = {
  */
 attempt_id: string, 
 /**
- * `wechatpay`
+ * `wechatpay`, `alipay`, `stripe`, `paypal`
  */
 channel: string, 
 /**
@@ -843,6 +843,10 @@ state: PaymentStateView,
  * QR code to scan, while it can be paid.
  */
 qr: QrView | null, 
+/**
+ * Whether it is paid on the channel's own page, which `open_payment` opens in the system browser.
+ */
+hosted: boolean, 
 /**
  * Last moment to pay.
  */

@@ -1,8 +1,10 @@
 //! MCP server `payments`: open, query and close a payment, refund it, and read what arrived by notification.
 //!
 //! Tools and their types: `createPaymentIntent` [`CreatePaymentIntent`] → [`PaymentIntent`]; `getPaymentStatus` and
-//! `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `createRefund` [`CreateRefund`] and `getRefundStatus` [`RefundRef`]
-//! → [`RefundStatus`]; `listUpdates` [`ListUpdates`] → [`Updates`] (a read of the gateway's own table, without an outcome).
+//! `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `capturePayment` [`CapturePayment`] and `voidPayment` [`PaymentRef`] →
+//! [`PaymentStatus`]; `createRefund` [`CreateRefund`] and `getRefundStatus` [`RefundRef`]
+//! → [`RefundStatus`]; `listChannels` [`ListChannels`] → [`Abilities`] and `listUpdates` [`ListUpdates`] → [`Updates`] (reads of
+//! the gateway's own tables, without an outcome).
 
 use crate::{
     id::{AttemptId, RefundId},
@@ -18,14 +20,32 @@ use serde::{Deserialize, Serialize};
 pub enum Channel {
     /// WeChat Pay.
     Wechatpay,
+    /// Alipay.
+    Alipay,
+    /// Stripe.
+    Stripe,
+    /// PayPal.
+    Paypal,
 }
 
 impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 4] = [Self::Wechatpay, Self::Alipay, Self::Stripe, Self::Paypal];
+
+    /// The channel of a word, if there is one.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.word() == word)
+    }
+
     /// The word stored and shown.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Wechatpay => "wechatpay",
+            Self::Alipay => "alipay",
+            Self::Stripe => "stripe",
+            Self::Paypal => "paypal",
         }
     }
 }
@@ -45,6 +65,19 @@ pub struct CreatePaymentIntent {
     pub description: String,
     /// Last moment to pay.
     pub expires_at_us: UtcMicros,
+    /// Whether the money is only authorised, to be taken by `capturePayment` or let go by `voidPayment`.
+    #[serde(default)]
+    pub authorise: bool,
+}
+
+/// Takes authorised money, all of it or less; the rest is let go. Repeating the call with the same amount takes it once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CapturePayment {
+    /// Our attempt.
+    pub attempt_id: AttemptId,
+    /// What to take; at most what was authorised.
+    pub amount: Money,
 }
 
 /// A payment waiting for the payer.
@@ -63,10 +96,15 @@ pub struct PaymentIntent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum PaymentAction {
-    /// Scan a QR code that holds `content` (for WeChat Pay `weixin://wxpay/bizpayurl?pr=…`).
+    /// Scan a QR code that holds `content` (`weixin://wxpay/bizpayurl?pr=…`, `https://qr.alipay.com/…`).
     Qr {
         /// Text of the code.
         content: String,
+    },
+    /// Open the channel's own page in the system browser.
+    Redirect {
+        /// Address of the page.
+        url: String,
     },
 }
 
@@ -89,7 +127,7 @@ pub struct PaymentStatus {
     /// The channel's own number, once money moved.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub transaction_id: Option<String>,
-    /// What was charged, once money moved.
+    /// What was charged, once money moved; less than asked for when only a part of what was authorised was taken.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub captured: Option<Money>,
     /// When money moved.
@@ -107,6 +145,8 @@ pub enum PaymentState {
     RequiresAction,
     /// The channel is working on it, or says a word we do not know.
     Processing,
+    /// The money is set aside and not taken yet.
+    Authorised,
     /// Paid.
     Captured,
     /// The payer's bank refused; this payment is over.
@@ -165,6 +205,47 @@ pub enum RefundState {
     NeedsManual,
 }
 
+/// Asks what the configured channels can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListChannels {}
+
+/// What the configured channels can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Abilities {
+    /// One entry per configured channel.
+    pub channels: Vec<Ability>,
+}
+
+/// What a channel can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ability {
+    /// Which channel.
+    pub channel: Channel,
+    /// Currencies it charges.
+    pub currencies: Vec<crate::money::Currency>,
+    /// How the payer pays.
+    pub presents: Presentation,
+    /// Whether money can be authorised first and taken, in part or not at all, later.
+    pub authorises: bool,
+    /// What the channel keeps of a payment, basis points.
+    pub fee_bp: u32,
+    /// How long a refund usually takes, minutes.
+    pub refund_min: u32,
+}
+
+/// How a payer pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Presentation {
+    /// By scanning a code.
+    Qr,
+    /// On the channel's page in the system browser.
+    Redirect,
+}
+
 /// Reads what notifications brought, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -206,6 +287,16 @@ pub enum UpdateContent {
     Refund {
         /// Its state.
         status: RefundStatus,
+    },
+    /// Something happened to a payment, and only a question tells what.
+    PaymentHint {
+        /// Our attempt.
+        attempt_id: AttemptId,
+    },
+    /// Something happened to a refund, and only a question tells what.
+    RefundHint {
+        /// Our refund.
+        refund_id: RefundId,
     },
     /// About a flight order: something changed at the supplier; read it again.
     FlightOrder {

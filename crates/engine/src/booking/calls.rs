@@ -312,7 +312,9 @@ fn says_something_new(order: &Order, status: &PaymentStatus) -> bool {
     let Some(known) = order.attempt(status.attempt_id).map(|attempt| attempt.state) else { return false };
     match status.state {
         PaymentState::NotFound | PaymentState::RequiresAction => false,
-        PaymentState::Processing => matches!(known, AttemptState::Created | AttemptState::RequiresAction),
+        PaymentState::Processing | PaymentState::Authorised => {
+            matches!(known, AttemptState::Created | AttemptState::RequiresAction)
+        }
         PaymentState::Captured => known != AttemptState::Captured,
         PaymentState::Failed | PaymentState::Closed => AttemptState::OPEN.contains(&known),
     }

@@ -23,7 +23,7 @@ use zhiyou_domain::{
     },
     driver::{Append, Refused},
     fault::Fault,
-    id::{AttemptId, OrderId, RefundId},
+    id::{OrderId, RefundId},
     order::{Fact, Order, StepEnd, StepKey},
     port::{Reason, ReasonCode},
     time::UtcMicros,
@@ -54,7 +54,7 @@ pub struct Handle {
 /// What is wanted of the runner.
 enum Wish {
     Look(OrderId),
-    AskAbout(OrderId, AttemptId),
+    Ask(OrderId, Read),
     ClockMoved,
 }
 
@@ -65,9 +65,9 @@ impl Handle {
         let _ = self.wishes.send(Wish::Look(order));
     }
 
-    /// Asks the channel about a payment at once, however recently it was asked.
-    pub(super) fn ask_now(&self, order: OrderId, attempt: AttemptId) {
-        let _ = self.wishes.send(Wish::AskAbout(order, attempt));
+    /// Asks a question the order wants answered at once, however recently it was asked.
+    pub(super) fn ask_now(&self, order: OrderId, read: Read) {
+        let _ = self.wishes.send(Wish::Ask(order, read));
     }
 
     /// Looks at everything whose time has come, because the clock was moved.
@@ -197,9 +197,7 @@ impl Runner {
                 () = stop.cancelled(), if !self.stopping => self.stopping = true,
                 wish = wishes.recv() => match wish {
                     Some(Wish::Look(order)) => self.look(order),
-                    Some(Wish::AskAbout(order, attempt)) => {
-                        self.take(Ended::Pause { asked: Asked::Read(order, Read::QueryPayment { attempt }) });
-                    }
+                    Some(Wish::Ask(order, read)) => self.take(Ended::Pause { asked: Asked::Read(order, read) }),
                     Some(Wish::ClockMoved) => self.look_at_due().await,
                     None => self.stopping = true,
                 },

@@ -9,6 +9,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zhiyou_domain::{
+    booking::Read,
     fault::{Fault, FaultCode},
     id::OrderId,
     order::{Fact, ItemState, OrderItem, Source},
@@ -79,6 +80,18 @@ impl Follower {
                 orders::of_refund(reader, status.refund_id).await?,
                 Fact::RefundReported { status, source: Source::Notification },
             ),
+            UpdateContent::PaymentHint { attempt_id } => {
+                if let Some(order) = orders::of_attempt(reader, attempt_id).await? {
+                    self.runner.ask_now(order, Read::QueryPayment { attempt: attempt_id });
+                }
+                return Ok(());
+            }
+            UpdateContent::RefundHint { refund_id } => {
+                if let Some(order) = orders::of_refund(reader, refund_id).await? {
+                    self.runner.ask_now(order, Read::QueryRefund { refund: refund_id });
+                }
+                return Ok(());
+            }
             // A supplier's hint says that something changed, and not what.
             UpdateContent::FlightOrder { order_id: id } | UpdateContent::HotelBooking { booking_id: id } => {
                 if let Some(order) = orders::of_supplier_order(reader, &id).await? {
@@ -95,7 +108,7 @@ impl Follower {
             && matches!(status.state, PaymentState::Failed | PaymentState::Closed)
         {
             // A notification alone does not end a payment; it is asked about at once.
-            self.runner.ask_now(order, status.attempt_id);
+            self.runner.ask_now(order, Read::QueryPayment { attempt: status.attempt_id });
             return Ok(());
         }
         self.write(order, fact).await

@@ -70,7 +70,7 @@ impl World {
         let store = Store::open(folder.path()).await.unwrap();
         let inbox = Inbox {
             store,
-            channels: Channels::new(Arc::new(channel)),
+            channels: Channels::default().with(Channel::Wechatpay, Arc::new(channel)),
             clock: Arc::new(Frozen),
             profile: Profile::Sandbox,
         };
@@ -167,6 +167,9 @@ async fn rows(store: &Store) {
         state: PaymentState::RequiresAction,
         transaction_id: None,
         paid_at_us: None,
+        provider_ref: None,
+        authorise: false,
+        taken: None,
     };
     let refund = Refund {
         refund_id: RefundId::parse_bare(REFUND).unwrap(),
@@ -177,6 +180,7 @@ async fn rows(store: &Store) {
         fingerprint: "f".to_owned(),
         created_at_us: Frozen.now(),
         state: Standing::At(RefundState::Pending),
+        provider_ref: None,
     };
     let mut tx = store.begin().await.unwrap();
     attempts::insert(&mut tx, &attempt).await.unwrap();

@@ -48,6 +48,17 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
         ),
         at_the_desk!(
             desk,
+            "capturePayment",
+            "Takes authorised money, all or a part; the rest is let go. The same amount again takes it once.",
+            again,
+            p::CapturePayment,
+            |wish| capture(wish)
+        ),
+        at_the_desk!(desk, "voidPayment", "Lets authorised money go.", back, p::PaymentRef, |wish| void(
+            wish.attempt_id
+        )),
+        at_the_desk!(
+            desk,
             "createRefund",
             "Gives money back; the same refund again gives back once.",
             back,
@@ -62,6 +73,13 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
             p::RefundRef,
             |wish| refund_status(wish.refund_id)
         ),
+        tool("listChannels", "Tells what the configured payment channels can do.", Effect::Read, {
+            let desk = desk.clone();
+            move |_: p::ListChannels, _| {
+                let abilities = desk.abilities();
+                async move { Ok(abilities) }
+            }
+        }),
         tool(
             "listUpdates",
             "Reads what notifications brought after a cursor, in order, up to 256.",

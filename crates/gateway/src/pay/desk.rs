@@ -4,7 +4,7 @@
 //! The desk sends each effect once per call and never retries. Deliberately not here: wire formats, and notifications, which
 //! are the inbox's.
 
-use super::{Channels, PaymentSeen, RefundSeen, cut};
+use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut};
 use crate::{
     Clock,
     store::{
@@ -22,8 +22,8 @@ use zhiyou_domain::{
     port::{
         Outcome, Reason, ReasonCode,
         payments::{
-            CreatePaymentIntent, CreateRefund, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus,
-            Updates,
+            Abilities, Ability, CapturePayment, Channel, CreatePaymentIntent, CreateRefund, PaymentIntent,
+            PaymentState, PaymentStatus, RefundState, RefundStatus, Updates,
         },
     },
 };
@@ -61,6 +61,10 @@ impl From<StoreError> for Outcome<std::convert::Infallible> {
 pub(crate) fn payment_agrees(attempt: &Attempt, seen: &PaymentSeen) -> Result<(), &'static str> {
     match (seen.total, seen.state) {
         (Some(total), _) if total != attempt.amount => Err("another amount than was asked for"),
+        (Some(_), _) if seen.taken.is_some_and(|taken| taken.exceeds(attempt.amount) != Ok(false)) => {
+            Err("more was taken than was asked for")
+        }
+        (None, PaymentState::Authorised) => Err("authorised without an amount"),
         (None, PaymentState::Captured) => Err("paid without an amount"),
         (Some(_) | None, _) => Ok(()),
     }
@@ -99,24 +103,73 @@ impl Desk {
             Ok(attempt) => attempt,
             Err(ending) => return finish(Err(ending)),
         };
-        let action = self.channels.of(attempt.channel).create(&attempt).await;
-        action.map(|action| PaymentIntent {
-            attempt_id: attempt.attempt_id,
-            action,
-            expires_at_us: attempt.expires_at_us,
-        })
+        let channel = match self.channel(attempt.channel) {
+            Ok(channel) => channel,
+            Err(ending) => return finish(Err(ending)),
+        };
+        let opened = match channel.create(&attempt).await {
+            Outcome::Done(opened) => opened,
+            Outcome::NotSent(reason) => return Outcome::NotSent(reason),
+            Outcome::Declined(reason) => return Outcome::Declined(reason),
+            Outcome::Unknown(reason) => return Outcome::Unknown(reason),
+        };
+        if let Some(provider_ref) = &opened.provider_ref
+            && let Err(error) = self.keep_name(attempt.attempt_id, provider_ref).await
+        {
+            // Opening again gives the same payment and its name.
+            tracing::error!(%error, "the channel's id of a payment could not be written");
+            return Outcome::Unknown(Reason::new(
+                ReasonCode::ProviderFault,
+                "the gateway could not write its own record",
+            ));
+        }
+        let (attempt_id, expires_at_us) = (attempt.attempt_id, attempt.expires_at_us);
+        Outcome::Done(PaymentIntent { attempt_id, action: opened.action, expires_at_us })
+    }
+
+    /// The adapter of a channel that is configured.
+    fn channel(&self, channel: Channel) -> Step<&dyn PaymentChannel> {
+        match self.channels.of(channel) {
+            Some(adapter) => Ok(adapter),
+            None => declined(ReasonCode::NotAllowed, "the channel is not configured"),
+        }
+    }
+
+    async fn keep_name(&self, id: AttemptId, provider_ref: &str) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        attempts::name(&mut tx, id, provider_ref).await?;
+        self.store.commit(tx).await
+    }
+
+    /// Tool `listChannels`.
+    pub(crate) fn abilities(&self) -> Abilities {
+        let ability = |(channel, adapter): (Channel, &dyn PaymentChannel)| {
+            let able = adapter.capabilities();
+            Ability {
+                channel,
+                currencies: able.currencies.to_vec(),
+                presents: able.presents,
+                authorises: able.authorises,
+                fee_bp: able.fee_bp,
+                refund_min: able.refund_min,
+            }
+        };
+        Abilities { channels: self.channels.all().map(ability).collect() }
     }
 
     async fn open_attempt(&self, wish: &CreatePaymentIntent) -> Step<Attempt> {
-        let able = self.channels.of(wish.channel).capabilities();
+        let able = self.channel(wish.channel)?.capabilities();
         let now = self.clock.now();
         if !wish.amount.is_positive() || !able.currencies.contains(&wish.amount.currency()) {
             return declined(ReasonCode::InvalidRequest, "the channel cannot charge this amount");
         }
+        if wish.authorise && !able.authorises {
+            return declined(ReasonCode::InvalidRequest, "the channel takes money at once");
+        }
         if wish.description.trim().is_empty() || wish.description.chars().any(char::is_control) {
             return declined(ReasonCode::InvalidRequest, "the description is empty or not plain text");
         }
-        let channel = super::word(wish.channel);
+        let channel = wish.channel.word();
         let attempt = Attempt {
             attempt_id: wish.attempt_id,
             channel: wish.channel,
@@ -129,11 +182,15 @@ impl Desk {
                 &wish.amount.to_string(),
                 &wish.description,
                 &wish.expires_at_us.0.to_string(),
+                if wish.authorise { "authorise" } else { "charge" },
             ]),
             created_at_us: now,
             state: PaymentState::RequiresAction,
             transaction_id: None,
             paid_at_us: None,
+            provider_ref: None,
+            authorise: wish.authorise,
+            taken: None,
         };
         let mut tx = self.store.begin().await?;
         if attempts::get(&mut tx, attempt.attempt_id).await?.is_none() && wish.expires_at_us <= now {
@@ -148,7 +205,10 @@ impl Desk {
     pub(crate) async fn status(&self, id: AttemptId) -> Outcome<PaymentStatus> {
         match attempts::find(self.store.reader(), id).await {
             Ok(Some(attempt)) => {
-                let seen = self.channels.of(attempt.channel).query(id).await;
+                let seen = match self.channel(attempt.channel) {
+                    Ok(channel) => channel.query(&attempt).await,
+                    Err(ending) => return finish(Err(ending)),
+                };
                 self.settle(&attempt, seen).await
             }
             Ok(None) => self.status_without_record(id).await,
@@ -158,10 +218,10 @@ impl Desk {
 
     /// Without a record nothing can be compared: a payment that a channel knows all the same is a matter for a person.
     async fn status_without_record(&self, id: AttemptId) -> Outcome<PaymentStatus> {
-        for channel in super::CHANNELS {
-            match self.channels.of(channel).query(id).await {
-                Outcome::Done(seen) if seen.state == PaymentState::NotFound => {}
-                Outcome::Done(_) => {
+        for (_, channel) in self.channels.all() {
+            match channel.knows(id).await {
+                Outcome::Done(false) => {}
+                Outcome::Done(true) => {
                     return disagreement("the channel knows a payment we have no record of", &id.bare());
                 }
                 other => return other.map(|_| not_found(id)),
@@ -174,11 +234,57 @@ impl Desk {
     pub(crate) async fn close(&self, id: AttemptId) -> Outcome<PaymentStatus> {
         match attempts::find(self.store.reader(), id).await {
             Ok(Some(attempt)) => {
-                let seen = self.channels.of(attempt.channel).close(id).await;
+                let seen = match self.channel(attempt.channel) {
+                    Ok(channel) => channel.close(&attempt).await,
+                    Err(ending) => return finish(Err(ending)),
+                };
                 self.settle(&attempt, seen).await
             }
             Ok(None) => finish(declined(ReasonCode::NotFound, "we never asked for this payment")),
             Err(error) => finish(Err(error.into())),
+        }
+    }
+
+    /// Tool `capturePayment`.
+    pub(crate) async fn capture(&self, wish: CapturePayment) -> Outcome<PaymentStatus> {
+        let attempt = match self.authorised(wish.attempt_id).await {
+            Ok(attempt) => attempt,
+            Err(ending) => return finish(Err(ending)),
+        };
+        if !wish.amount.is_positive() || wish.amount.exceeds(attempt.amount) != Ok(false) {
+            return finish(declined(ReasonCode::InvalidRequest, "not an amount that was authorised"));
+        }
+        if attempt.state == PaymentState::Captured {
+            let same = attempt.taken.unwrap_or(attempt.amount) == wish.amount;
+            let other = || finish(declined(ReasonCode::AlreadyPaid, "another amount was taken"));
+            return if same { Outcome::Done(attempt.status()) } else { other() };
+        }
+        let seen = match self.channel(attempt.channel) {
+            Ok(channel) => channel.capture(&attempt, wish.amount).await,
+            Err(ending) => return finish(Err(ending)),
+        };
+        self.settle(&attempt, seen).await
+    }
+
+    /// Tool `voidPayment`.
+    pub(crate) async fn void(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        let attempt = match self.authorised(id).await {
+            Ok(attempt) => attempt,
+            Err(ending) => return finish(Err(ending)),
+        };
+        let seen = match self.channel(attempt.channel) {
+            Ok(channel) => channel.void(&attempt).await,
+            Err(ending) => return finish(Err(ending)),
+        };
+        self.settle(&attempt, seen).await
+    }
+
+    /// A payment that was opened to be authorised first.
+    async fn authorised(&self, id: AttemptId) -> Step<Attempt> {
+        match attempts::find(self.store.reader(), id).await? {
+            Some(attempt) if attempt.authorise => Ok(attempt),
+            Some(_) => declined(ReasonCode::NotAllowed, "this payment takes money at once"),
+            None => declined(ReasonCode::NotFound, "we never asked for this payment"),
         }
     }
 
@@ -215,7 +321,10 @@ impl Desk {
             Ok(opened) => opened,
             Err(ending) => return finish(Err(ending)),
         };
-        let seen = self.channels.of(attempt.channel).refund(&refund, &attempt).await;
+        let seen = match self.channel(attempt.channel) {
+            Ok(channel) => channel.refund(&refund, &attempt).await,
+            Err(ending) => return finish(Err(ending)),
+        };
         if let Outcome::Declined(reason) = &seen {
             self.withdraw(&refund, reason).await;
         }
@@ -224,7 +333,7 @@ impl Desk {
 
     async fn open_refund(&self, wish: &CreateRefund) -> Step<(Refund, Attempt)> {
         let attempt = self.paid_attempt(wish.attempt_id).await?;
-        let able = self.channels.of(attempt.channel).capabilities();
+        let able = self.channel(attempt.channel)?.capabilities();
         if !wish.amount.is_positive() || wish.amount.currency() != attempt.amount.currency() {
             return declined(ReasonCode::InvalidRequest, "the amount cannot be given back");
         }
@@ -236,10 +345,11 @@ impl Desk {
             attempt_id: wish.attempt_id,
             amount: wish.amount,
             reason: cut(&wish.reason, able.refund_reason_bytes_max).to_owned(),
-            notify_url: format!("{}/notify/{}", self.notify_base, super::word(attempt.channel)),
+            notify_url: format!("{}/notify/{}", self.notify_base, attempt.channel.word()),
             fingerprint: fingerprint(&[&wish.attempt_id.bare(), &wish.amount.to_string(), &wish.reason]),
             created_at_us: self.clock.now(),
             state: Standing::At(RefundState::Pending),
+            provider_ref: None,
         };
         let refund = self.reserve(refund, &attempt).await?;
         Ok((refund, attempt))
@@ -257,7 +367,7 @@ impl Desk {
         let others = known.iter().filter(|other| other.refund_id != refund.refund_id && other.state.counts());
         let taken = Money::sum(refund.amount.currency(), others.map(|other| other.amount))
             .and_then(|sum| sum.plus(refund.amount));
-        if !taken.is_ok_and(|taken| taken.minor() <= attempt.amount.minor()) {
+        if !taken.is_ok_and(|taken| taken.minor() <= attempt.taken.unwrap_or(attempt.amount).minor()) {
             return declined(ReasonCode::InvalidRequest, "more than was paid would be given back");
         }
         let kept = match earlier {
@@ -314,7 +424,10 @@ impl Desk {
         };
         match found.await {
             Ok(Some((refund, attempt))) => {
-                let seen = self.channels.of(attempt.channel).query_refund(id).await;
+                let seen = match self.channel(attempt.channel) {
+                    Ok(channel) => channel.query_refund(&refund, &attempt).await,
+                    Err(ending) => return finish(Err(ending)),
+                };
                 self.settle_refund(&refund, &attempt, seen).await
             }
             Ok(None) => finish(declined(ReasonCode::NotFound, "we never asked for this refund")),
@@ -344,7 +457,7 @@ impl Desk {
             return disagreement(problem, &refund.refund_id.bare());
         }
         let standing = Standing::At(seen.state);
-        match self.write_standing(refund.refund_id, standing).await {
+        match self.write_seen_refund(refund.refund_id, standing, seen.provider_ref.as_deref()).await {
             Ok(counted) => Outcome::Done(counted.status()),
             Err(error) => {
                 tracing::error!(%error, "what the channel said could not be written; it will be asked again");
@@ -354,7 +467,19 @@ impl Desk {
     }
 
     async fn write_standing(&self, id: RefundId, standing: Standing) -> Result<Refund, StoreError> {
+        self.write_seen_refund(id, standing, None).await
+    }
+
+    async fn write_seen_refund(
+        &self,
+        id: RefundId,
+        standing: Standing,
+        provider_ref: Option<&str>,
+    ) -> Result<Refund, StoreError> {
         let mut tx = self.store.begin().await?;
+        if let Some(provider_ref) = provider_ref {
+            refunds::name(&mut tx, id, provider_ref).await?;
+        }
         let counted = refunds::observe(&mut tx, id, standing, self.clock.now()).await?;
         self.store.commit(tx).await?;
         counted.ok_or_else(|| StoreError::Damaged("a refund vanished".to_owned()))
@@ -376,7 +501,7 @@ fn may_be_opened(asked: &Attempt, kept: Attempt) -> Step<Attempt> {
         return declined(ReasonCode::InvalidRequest, "this payment was opened with other fields");
     }
     match kept.state {
-        PaymentState::Captured => declined(ReasonCode::AlreadyPaid, "this payment is paid"),
+        PaymentState::Captured | PaymentState::Authorised => declined(ReasonCode::AlreadyPaid, "this payment is paid"),
         PaymentState::Closed => declined(ReasonCode::AlreadyClosed, "this payment is closed"),
         PaymentState::NotFound | PaymentState::RequiresAction | PaymentState::Processing | PaymentState::Failed => {
             Ok(kept)

@@ -7,7 +7,7 @@ pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
 
-use super::{Capabilities, Notice, PaymentChannel, PaymentSeen, RefundSeen, Refused};
+use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused};
 use crate::{
     Clock,
     config::{ConfigError, WechatConfig},
@@ -23,11 +23,11 @@ use std::sync::Arc;
 use url::Url;
 use wire::{ErrorBody, ErrorCode};
 use zhiyou_domain::{
-    id::{AttemptId, RefundId},
+    id::AttemptId,
     money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{PaymentAction, PaymentState},
+        payments::{PaymentAction, PaymentState, Presentation},
     },
     time::{TimeError, UtcMicros},
 };
@@ -169,6 +169,7 @@ impl Wechatpay {
             state,
             transaction_id: transaction.transaction_id,
             total,
+            taken: None,
             paid_at_us: paid_at_us.map_err(|_| "an unreadable time")?,
         })
     }
@@ -181,7 +182,23 @@ impl Wechatpay {
             payment_number: refund.out_trade_no.clone(),
             amount: fen(refund.amount.refund, currency)?,
             total: fen(refund.amount.total, currency)?,
+            provider_ref: None,
         })
+    }
+
+    async fn query_number(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
+        let path = format!("/v3/pay/transactions/out-trade-no/{}?mchid={}", attempt.bare(), self.mchid);
+        match self.get(&path).await {
+            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
+                Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
+            }
+            other => match other.outcome::<wire::Transaction>() {
+                Outcome::Done(transaction) => self.seen(attempt, transaction),
+                Outcome::NotSent(reason) => Outcome::NotSent(reason),
+                Outcome::Declined(reason) => Outcome::Declined(reason),
+                Outcome::Unknown(reason) => Outcome::Unknown(reason),
+            },
+        }
     }
 
     async fn close_open(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
@@ -191,7 +208,7 @@ impl Wechatpay {
                 Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
             }
             // Money was faster.
-            Ending::Refused(ErrorCode::OrderPaid, _) => self.query(attempt).await,
+            Ending::Refused(ErrorCode::OrderPaid, _) => self.query_number(attempt).await,
             Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
             }
@@ -238,10 +255,26 @@ fn beijing(time: UtcMicros) -> Result<String, TimeError> {
 #[async_trait]
 impl PaymentChannel for Wechatpay {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { currencies: &[Currency::CNY], description_bytes_max: 127, refund_reason_bytes_max: 80 }
+        Capabilities {
+            currencies: &[Currency::CNY],
+            presents: Presentation::Qr,
+            authorises: false,
+            fee_bp: 60,
+            refund_min: 5,
+            description_bytes_max: 127,
+            refund_reason_bytes_max: 80,
+        }
     }
 
-    async fn create(&self, attempt: &Attempt) -> Outcome<PaymentAction> {
+    fn receipt(&self) -> Receipt {
+        Receipt {
+            content_type: "application/json",
+            kept: r#"{"code":"SUCCESS"}"#,
+            refused: r#"{"code":"FAIL","message":"失败"}"#,
+        }
+    }
+
+    async fn create(&self, attempt: &Attempt) -> Outcome<Opened> {
         let Ok(time_expire) = beijing(attempt.expires_at_us) else {
             return Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "the last moment to pay is out of range"));
         };
@@ -256,7 +289,7 @@ impl PaymentChannel for Wechatpay {
         };
         match self.post("/v3/pay/transactions/native", &body).await.outcome::<wire::Created>() {
             Outcome::Done(created) if created.code_url.starts_with(CODE_PREFIX) => {
-                Outcome::Done(PaymentAction::Qr { content: created.code_url })
+                Outcome::Done(Opened { action: PaymentAction::Qr { content: created.code_url }, provider_ref: None })
             }
             Outcome::Done(_) => integrity("the code to scan is not a payment code"),
             Outcome::NotSent(reason) => Outcome::NotSent(reason),
@@ -265,34 +298,30 @@ impl PaymentChannel for Wechatpay {
         }
     }
 
-    async fn query(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
-        let path = format!("/v3/pay/transactions/out-trade-no/{}?mchid={}", attempt.bare(), self.mchid);
-        match self.get(&path).await {
-            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
-                Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
-            }
-            other => match other.outcome::<wire::Transaction>() {
-                Outcome::Done(transaction) => self.seen(attempt, transaction),
-                Outcome::NotSent(reason) => Outcome::NotSent(reason),
-                Outcome::Declined(reason) => Outcome::Declined(reason),
-                Outcome::Unknown(reason) => Outcome::Unknown(reason),
-            },
-        }
+    async fn query(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        self.query_number(attempt.attempt_id).await
+    }
+
+    async fn knows(&self, attempt: AttemptId) -> Outcome<bool> {
+        self.query_number(attempt).await.map(|seen| seen.state != PaymentState::NotFound)
     }
 
     /// The channel's page asks to query before closing.
-    async fn close(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
-        match self.query(attempt).await {
+    async fn close(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        let attempt = attempt.attempt_id;
+        match self.query_number(attempt).await {
             Outcome::Done(seen) => match seen.state {
                 PaymentState::RequiresAction | PaymentState::Processing | PaymentState::Failed => {
                     self.close_open(attempt).await
                 }
-                PaymentState::Captured | PaymentState::Closed | PaymentState::NotFound => Outcome::Done(seen),
+                // This channel never sets money aside.
+                PaymentState::Captured | PaymentState::Authorised | PaymentState::Closed | PaymentState::NotFound => {
+                    Outcome::Done(seen)
+                }
             },
             other => other,
         }
     }
-
     async fn refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen> {
         let number = refund.refund_id.bare();
         let body = wire::CreateRefund {
@@ -305,8 +334,8 @@ impl PaymentChannel for Wechatpay {
         refund_seen(&number, self.post("/v3/refund/domestic/refunds", &body).await)
     }
 
-    async fn query_refund(&self, refund: RefundId) -> Outcome<Option<RefundSeen>> {
-        let number = refund.bare();
+    async fn query_refund(&self, refund: &Refund, _: &Attempt) -> Outcome<Option<RefundSeen>> {
+        let number = refund.refund_id.bare();
         match self.get(&format!("/v3/refund/domestic/refunds/{number}")).await {
             Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => Outcome::Done(None),
             other => refund_seen(&number, other).map(Some),

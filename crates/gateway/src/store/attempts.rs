@@ -4,7 +4,7 @@
 //! old answer never undoes a newer one. Deliberately not here: any call.
 
 use super::{StoreError, Tx, money};
-use crate::pay::{self, PaymentSeen};
+use crate::pay::PaymentSeen;
 use sqlx::{AnyPool, FromRow};
 use zhiyou_domain::{
     id::AttemptId,
@@ -30,9 +30,21 @@ pub(crate) struct Attempt {
     pub(crate) state: PaymentState,
     pub(crate) transaction_id: Option<String>,
     pub(crate) paid_at_us: Option<UtcMicros>,
+    /// The channel's own id of the payment, once it was opened.
+    pub(crate) provider_ref: Option<String>,
+    /// Whether the money is authorised first.
+    pub(crate) authorise: bool,
+    /// What was taken, where that was less than the amount.
+    pub(crate) taken: Option<Money>,
 }
 
 impl Attempt {
+    /// Where a hosted page sends the payer back to: our own page, which opens the app and proves nothing.
+    pub(crate) fn return_url(&self) -> String {
+        let base = self.notify_url.split("/notify/").next().unwrap_or_default();
+        format!("{base}/pay/return/{}", self.attempt_id.bare())
+    }
+
     /// The row with what was seen, if that is news.
     pub(crate) fn seeing(&self, seen: &PaymentSeen) -> Self {
         if rank(seen.state) <= rank(self.state) {
@@ -42,13 +54,14 @@ impl Attempt {
             state: seen.state,
             transaction_id: seen.transaction_id.clone(),
             paid_at_us: seen.paid_at_us,
+            taken: seen.taken,
             ..self.clone()
         }
     }
 
     /// The row as the contract tells it.
     pub(crate) fn status(&self) -> PaymentStatus {
-        let captured = (self.state == PaymentState::Captured).then_some(self.amount);
+        let captured = (self.state == PaymentState::Captured).then_some(self.taken.unwrap_or(self.amount));
         PaymentStatus {
             attempt_id: self.attempt_id,
             state: self.state,
@@ -65,8 +78,9 @@ const fn rank(state: PaymentState) -> u8 {
         PaymentState::RequiresAction => 1,
         PaymentState::Processing => 2,
         PaymentState::Failed => 3,
-        PaymentState::Closed => 4,
-        PaymentState::Captured => 5,
+        PaymentState::Authorised => 4,
+        PaymentState::Closed => 5,
+        PaymentState::Captured => 6,
     }
 }
 
@@ -75,16 +89,18 @@ const fn word(state: PaymentState) -> &'static str {
         PaymentState::NotFound => "not_found",
         PaymentState::RequiresAction => "requires_action",
         PaymentState::Processing => "processing",
+        PaymentState::Authorised => "authorised",
         PaymentState::Captured => "captured",
         PaymentState::Failed => "failed",
         PaymentState::Closed => "closed",
     }
 }
 
-const STATES: [PaymentState; 6] = [
+const STATES: [PaymentState; 7] = [
     PaymentState::NotFound,
     PaymentState::RequiresAction,
     PaymentState::Processing,
+    PaymentState::Authorised,
     PaymentState::Captured,
     PaymentState::Failed,
     PaymentState::Closed,
@@ -104,6 +120,9 @@ struct Row {
     state: String,
     transaction_id: Option<String>,
     paid_at_us: Option<i64>,
+    provider_ref: Option<String>,
+    authorise: i64,
+    taken_minor: Option<i64>,
 }
 
 impl TryFrom<Row> for Attempt {
@@ -112,10 +131,7 @@ impl TryFrom<Row> for Attempt {
         let damaged = || StoreError::Damaged(format!("attempt {:?}", row.attempt_id));
         Ok(Self {
             attempt_id: AttemptId::parse_bare(&row.attempt_id).map_err(|_| damaged())?,
-            channel: pay::CHANNELS
-                .into_iter()
-                .find(|channel| pay::word(*channel) == row.channel)
-                .ok_or_else(damaged)?,
+            channel: Channel::of_word(&row.channel).ok_or_else(damaged)?,
             amount: money(row.amount_minor, &row.currency)?,
             state: STATES.into_iter().find(|state| word(*state) == row.state).ok_or_else(damaged)?,
             description: row.description,
@@ -125,12 +141,16 @@ impl TryFrom<Row> for Attempt {
             created_at_us: UtcMicros(row.created_at_us),
             transaction_id: row.transaction_id,
             paid_at_us: row.paid_at_us.map(UtcMicros),
+            provider_ref: row.provider_ref,
+            authorise: row.authorise != 0,
+            taken: row.taken_minor.map(|minor| money(minor, &row.currency)).transpose()?,
         })
     }
 }
 
 const BY_ID: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
-                     created_at_us, state, transaction_id, paid_at_us FROM attempts WHERE attempt_id = $1";
+                     created_at_us, state, transaction_id, paid_at_us, provider_ref, \
+                     authorise, taken_minor FROM attempts WHERE attempt_id = $1";
 
 /// The payment, if we ever asked for it.
 pub(crate) async fn find(pool: &AnyPool, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
@@ -149,11 +169,12 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     money(attempt.amount.minor(), attempt.amount.currency().code())?;
     sqlx::query(
         "INSERT INTO attempts (attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, \
-         fingerprint, created_at_us, state, updated_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9) \
+         fingerprint, created_at_us, state, updated_at_us, authorise) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11) \
          ON CONFLICT (attempt_id) DO NOTHING",
     )
     .bind(attempt.attempt_id.bare())
-    .bind(pay::word(attempt.channel))
+    .bind(attempt.channel.word())
     .bind(attempt.amount.minor())
     .bind(attempt.amount.currency().code())
     .bind(attempt.description.as_str())
@@ -162,9 +183,20 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     .bind(attempt.fingerprint.as_str())
     .bind(attempt.created_at_us.0)
     .bind(word(attempt.state))
+    .bind(i64::from(attempt.authorise))
     .execute(&mut **tx)
     .await?;
     get(tx, attempt.attempt_id).await?.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
+}
+
+/// Keeps the channel's own id of a payment; the first one stays.
+pub(crate) async fn name(tx: &mut Tx, id: AttemptId, provider_ref: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE attempts SET provider_ref = $2 WHERE attempt_id = $1 AND provider_ref IS NULL")
+        .bind(id.bare())
+        .bind(provider_ref)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Writes what was seen if it is news; answers the row that counts.
@@ -177,12 +209,15 @@ pub(crate) async fn observe(
     let Some(old) = get(tx, id).await? else { return Ok(None) };
     let new = old.seeing(seen);
     if new != old {
-        sqlx::query("UPDATE attempts SET state = $2, transaction_id = $3, paid_at_us = $4, updated_at_us = $5 WHERE attempt_id = $1")
+        let sql = "UPDATE attempts SET state = $2, transaction_id = $3, paid_at_us = $4, updated_at_us = $5, taken_minor = $6 \
+                   WHERE attempt_id = $1";
+        sqlx::query(sql)
             .bind(id.bare())
             .bind(word(new.state))
             .bind(new.transaction_id.as_deref())
             .bind(new.paid_at_us.map(|time| time.0))
             .bind(now.0)
+            .bind(new.taken.map(Money::minor))
             .execute(&mut **tx)
             .await?;
     }

@@ -26,6 +26,8 @@ pub(crate) struct Refund {
     pub(crate) fingerprint: String,
     pub(crate) created_at_us: UtcMicros,
     pub(crate) state: Standing,
+    /// The channel's own id of the refund, once it answered.
+    pub(crate) provider_ref: Option<String>,
 }
 
 /// Where a refund stands for us.
@@ -99,6 +101,7 @@ struct Row {
     fingerprint: String,
     created_at_us: i64,
     state: String,
+    provider_ref: Option<String>,
 }
 
 impl TryFrom<Row> for Refund {
@@ -114,14 +117,15 @@ impl TryFrom<Row> for Refund {
             notify_url: row.notify_url,
             fingerprint: row.fingerprint,
             created_at_us: UtcMicros(row.created_at_us),
+            provider_ref: row.provider_ref,
         })
     }
 }
 
-const BY_ID: &str = "SELECT refund_id, attempt_id, amount_minor, currency, reason, notify_url, fingerprint, created_at_us, state \
-                     FROM refunds WHERE refund_id = $1";
+const BY_ID: &str = "SELECT refund_id, attempt_id, amount_minor, currency, reason, notify_url, fingerprint, created_at_us, state, \
+                     provider_ref FROM refunds WHERE refund_id = $1";
 const BY_ATTEMPT: &str = "SELECT refund_id, attempt_id, amount_minor, currency, reason, notify_url, fingerprint, created_at_us, \
-                          state FROM refunds WHERE attempt_id = $1 ORDER BY refund_id";
+                          state, provider_ref FROM refunds WHERE attempt_id = $1 ORDER BY refund_id";
 
 /// The refund, if we ever asked for it.
 pub(crate) async fn find(pool: &AnyPool, id: RefundId) -> Result<Option<Refund>, StoreError> {
@@ -159,6 +163,16 @@ pub(crate) async fn insert(tx: &mut Tx, refund: &Refund) -> Result<(), StoreErro
     .bind(refund.state.word())
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Keeps the channel's own id of a refund; the first one stays.
+pub(crate) async fn name(tx: &mut Tx, id: RefundId, provider_ref: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE refunds SET provider_ref = $2 WHERE refund_id = $1 AND provider_ref IS NULL")
+        .bind(id.bare())
+        .bind(provider_ref)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 

@@ -280,6 +280,7 @@ impl World {
             amount,
             description: "智游 上海三日".to_owned(),
             expires_at_us: SystemClock.now().plus_minutes(15),
+            authorise: false,
         }
     }
 

@@ -17,8 +17,8 @@ use zhiyou_domain::{
     driver::{Append, Appended, Kept, Signal},
     id::{AttemptId, QuoteId, RefundId, RequestId},
     order::{
-        CancelReason, CancellationState, ChangeStanding, Fact, ItemState, Order, OrderState, ProposedChange, SeatChoice,
-        Source, cart,
+        CancelReason, CancellationState, ChangeStanding, Fact, ItemState, Order, OrderState, ProposedChange,
+        SeatChoice, Source, cart,
     },
     port::payments::{Channel, PaymentState},
 };
@@ -166,7 +166,8 @@ impl Run {
             Act::Pay(attempt) => return self.pay(attempt, false),
             Act::PayAnyway(attempt) => return self.pay(attempt, true),
             Act::Refuse(attempt) => return self.refuse(attempt),
-            Act::ChooseSeats | Act::Confirm | Act::Retry | Act::End | Act::AskQuote | Act::Accept | Act::KeepChange => {}
+            Act::ChooseSeats | Act::Confirm | Act::Retry | Act::End | Act::AskQuote | Act::Accept | Act::KeepChange => {
+            }
         }
         if self.driver.is_none() || self.journal.disk_full {
             if !matches!(act, Act::Retry) {

@@ -168,8 +168,7 @@ fn a_change_is_kept_only_once_the_airline_knows_it() {
 
 #[test]
 fn a_change_that_is_no_longer_offered_is_replaced_by_the_newest_or_taken_back() {
-    for (now, state) in
-        [(Some(("aic_2", "2026-12-04T14:00:00")), ItemState::ChangeProposed), (None, ItemState::Booked)]
+    for (now, state) in [(Some(("aic_2", "2026-12-04T14:00:00")), ItemState::ChangeProposed), (None, ItemState::Booked)]
     {
         let mut world = World::new();
         let mut order = changing(&mut world);

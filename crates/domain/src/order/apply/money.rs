@@ -108,7 +108,7 @@ impl Order {
             }
             PaymentState::Failed => self.attempt_refused(at, status.attempt_id),
             PaymentState::Closed => self.attempt_closed(at, status.attempt_id),
-            PaymentState::Processing => {
+            PaymentState::Processing | PaymentState::Authorised => {
                 let attempt = self.attempt_mut(status.attempt_id)?;
                 if matches!(attempt.state, AttemptState::Created | AttemptState::RequiresAction) {
                     attempt.state = AttemptState::Processing;

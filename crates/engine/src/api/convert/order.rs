@@ -8,8 +8,8 @@ use zhiyou_domain::{
     id::{ItemId, OrderId},
     money::{Money, MoneyError},
     order::{
-        AttemptState, CancelReason, Cancellation, CancellationState, ChangeStanding, Debt, ItemState, Offer, Op, Order, OrderItem,
-        OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
+        AttemptState, CancelReason, Cancellation, CancellationState, ChangeStanding, Debt, ItemState, Offer, Op, Order,
+        OrderItem, OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::{Matter, Owner},
         graph,
@@ -40,11 +40,7 @@ pub(crate) struct Context<'a> {
 ///
 /// # Errors
 /// Internal when stored amounts do not add up.
-pub(crate) fn order_view(
-    order: &Order,
-    context: &Context<'_>,
-    now: UtcMicros,
-) -> Result<OrderView, Fault> {
+pub(crate) fn order_view(order: &Order, context: &Context<'_>, now: UtcMicros) -> Result<OrderView, Fault> {
     build(order, context, now).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
 }
 
@@ -358,12 +354,14 @@ fn payment(order: &Order) -> Option<PaymentView> {
     let payable = state == PaymentStateView::RequiresAction && order.ending.is_none();
     Some(PaymentView {
         attempt_id: attempt.id.to_string(),
-        channel: match attempt.channel {
-            zhiyou_domain::port::payments::Channel::Wechatpay => "wechatpay".to_owned(),
-        },
+        channel: attempt.channel.word().to_owned(),
         amount: money(attempt.amount),
         state,
-        qr: attempt.action.as_ref().filter(|_| payable).and_then(|PaymentAction::Qr { content }| qr(content)),
+        qr: match attempt.action.as_ref().filter(|_| payable) {
+            Some(PaymentAction::Qr { content }) => qr(content),
+            Some(PaymentAction::Redirect { .. }) | None => None,
+        },
+        hosted: payable && matches!(attempt.action, Some(PaymentAction::Redirect { .. })),
         expires_at_us: attempt.pay_by.0,
         transaction_id: attempt.transaction_id.clone(),
     })

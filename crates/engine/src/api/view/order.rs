@@ -446,7 +446,7 @@ pub struct SeatOfferView {
 pub struct PaymentView {
     /// `pay_…`
     pub attempt_id: String,
-    /// `wechatpay`
+    /// `wechatpay`, `alipay`, `stripe`, `paypal`
     pub channel: String,
     /// What is charged.
     pub amount: MoneyView,
@@ -454,6 +454,8 @@ pub struct PaymentView {
     pub state: PaymentStateView,
     /// QR code to scan, while it can be paid.
     pub qr: Option<QrView>,
+    /// Whether it is paid on the channel's own page, which `open_payment` opens in the system browser.
+    pub hosted: bool,
     /// Last moment to pay.
     #[ts(type = "number")]
     pub expires_at_us: i64,

@@ -31,6 +31,7 @@ impl Ports {
             amount: known.amount,
             description: description(order),
             expires_at_us: known.pay_by,
+            authorise: false,
         };
         self.payments.call("createPaymentIntent", &request).await
     }

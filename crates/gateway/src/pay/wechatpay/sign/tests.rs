@@ -352,7 +352,7 @@ fn derived_notifications_open_to_a_payment_and_a_refund() {
         panic!()
     };
     assert_eq!(number, "ZY20261120000001");
-    let PaymentSeen { state, transaction_id, total, paid_at_us } = seen;
+    let PaymentSeen { state, transaction_id, total, paid_at_us, taken: _ } = seen;
     assert_eq!(
         (state, transaction_id.as_deref(), total.unwrap().minor()),
         (PaymentState::Captured, Some("4200001234202611201234567890"), 29_901)

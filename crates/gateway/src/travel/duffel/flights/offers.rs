@@ -134,8 +134,7 @@ impl Offer {
 
     fn ours(self) -> Result<f::FlightOffer, Unreadable> {
         let (total, expires_at_us, holdable) = (self.total()?, self.expires()?, self.holdable());
-        let segments: Vec<_> =
-            self.slices.into_iter().flat_map(Slice::segments).collect::<Result<_, _>>()?;
+        let segments: Vec<_> = self.slices.into_iter().flat_map(Slice::segments).collect::<Result<_, _>>()?;
         if segments.is_empty() {
             return Err(Unreadable::Missing("segments"));
         }
