@@ -155,6 +155,8 @@ impl Steps for Instant {
             | Op::Cancel { .. }
             | Op::AcceptChange { .. }
             | Op::ClosePayment { .. }
+            | Op::Capture { .. }
+            | Op::Void { .. }
             | Op::Refund { .. } => StepResult::Released,
         };
         StepEnd::Done { result }

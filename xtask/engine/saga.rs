@@ -160,6 +160,7 @@ pub(crate) fn confirmation(order: &Order, now: UtcMicros) -> Result<Vec<Fact>, F
         attempt: AttemptId::from_ulid(fresh()),
         channel: Channel::Wechatpay,
         pay_by: pay_by(order, now).ok_or_else(|| wrong("too late"))?,
+        authorise: false,
     }])
 }
 

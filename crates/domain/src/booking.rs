@@ -368,7 +368,14 @@ fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
     }
     let next = if must_failed { Vec::new() } else { next_commits(order, now) };
     if next.is_empty() {
-        decision.actions.push(Action::Record(Fact::BookingFinished));
+        // What is booked is paid for before it is called confirmed.
+        match set_aside(order).filter(|_| !must_failed && !planted(Defect::CaptureForgotten)) {
+            Some(attempt) if to_capture(order, attempt).is_some() => {
+                let op = Op::Capture { attempt };
+                decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+            }
+            Some(_) | None => decision.actions.push(Action::Record(Fact::BookingFinished)),
+        }
     }
     for item in next {
         let op = Op::Commit { item };
@@ -519,17 +526,19 @@ fn goods_settled(order: &Order, compensating: bool) -> bool {
 #[must_use]
 pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
     let captured = order.attempts.iter().filter(|attempt| attempt.state == AttemptState::Captured);
-    for (index, attempt) in captured.enumerate() {
+    let paying = cart::paying_attempt(order).map(|attempt| attempt.id);
+    for attempt in captured {
+        let received = attempt.received()?;
         let gone = order.refunds.iter().filter(|refund| refund.attempt == attempt.id);
         let gone = Money::sum(attempt.amount.currency(), gone.map(|refund| refund.amount)).ok()?;
         let gone = if planted(Defect::RefundTwice) { Money::zero(gone.currency()) } else { gone };
         // Only the first payment pays for the order; any other one goes back whole.
-        let keep = if index == 0 || planted(Defect::KeepSecondPayment) {
-            keepable(order, attempt.amount)?
+        let keep = if paying == Some(attempt.id) || planted(Defect::KeepSecondPayment) {
+            keepable(order, received)?
         } else {
             Money::zero(attempt.amount.currency())
         };
-        let owed = attempt.amount.minus(keep).and_then(|rest| rest.minus(gone)).ok()?;
+        let owed = received.minus(keep).and_then(|rest| rest.minus(gone)).ok()?;
         if owed.is_positive() {
             return Some((attempt.id, owed));
         }
@@ -559,7 +568,36 @@ fn keepable(order: &Order, paid: Money) -> Option<Money> {
     }
 }
 
+/// The payment whose money is set aside and pays for the order.
+fn set_aside(order: &Order) -> Option<AttemptId> {
+    cart::paying_attempt(order).filter(|attempt| attempt.state == AttemptState::Authorised).map(|attempt| attempt.id)
+}
+
+/// How much of what a payment set aside is to be taken now: what suppliers have. `None` when that is nothing.
+#[must_use]
+pub fn to_capture(order: &Order, attempt: AttemptId) -> Option<Money> {
+    let known = cart::paying_attempt(order).filter(|paying| paying.id == attempt)?;
+    let kept = Money::sum(known.amount.currency(), order.items.iter().filter_map(cart::kept_by_supplier)).ok()?;
+    let kept = if planted(Defect::CaptureWhole) { known.amount } else { kept };
+    kept.is_positive().then_some(kept)
+}
+
+/// Takes or lets go what is still set aside once it is clear what suppliers have of it.
+fn settle_set_aside(order: &Order, decision: &mut Decision) {
+    let Some(attempt) = set_aside(order) else { return };
+    let (capture, void) = (Op::Capture { attempt }, Op::Void { attempt });
+    if order.is_open(capture) || order.is_open(void) || planted(Defect::VoidForgotten) {
+        return;
+    }
+    let op = if to_capture(order, attempt).is_some() { capture } else { void };
+    if op == capture && planted(Defect::CaptureForgotten) {
+        return;
+    }
+    decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
+}
+
 fn decide_owed(order: &Order, decision: &mut Decision) {
+    settle_set_aside(order, decision);
     if let Some((attempt, amount)) = owed(order) {
         // The id of an accepted cancellation's refund was fixed when it was accepted.
         let fixed = order.cancellation.as_ref().and_then(|cancellation| cancellation.refund);
@@ -569,7 +607,8 @@ fn decide_owed(order: &Order, decision: &mut Decision) {
 }
 
 fn finish_unwind(order: &Order, decision: &mut Decision) {
-    let money_moving = order.refunds.iter().any(|refund| refund.state != RefundProgress::Succeeded);
+    let money_moving = order.refunds.iter().any(|refund| refund.state != RefundProgress::Succeeded)
+        || order.attempts.iter().any(|attempt| attempt.state == AttemptState::Authorised);
     if order.state == OrderState::RefundRequested && owed(order).is_none() && !money_moving {
         decision.actions.push(Action::Record(Fact::UnwindFinished));
     }
@@ -582,10 +621,14 @@ fn watch_money(order: &Order, decision: &mut Decision) {
     for attempt in &order.attempts {
         let close = Op::ClosePayment { attempt: attempt.id };
         let opening = order.is_open(Op::OpenPayment { attempt: attempt.id });
-        let second = paid_by.is_some() && AttemptState::OPEN.contains(&attempt.state) && !attempt.mismatch;
+        let other = paid_by.is_some_and(|paying| paying != attempt.id);
+        let second = other && AttemptState::OPEN.contains(&attempt.state) && !attempt.mismatch;
+        let busy = opening || order.is_open(close) || order.is_open(Op::Void { attempt: attempt.id });
         // Paid once is enough: no other code of this order stays payable.
-        if second && !opening && !order.is_open(close) {
-            decision.actions.push(Action::Start(StepKey { order: order.id, op: close, n: 1 }));
+        if second && !busy {
+            let set_aside = attempt.state == AttemptState::Authorised;
+            let op = if set_aside { Op::Void { attempt: attempt.id } } else { close };
+            decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
         }
         let closed_without_money = matches!(attempt.state, AttemptState::RequiresAction | AttemptState::Processing);
         if closed_without_money && !attempt.mismatch && !planted(Defect::PaymentsNotAsked) {

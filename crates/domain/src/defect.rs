@@ -122,6 +122,12 @@ defects! {
     LateHoldDropped = "SG-39", "late-hold-dropped",
     /// A payment can be retried while one is open.
     RetryWhileOpen = "SG-74", "retry-while-open",
+    /// What was set aside is not taken although everything is booked.
+    CaptureForgotten = "SG-35", "capture-forgotten",
+    /// All that was set aside is taken, whatever was booked.
+    CaptureWhole = "SG-35", "capture-whole",
+    /// What was set aside is not let go when nothing is booked.
+    VoidForgotten = "SG-35", "void-forgotten",
     /// A supplier's refund is not entered in the ledger.
     LedgerForgets = "I2", "ledger-forgets",
     /// A writer whose lease was taken over still writes.

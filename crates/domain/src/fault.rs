@@ -40,6 +40,8 @@ pub enum FaultCode {
     ProviderUnavailable,
     /// No browser could be opened.
     BrowserUnavailable,
+    /// This channel cannot be used for this payment now; `channel`, `why`. Another one may.
+    ChannelBarred,
     /// The disk is full; nothing was changed.
     DiskFull,
     /// Another program has this data folder in use.
@@ -72,6 +74,7 @@ impl FaultCode {
         Self::SeatTaken,
         Self::ProviderUnavailable,
         Self::BrowserUnavailable,
+        Self::ChannelBarred,
         Self::DiskFull,
         Self::DatabaseInUse,
         Self::HistoryDamaged,
@@ -104,6 +107,7 @@ impl FaultCode {
             | Self::HoldExpired
             | Self::SeatTaken
             | Self::BrowserUnavailable
+            | Self::ChannelBarred
             | Self::OnlyInWindow
             | Self::HistoryDamaged
             | Self::NewerVersion

@@ -16,4 +16,5 @@ pub mod places;
 pub mod plan;
 pub mod policy;
 pub mod port;
+pub mod routing;
 pub mod time;

@@ -275,12 +275,35 @@ pub struct Attempt {
     pub state: AttemptState,
     /// Last moment to pay.
     pub pay_by: UtcMicros,
+    /// Whether the money is only set aside at first, and taken once everything is booked.
+    #[serde(default)]
+    pub authorise: bool,
+    /// What was taken of what was set aside, once that is known.
+    #[serde(default)]
+    pub taken: Option<Money>,
     /// What the payer does.
     pub action: Option<PaymentAction>,
     /// The channel's number, once money moved.
     pub transaction_id: Option<String>,
     /// Whether the channel reported another amount than was asked for: a person decides, nothing is asked or closed.
     pub mismatch: bool,
+}
+
+impl Attempt {
+    /// What the order has of it: taken, or set aside for us.
+    #[must_use]
+    pub fn received(&self) -> Option<Money> {
+        match self.state {
+            AttemptState::Authorised => Some(self.amount),
+            AttemptState::Captured => Some(self.taken.unwrap_or(self.amount)),
+            AttemptState::Created
+            | AttemptState::RequiresAction
+            | AttemptState::Processing
+            | AttemptState::Voided
+            | AttemptState::Failed
+            | AttemptState::Expired => None,
+        }
+    }
 }
 
 /// Money going back.
@@ -431,6 +454,12 @@ pub enum TimelineKind {
     Refunded,
     /// A refund needs a person.
     RefundNeedsAttention,
+    /// Money was set aside; it is taken once everything is booked.
+    Authorised,
+    /// What was set aside, or a part of it, was taken.
+    MoneyTaken,
+    /// What was set aside was let go, and nothing was charged.
+    MoneyReleased,
     /// Everything is confirmed.
     OrderConfirmed,
     /// The order failed.

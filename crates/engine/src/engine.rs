@@ -25,8 +25,9 @@ use tokio::{io::DuplexStream, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 use zhiyou_domain::{
+    booking::Read,
     fault::{Fault, FaultCode},
-    id::{OrderId, PlanId},
+    id::{AttemptId, OrderId, PlanId},
     order::{Fact, OrderState},
 };
 
@@ -170,10 +171,29 @@ impl Engine {
     /// Takes a link the system handed to the app (`zhiyou://…`). It completes a pending sign-in or selects a screen, and
     /// never moves money or state. Anything else is dropped without a word to the outside.
     pub async fn deep_link(&self, link: &str) {
+        if let Some(attempt) = crate::api::handlers::payments::returned(link) {
+            return self.returned_from_payment(attempt).await;
+        }
         let Some(screen) = screen_of(link) else {
             self.auth.deep_link(link).await;
             return;
         };
+        *self.open_screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen);
+        if let Err(fault) = self.session_changed().await {
+            tracing::error!(%fault, "the doorbell could not be rung");
+        }
+    }
+
+    /// A payer came back from a hosted page: the channel is asked, and the order is shown. An id that is not ours does
+    /// nothing.
+    async fn returned_from_payment(&self, attempt: AttemptId) {
+        let order = crate::store::orders::of_attempt(self.db.reader(), attempt).await;
+        let Ok(Some(order)) = order else {
+            tracing::info!("a return from a payment that is not ours was dropped");
+            return;
+        };
+        self.runner.ask_now(order, Read::QueryPayment { attempt });
+        let screen = format!("order/{order}/pay");
         *self.open_screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen);
         if let Err(fault) = self.session_changed().await {
             tracing::error!(%fault, "the doorbell could not be rung");

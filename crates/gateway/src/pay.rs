@@ -31,7 +31,7 @@ pub(crate) struct Capabilities {
     /// Whether money can be authorised first and taken later.
     pub(crate) authorises: bool,
     /// What it keeps of a payment, basis points.
-    pub(crate) fee_bp: u32,
+    pub(crate) fee_bp: u16,
     /// How long a refund usually takes, minutes.
     pub(crate) refund_min: u32,
     /// Longest description, bytes of UTF-8.

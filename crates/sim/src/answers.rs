@@ -91,8 +91,9 @@ pub(crate) fn answer(
             let known = order.attempt(*attempt)?.state;
             let news = match status.state {
                 PaymentState::NotFound | PaymentState::RequiresAction => false,
-                PaymentState::Processing | PaymentState::Authorised => {
-                    matches!(known, AttemptState::Created | AttemptState::RequiresAction)
+                PaymentState::Processing => matches!(known, AttemptState::Created | AttemptState::RequiresAction),
+                PaymentState::Authorised => {
+                    matches!(known, AttemptState::Created | AttemptState::RequiresAction | AttemptState::Processing)
                 }
                 PaymentState::Captured => known != AttemptState::Captured,
                 PaymentState::Failed | PaymentState::Closed => AttemptState::OPEN.contains(&known),
@@ -155,6 +156,11 @@ fn see(world: &mut World, plan: &Plan, order: &Order, key: &StepKey, now: UtcMic
         Op::ClosePayment { attempt } => {
             let status = world.payment(attempt);
             let over = !matches!(status.state, PaymentState::RequiresAction | PaymentState::Processing);
+            over.then_some(StepResult::Payment(status))
+        }
+        Op::Capture { attempt } | Op::Void { attempt } => {
+            let status = world.payment(attempt);
+            let over = status.state != PaymentState::Authorised;
             over.then_some(StepResult::Payment(status))
         }
         Op::Refund { refund } => {

@@ -21,6 +21,7 @@ pub(crate) enum Fault {
     SupplierCancels,
     AirlineChanges,
     WrongAmount,
+    CaptureLapses,
     RefundManual,
 }
 
@@ -41,17 +42,21 @@ impl Fault {
         Self::SupplierCancels,
         Self::AirlineChanges,
         Self::WrongAmount,
+        Self::CaptureLapses,
         Self::RefundManual,
     ];
 
     /// States in which the fault can happen at all: where nothing is called, no call fails.
     pub(crate) const fn possible(self, state: OrderState) -> bool {
-        use OrderState::{Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, RefundRequested, Refunded};
+        use OrderState::{
+            Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing, RefundRequested, Refunded,
+        };
         match self {
             // Passed through within one commit; nothing can happen in it.
             _ if matches!(state, Failed) => false,
             Self::SupplierCancels | Self::AirlineChanges => matches!(state, Confirmed | PartiallyConfirmed),
             Self::WrongAmount => matches!(state, PaymentPending),
+            Self::CaptureLapses => matches!(state, PaymentProcessing),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.
             Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft | Refunded),

@@ -153,7 +153,8 @@ fn altered(facts: &[(UtcMicros, Fact)], rng: &mut Rng) -> Vec<(UtcMicros, Fact)>
 
 /// The same fact with another outcome.
 fn other(fact: &Fact, rng: &mut Rng) -> Fact {
-    const STATES: [PaymentState; 6] = [
+    const STATES: [PaymentState; 7] = [
+        PaymentState::Authorised,
         PaymentState::NotFound,
         PaymentState::RequiresAction,
         PaymentState::Processing,

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) items: Vec<ItemPlan>,
     pub(crate) traveller: Traveller,
     pub(crate) rates: Rates,
+    /// Whether the channel sets money aside first.
+    pub(crate) authorises: bool,
 }
 
 /// One item.
@@ -92,6 +94,7 @@ pub(crate) struct Rates {
     pub(crate) supplier_cancels: u32,
     pub(crate) airline_changes: u32,
     pub(crate) wrong_amount: u32,
+    pub(crate) capture_lapses: u32,
     pub(crate) refund_manual: u32,
     pub(crate) bit_flip: u32,
     pub(crate) dearer_again: u32,
@@ -118,6 +121,7 @@ impl Rates {
         supplier_cancels: 0,
         airline_changes: 0,
         wrong_amount: 0,
+        capture_lapses: 0,
         refund_manual: 0,
         bit_flip: 0,
         dearer_again: 0,
@@ -149,6 +153,7 @@ impl Plan {
             supplier_cancels: rate(rng, 300),
             airline_changes: rate(rng, 300),
             wrong_amount: rate(rng, 60),
+            capture_lapses: rate(rng, 60),
             refund_manual: rate(rng, 200),
             bit_flip: if rng.u8(0..24) == 0 { 40 } else { 0 },
             dearer_again: rate(rng, 700),
@@ -171,7 +176,8 @@ impl Plan {
             let item = item(rng, index, &items);
             items.push(item);
         }
-        Self { items, traveller, rates }
+        let authorises = rng.u8(0..3) == 0;
+        Self { items, traveller, rates, authorises }
     }
 
     pub(crate) fn order(&self) -> NewOrder {

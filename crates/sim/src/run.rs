@@ -22,10 +22,7 @@ use zhiyou_domain::{
     driver::{Append, Appended, Fence},
     id::{AttemptId, ItemId, RefundId},
     order::{Fact, Op, Order, StepEnd, StepKey, deadline},
-    port::{
-        Outcome, Reason, ReasonCode,
-        payments::{PaymentState, RefundState},
-    },
+    port::{Outcome, Reason, ReasonCode, payments::RefundState},
     time::UtcMicros,
 };
 
@@ -110,6 +107,8 @@ pub(crate) struct Run {
     /// Changes an airline made, and whether a supplier was drawn to cancel.
     changes: u32,
     drew_cancel: bool,
+    /// Whether any money ever arrived or was set aside.
+    pub(crate) arrived: bool,
     pub(crate) script: Vec<Deed>,
 }
 
@@ -161,6 +160,7 @@ impl Run {
             misreported: false,
             changes: 0,
             drew_cancel: false,
+            arrived: false,
             script,
         }
     }
@@ -420,6 +420,9 @@ impl Run {
         let rate = if undo { self.plan.rates.undo_declined } else { self.plan.rates.declined };
         let money = key.op.item().is_none();
         let scripted = self.scripted(&key.op);
+        if matches!(key.op, Op::Capture { .. }) && self.fault(Fault::CaptureLapses, self.plan.rates.capture_lapses) {
+            self.world.lapse(&key.op);
+        }
         let refuses = scripted == Some(What::Refuses) || !money && self.fault(Fault::Declined, rate);
         let outcome = if refuses {
             Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
@@ -516,8 +519,7 @@ impl Run {
 
     /// Sum of what the channel took, minor units.
     pub(crate) fn taken_minor(&self) -> i64 {
-        let taken = self.world.payments.values().filter(|payment| payment.state == PaymentState::Captured);
-        taken.map(|payment| payment.amount.minor()).sum()
+        self.world.payments.values().map(|payment| payment.taken.minor()).sum()
     }
 
     /// A digest of everything that was written and done.

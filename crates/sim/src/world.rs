@@ -6,6 +6,7 @@
 use crate::plan::{ItemPlan, Kind, Plan, cny};
 use std::collections::BTreeMap;
 use zhiyou_domain::{
+    booking::to_capture,
     id::{AttemptId, ItemId, RefundId},
     money::Money,
     order::{ItemCancelQuote, Offer, Op, Order, StepKey, StepResult},
@@ -63,6 +64,10 @@ pub(crate) enum State {
 pub(crate) struct Payment {
     pub(crate) amount: Money,
     pub(crate) state: PaymentState,
+    /// Whether the money is set aside first.
+    pub(crate) authorise: bool,
+    /// What was taken.
+    pub(crate) taken: Money,
     pub(crate) refunds: BTreeMap<RefundId, (Money, RefundState)>,
 }
 
@@ -71,6 +76,8 @@ pub(crate) struct Payment {
 pub(crate) struct World {
     pub(crate) bookings: Vec<Booking>,
     pub(crate) payments: BTreeMap<AttemptId, Payment>,
+    /// Whether more was ever taken of what was set aside than suppliers had.
+    pub(crate) took_too_much: bool,
     next: u64,
 }
 
@@ -177,7 +184,47 @@ impl World {
             Op::AcceptChange { item } => self.keep_change(order, item),
             Op::OpenPayment { attempt } => self.open(order, attempt),
             Op::ClosePayment { attempt } => self.close(attempt),
+            Op::Capture { attempt } => self.capture(order, attempt, now),
+            Op::Void { attempt } => self.void(attempt),
             Op::Refund { refund } => self.refund(order, refund),
+        }
+    }
+
+    fn capture(&mut self, order: &Order, id: AttemptId, now: UtcMicros) -> Outcome<StepResult> {
+        let wanted = to_capture(order, id);
+        match (self.payments.get_mut(&id), wanted) {
+            (Some(payment), Some(amount)) if payment.state == PaymentState::Authorised => {
+                payment.state = PaymentState::Captured;
+                payment.taken = amount;
+                let kept: i64 = self.bookings.iter().map(|booking| booking.kept_minor(now)).sum();
+                self.took_too_much |= amount.minor() > kept;
+                Outcome::Done(StepResult::Payment(self.payment(id)))
+            }
+            (Some(payment), _) if payment.state == PaymentState::Captured => no(ReasonCode::AlreadyPaid),
+            (Some(_), _) => no(ReasonCode::OfferExpired),
+            (None, _) => no(ReasonCode::NotFound),
+        }
+    }
+
+    /// What was set aside lapses before it was taken.
+    pub(crate) fn lapse(&mut self, op: &Op) {
+        if let Op::Capture { attempt } = op
+            && let Some(payment) = self.payments.get_mut(attempt)
+            && payment.state == PaymentState::Authorised
+        {
+            payment.state = PaymentState::Closed;
+        }
+    }
+
+    fn void(&mut self, id: AttemptId) -> Outcome<StepResult> {
+        match self.payments.get_mut(&id) {
+            Some(payment) if payment.state == PaymentState::Authorised => {
+                payment.state = PaymentState::Closed;
+                Outcome::Done(StepResult::Payment(self.payment(id)))
+            }
+            Some(payment) if payment.state == PaymentState::Captured => no(ReasonCode::AlreadyPaid),
+            Some(_) => no(ReasonCode::AlreadyClosed),
+            None => no(ReasonCode::NotFound),
         }
     }
 
@@ -298,6 +345,8 @@ impl World {
         let payment = self.payments.entry(id).or_insert_with(|| Payment {
             amount: attempt.amount,
             state: PaymentState::RequiresAction,
+            authorise: attempt.authorise,
+            taken: cny(0),
             refunds: BTreeMap::new(),
         });
         if payment.state == PaymentState::Closed {
@@ -314,14 +363,18 @@ impl World {
     fn close(&mut self, id: AttemptId) -> Outcome<StepResult> {
         match self.payments.get_mut(&id) {
             Some(payment) if payment.state == PaymentState::Captured => no(ReasonCode::AlreadyPaid),
+            // Approved meanwhile: nothing is closed, and that is said.
+            Some(payment) if payment.state == PaymentState::Authorised => {
+                Outcome::Done(StepResult::Payment(self.payment(id)))
+            }
             Some(payment) => {
                 payment.state = PaymentState::Closed;
                 Outcome::Done(StepResult::Payment(self.payment(id)))
             }
             // A channel lets a number be closed that it never heard of; the number is then used up.
             None => {
-                let (amount, state) = (cny(0), PaymentState::Closed);
-                let payment = Payment { amount, state, refunds: BTreeMap::new() };
+                let (amount, taken, state) = (cny(0), cny(0), PaymentState::Closed);
+                let payment = Payment { amount, state, authorise: false, taken, refunds: BTreeMap::new() };
                 self.payments.insert(id, payment);
                 Outcome::Done(StepResult::Payment(self.payment(id)))
             }
@@ -335,7 +388,7 @@ impl World {
         let Some(payment) = self.payments.get_mut(&wanted.attempt) else { return no(ReasonCode::NotFound) };
         let gone: i64 = payment.refunds.values().map(|(amount, _)| amount.minor()).sum();
         if payment.state != PaymentState::Captured
-            || !payment.refunds.contains_key(&id) && gone + wanted.amount.minor() > payment.amount.minor()
+            || !payment.refunds.contains_key(&id) && gone + wanted.amount.minor() > payment.taken.minor()
         {
             return no(ReasonCode::NotAllowed);
         }
@@ -345,7 +398,7 @@ impl World {
 
     pub(crate) fn payment(&self, id: AttemptId) -> PaymentStatus {
         let (state, captured) = match self.payments.get(&id) {
-            Some(payment) if payment.state == PaymentState::Captured => (payment.state, Some(payment.amount)),
+            Some(payment) if payment.state == PaymentState::Captured => (payment.state, Some(payment.taken)),
             Some(payment) => (payment.state, None),
             None => (PaymentState::NotFound, None),
         };

@@ -205,6 +205,40 @@ session: boolean,
  * A screen somebody asked for by a link, e.g. `order/ord_…`; consumed by reading it.
  */
 open_screen: string | null, };
+export type ChannelView = { 
+/**
+ * Which.
+ */
+channel: ChannelWord, 
+/**
+ * Whether it is what we would take.
+ */
+recommended: boolean, 
+/**
+ * Why it cannot be used now: `currency`, `failing`, `undecided`; empty when it can.
+ */
+bars: Array<string>, 
+/**
+ * What speaks for it: `preferred`, `used_last`, `at_home`, `sets_aside`, `quick_refund`, `lowest_fee`.
+ */
+reasons: Array<string>, 
+/**
+ * What the channel keeps; the merchant bears it.
+ */
+fee: MoneyView, 
+/**
+ * Whether it is paid on the channel's own page instead of by a code.
+ */
+hosted: boolean, 
+/**
+ * Whether money is set aside first and only what is booked is taken.
+ */
+sets_aside: boolean, 
+/**
+ * How long a refund usually takes, minutes.
+ */
+refund_min: number, };
+export type ChannelWord = "wechatpay" | "alipay" | "stripe" | "paypal";
 export type CheckPayment = { 
 /**
  * Order.
@@ -279,7 +313,7 @@ cart_hash: string,
 /**
  * How to pay.
  */
-channel: "wechatpay", 
+channel: ChannelWord, 
 /**
  * Made by the caller.
  */
@@ -339,7 +373,7 @@ export type ExportedView = {
  * Where it is.
  */
 path: string, };
-export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "browser_unavailable" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
+export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "browser_unavailable" | "channel_barred" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
 export type FaultView = { 
 /**
  * Code the interface has words for.
@@ -483,6 +517,11 @@ item_id: string,
  * Made by the caller.
  */
 request_id: string, };
+export type ListOrderChannels = { 
+/**
+ * Order.
+ */
+order_id: string, };
 export type ListOrders = { 
 /**
  * Only those made before this moment; the page after another one begins where that ended.
@@ -636,6 +675,11 @@ duration_min: number,
  * What cancelling costs.
  */
 terms: TermsView, };
+export type OpenPayment = { 
+/**
+ * Order.
+ */
+order_id: string, };
 export type OpenPhone = Record<symbol, never>;
 export type OrderCanView = { 
 /**
@@ -1004,6 +1048,10 @@ export type RetryPayment = {
  */
 order_id: string, 
 /**
+ * By which channel; the same one when not said.
+ */
+channel: ChannelWord | null, 
+/**
  * Made by the caller.
  */
 request_id: string, };
@@ -1168,7 +1216,11 @@ locale: LocaleSetting,
 /**
  * Theme.
  */
-theme: ThemeSetting, };
+theme: ThemeSetting, 
+/**
+ * Preferred channel; none leaves the choice to the app.
+ */
+channel: ChannelWord | null, };
 export type SettingsView = { 
 /**
  * Language.
@@ -1177,7 +1229,11 @@ locale: LocaleSetting,
 /**
  * Theme.
  */
-theme: ThemeSetting, };
+theme: ThemeSetting, 
+/**
+ * Preferred payment channel.
+ */
+channel: ChannelWord | null, };
 export type SettleDebt = { 
 /**
  * Order.
@@ -1303,7 +1359,7 @@ amount: MoneyView | null,
  * Reference concerned: PNR, confirmation or transaction number.
  */
 reference: string | null, };
-export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "change_withdrawn" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
+export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "authorised" | "money_taken" | "money_released" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "change_withdrawn" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
 export type TravellerView = { 
 /**
  * `trv_…`
@@ -1339,6 +1395,8 @@ export interface Api {
   get_seat_maps: { command: GetSeatMaps; result: SeatMapsView };
   choose_seats: { command: ChooseSeats; result: OrderView };
   confirm_order: { command: ConfirmOrder; result: OrderView };
+  list_channels: { command: ListOrderChannels; result: Array<ChannelView> };
+  open_payment: { command: OpenPayment; result: null };
   check_payment: { command: CheckPayment; result: OrderView };
   retry_payment: { command: RetryPayment; result: OrderView };
   cancel_order: { command: CancelOrder; result: OrderView };

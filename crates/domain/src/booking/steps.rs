@@ -6,12 +6,14 @@
 
 mod accept_change;
 mod cancel;
+mod capture;
 mod close_payment;
 mod commit;
 mod hold;
 mod open_payment;
 mod refund;
 mod release;
+mod void;
 
 use super::recipe::{LookUp, Recipe};
 use crate::order::Op;
@@ -67,6 +69,8 @@ pub const fn of(op: Op) -> &'static Step {
         Op::AcceptChange { .. } => &accept_change::STEP,
         Op::OpenPayment { .. } => &open_payment::STEP,
         Op::ClosePayment { .. } => &close_payment::STEP,
+        Op::Capture { .. } => &capture::STEP,
+        Op::Void { .. } => &void::STEP,
         Op::Refund { .. } => &refund::STEP,
     }
 }
@@ -81,7 +85,7 @@ mod tests {
     use ulid::Ulid;
 
     /// One of every operation.
-    fn every() -> [Op; 8] {
+    fn every() -> [Op; 10] {
         let (item, refund) = (ItemId::from_ulid(Ulid::nil()), RefundId::from_ulid(Ulid::nil()));
         let attempt = AttemptId::from_ulid(Ulid::nil());
         [
@@ -92,6 +96,8 @@ mod tests {
             Op::AcceptChange { item },
             Op::OpenPayment { attempt },
             Op::ClosePayment { attempt },
+            Op::Capture { attempt },
+            Op::Void { attempt },
             Op::Refund { refund },
         ]
     }

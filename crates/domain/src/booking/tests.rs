@@ -45,6 +45,9 @@ struct World {
     /// The next so many holds act but lose their answer.
     hold_answers_lost: u32,
     payment: PaymentState,
+    /// Whether the channel sets money aside first, and how it takes "take it now".
+    authorises: bool,
+    capture_answer: Result<(), ReasonCode>,
     /// What is found when late money looks for the same goods again.
     again: Option<fn(ItemId) -> Offer>,
     /// How the airline takes "we keep your change", and the change it offers when it is asked again.
@@ -70,6 +73,8 @@ impl World {
             hotel_decides: BookingState::Confirmed,
             hold_answers_lost: 0,
             payment: PaymentState::RequiresAction,
+            authorises: false,
+            capture_answer: Ok(()),
             again: None,
             change_answer: Ok(()),
             change_now: None,
@@ -249,9 +254,16 @@ impl World {
                 outcome(Ok(()), StepResult::PaymentOpened(intent))
             }
             Op::ClosePayment { attempt } => {
-                let state = if self.payment == PaymentState::Captured { self.payment } else { PaymentState::Closed };
+                let arrived = matches!(self.payment, PaymentState::Captured | PaymentState::Authorised);
+                let state = if arrived { self.payment } else { PaymentState::Closed };
                 outcome(Ok(()), StepResult::Payment(payment(attempt, state)))
             }
+            Op::Capture { attempt } => {
+                let captured = to_capture(order, attempt);
+                let status = PaymentStatus { captured, ..payment(attempt, PaymentState::Captured) };
+                outcome(self.capture_answer, StepResult::Payment(status))
+            }
+            Op::Void { attempt } => outcome(Ok(()), StepResult::Payment(payment(attempt, PaymentState::Closed))),
             Op::Refund { refund } => {
                 let amount = order.refunds.iter().find(|r| r.id == refund).unwrap().amount;
                 let status = RefundStatus { refund_id: refund, state: RefundState::Pending, amount };
@@ -277,13 +289,14 @@ impl World {
             attempt: attempt(1),
             channel: Channel::Wechatpay,
             pay_by: pay_by(order, self.now).unwrap(),
+            authorise: self.authorises,
         };
         self.tell(order, fact);
         self.settle(order);
     }
 
     fn pay(&mut self, order: &mut Order) {
-        self.payment = PaymentState::Captured;
+        self.payment = if self.authorises { PaymentState::Authorised } else { PaymentState::Captured };
         self.settle(order);
     }
 }
@@ -483,7 +496,10 @@ fn a_second_payment_goes_back_and_the_first_one_pays() {
     world.payment = PaymentState::Failed;
     world.settle(&mut order);
     let pay_by = pay_by(&order, world.now).unwrap();
-    world.tell(&mut order, Fact::PaymentRetried { attempt: attempt(2), channel: Channel::Wechatpay, pay_by });
+    world.tell(
+        &mut order,
+        Fact::PaymentRetried { attempt: attempt(2), channel: Channel::Wechatpay, pay_by, authorise: false },
+    );
     world.pay(&mut order);
     check(&order, OrderState::Confirmed, 224_400, 0);
     let status = payment(attempt(1), PaymentState::Captured);
@@ -561,6 +577,7 @@ fn a_cart_over_budget_a_stale_hash_and_a_late_confirmation_are_refused() {
         attempt: attempt(1),
         channel: Channel::Wechatpay,
         pay_by: T0.plus_minutes(200),
+        authorise: false,
     };
     let hash = cart::hash(&order).unwrap();
     assert!(order.apply(T0, &fact("another")).is_err());
@@ -592,3 +609,4 @@ fn a_repeated_report_changes_nothing() {
 
 mod changes;
 mod rows;
+mod set_aside;

@@ -128,11 +128,13 @@ impl Order {
             Fact::StepStarted { key } => self.step_started(at, key),
             Fact::StepEnded { key, end } => self.step_ended(at, key, end),
             Fact::HoldsLapsed => self.holds_lapsed(at),
-            Fact::Confirmed { cart_hash, total, attempt, channel, pay_by } => {
+            Fact::Confirmed { cart_hash, total, attempt, channel, pay_by, authorise } => {
                 self.confirmed(at, cart_hash, *total)?;
-                self.open_attempt(at, *attempt, *channel, *total, *pay_by)
+                self.open_attempt(at, (*attempt, *channel, *authorise), *total, *pay_by)
             }
-            Fact::PaymentRetried { attempt, channel, pay_by } => self.retry_payment(at, *attempt, *channel, *pay_by),
+            Fact::PaymentRetried { attempt, channel, pay_by, authorise } => {
+                self.retry_payment(at, (*attempt, *channel, *authorise), *pay_by)
+            }
             Fact::PaymentReported { status, source } => self.payment_reported(at, status, *source),
             Fact::CancelRequested => self.cancel_requested(at),
             Fact::PayByPassed => self.pay_by_passed(at),
@@ -332,20 +334,24 @@ impl Order {
 
     fn booking_finished(&mut self, at: UtcMicros) -> Result<(), Illegal> {
         self.expect(&[OrderState::PaymentProcessing], "the end of booking")?;
-        let booked = self.items.iter().any(|item| item.state == ItemState::Booked);
+        let booked = self.items.iter().any(|item| ItemState::CANCELLABLE.contains(&item.state));
         let failed = |item: &&OrderItem| item.state == ItemState::Failed && item.hold.is_some();
         let must_failed = self.items.iter().filter(failed).any(|item| item.wanted.priority == Priority::MustHave);
         let any_failed = self.items.iter().any(|item| failed(&item));
         if must_failed || !booked {
-            self.ending = Some(Ending::ItemFailed);
-            self.go(OrderState::Failed)?;
-            self.note(at, TimelineKind::OrderFailed, None, None, None);
-            // Money that was taken is on its way back from the same moment on.
-            return self.go(OrderState::RefundRequested);
+            return self.fail(at);
         }
         self.go(if any_failed { OrderState::PartiallyConfirmed } else { OrderState::Confirmed })?;
         self.note(at, TimelineKind::OrderConfirmed, None, None, None);
         Ok(())
+    }
+
+    /// Nothing more is booked; what was booked is undone, and money is on its way back from the same moment on.
+    pub(super) fn fail(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        self.ending = Some(Ending::ItemFailed);
+        self.go(OrderState::Failed)?;
+        self.note(at, TimelineKind::OrderFailed, None, None, None);
+        self.go(OrderState::RefundRequested)
     }
 
     fn unwind_finished(&mut self) -> Result<(), Illegal> {

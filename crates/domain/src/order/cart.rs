@@ -3,7 +3,7 @@
 //! The hash names the cart by its items, prices, seats, terms and payee, so that a confirmation can only ever mean what
 //! was shown. Deliberately not here: changing an order.
 
-use super::{Attempt, AttemptState, ItemState, Order, OrderItem, RefundProgress};
+use super::{Attempt, ItemState, Order, OrderItem, RefundProgress};
 use crate::{
     money::{Money, MoneyError},
     time::UtcMicros,
@@ -85,8 +85,7 @@ pub struct MoneyMap {
 /// [`MoneyError`] when currencies mix.
 pub fn money_map(order: &Order) -> Result<MoneyMap, MoneyError> {
     let currency = order.budget.currency();
-    let paid =
-        Money::sum(currency, order.attempts.iter().filter(|a| a.state == AttemptState::Captured).map(|a| a.amount))?;
+    let paid = Money::sum(currency, order.attempts.iter().filter_map(Attempt::received))?;
     let refunds = |wanted: &dyn Fn(RefundProgress) -> bool| {
         Money::sum(currency, order.refunds.iter().filter(|r| wanted(r.state)).map(|r| r.amount))
     };
@@ -110,8 +109,8 @@ pub fn kept_by_supplier(item: &OrderItem) -> Option<Money> {
     }
 }
 
-/// The attempt whose money pays for the order: the first captured one.
+/// The attempt whose money pays for the order: the first one that was taken or set aside.
 #[must_use]
 pub fn paying_attempt(order: &Order) -> Option<&Attempt> {
-    order.attempts.iter().find(|attempt| attempt.state == AttemptState::Captured)
+    order.attempts.iter().find(|attempt| attempt.received().is_some())
 }

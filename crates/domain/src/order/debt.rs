@@ -5,7 +5,7 @@
 
 use super::StepKey;
 use crate::{
-    id::{ItemId, RefundId},
+    id::{AttemptId, ItemId, RefundId},
     money::Money,
     time::UtcMicros,
 };
@@ -60,6 +60,16 @@ pub enum Matter {
         /// Item.
         item: ItemId,
     },
+    /// Money that was set aside could not be taken although suppliers have theirs.
+    CaptureFailed {
+        /// Payment.
+        attempt: AttemptId,
+    },
+    /// Money that was set aside could not be let go; it lapses by itself.
+    VoidFailed {
+        /// Payment.
+        attempt: AttemptId,
+    },
     /// A channel reported another amount than was asked for.
     AmountMismatch,
 }
@@ -104,8 +114,8 @@ impl Matter {
             | Self::CancelFailed { .. }
             | Self::SupplierRefundUnknown { .. }
             | Self::ChangeByPhone { .. } => Owner::Support,
-            Self::RefundManual { .. } | Self::AmountMismatch => Owner::Merchant,
-            Self::ReleaseFailed { .. } => Owner::Nobody,
+            Self::RefundManual { .. } | Self::CaptureFailed { .. } | Self::AmountMismatch => Owner::Merchant,
+            Self::ReleaseFailed { .. } | Self::VoidFailed { .. } => Owner::Nobody,
         }
     }
 
@@ -118,7 +128,9 @@ impl Matter {
             | Self::CancelFailed { item }
             | Self::SupplierRefundUnknown { item }
             | Self::ChangeByPhone { item } => Some(*item),
-            Self::RefundManual { .. } | Self::AmountMismatch => None,
+            Self::RefundManual { .. } | Self::CaptureFailed { .. } | Self::VoidFailed { .. } | Self::AmountMismatch => {
+                None
+            }
         }
     }
 
@@ -132,6 +144,8 @@ impl Matter {
             Self::CancelFailed { .. } => "cancel_failed",
             Self::SupplierRefundUnknown { .. } => "supplier_refund_unknown",
             Self::ChangeByPhone { .. } => "change_by_phone",
+            Self::CaptureFailed { .. } => "capture_failed",
+            Self::VoidFailed { .. } => "void_failed",
             Self::AmountMismatch => "amount_mismatch",
         }
     }

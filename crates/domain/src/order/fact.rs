@@ -94,6 +94,16 @@ pub enum Op {
         /// Attempt.
         attempt: AttemptId,
     },
+    /// Take money that was set aside, as much of it as suppliers have.
+    Capture {
+        /// Attempt.
+        attempt: AttemptId,
+    },
+    /// Let money go that was set aside.
+    Void {
+        /// Attempt.
+        attempt: AttemptId,
+    },
     /// Give money back.
     Refund {
         /// Refund.
@@ -111,7 +121,11 @@ impl Op {
             | Self::Release { item }
             | Self::Cancel { item }
             | Self::AcceptChange { item } => Some(item),
-            Self::OpenPayment { .. } | Self::ClosePayment { .. } | Self::Refund { .. } => None,
+            Self::OpenPayment { .. }
+            | Self::ClosePayment { .. }
+            | Self::Capture { .. }
+            | Self::Void { .. }
+            | Self::Refund { .. } => None,
         }
     }
 
@@ -122,7 +136,10 @@ impl Op {
             | Self::Release { item }
             | Self::Cancel { item }
             | Self::AcceptChange { item } => item.bare(),
-            Self::OpenPayment { attempt } | Self::ClosePayment { attempt } => attempt.bare(),
+            Self::OpenPayment { attempt }
+            | Self::ClosePayment { attempt }
+            | Self::Capture { attempt }
+            | Self::Void { attempt } => attempt.bare(),
             Self::Refund { refund } => refund.bare(),
         };
         format!("{}.{about}", crate::booking::steps::of(self).word)
@@ -151,7 +168,7 @@ pub enum StepResult {
     },
     /// A payment waits for the payer.
     PaymentOpened(PaymentIntent),
-    /// The channel's word on a payment we wanted closed: closed, or paid after all.
+    /// The channel's word on a payment we wanted closed (closed, or paid after all), taken or let go.
     Payment(PaymentStatus),
     /// The channel's word on a refund.
     Refund(RefundStatus),
@@ -305,6 +322,9 @@ pub enum Fact {
         channel: Channel,
         /// Last moment to pay.
         pay_by: UtcMicros,
+        /// Whether the money is only set aside at first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        authorise: bool,
     },
     /// A further payment attempt after one was refused.
     PaymentRetried {
@@ -314,6 +334,9 @@ pub enum Fact {
         channel: Channel,
         /// Last moment to pay.
         pay_by: UtcMicros,
+        /// Whether the money is only set aside at first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        authorise: bool,
     },
     /// A channel's word about a payment.
     PaymentReported {

@@ -121,8 +121,11 @@ pub fn position(order: &Order, now: UtcMicros) -> Result<Position, MoneyError> {
     let lost = risk::exposure(order, now)?.loss;
     let refundable = if committed.amount.is_positive() { committed.amount.minus(lost)? } else { zero };
     let open = order.debts.iter().filter(|debt| debt.settled.is_none()).filter_map(|debt| debt.amount);
+    let came = moved(|entry| entry.from == Account::Traveller)?;
+    // What was only set aside and let go was never paid.
+    let released = moved(|entry| matches!(entry.from, Account::Held { .. }) && entry.to == Account::Traveller)?;
     Ok(Position {
-        paid: moved(|entry| entry.from == Account::Traveller)?,
+        paid: Figure { amount: came.amount.minus(released.amount)?, source: came.source.max(released.source) },
         held,
         committed,
         refundable_now: Figure {
@@ -130,7 +133,7 @@ pub fn position(order: &Order, now: UtcMicros) -> Result<Position, MoneyError> {
             source: Some(Source::Local),
         },
         refund_in_transit,
-        returned: moved(|entry| entry.to == Account::Traveller)?,
+        returned: moved(|entry| matches!(entry.from, Account::InTransit { .. }) && entry.to == Account::Traveller)?,
         debts: Figure { amount: Money::sum(currency, open.filter(|m| m.currency() == currency))?, source: None },
     })
 }

@@ -184,6 +184,24 @@ pub enum AttemptState {
 }
 
 impl AttemptState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::RequiresAction,
+        Self::Processing,
+        Self::Authorised,
+        Self::Captured,
+        Self::Voided,
+        Self::Failed,
+        Self::Expired,
+    ];
+
+    /// The state of a stored word, if there is one.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// States in which money may still move at the channel.
     pub const OPEN: &[Self] = &[Self::Created, Self::RequiresAction, Self::Processing, Self::Authorised];
 

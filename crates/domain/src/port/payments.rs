@@ -231,7 +231,7 @@ pub struct Ability {
     /// Whether money can be authorised first and taken, in part or not at all, later.
     pub authorises: bool,
     /// What the channel keeps of a payment, basis points.
-    pub fee_bp: u32,
+    pub fee_bp: u16,
     /// How long a refund usually takes, minutes.
     pub refund_min: u32,
 }

@@ -170,9 +170,23 @@ command!(
         /// The hash that was shown.
         cart_hash: String,
         /// How to pay.
-        channel: Channel as "\"wechatpay\"",
+        channel: Channel as "ChannelWord",
         /// Made by the caller.
         request_id: RequestId as "string",
+    }
+);
+command!(
+    /// Lists how an order can be paid, the best way first, and why.
+    ListOrderChannels {
+        /// Order.
+        order_id: OrderId as "string",
+    }
+);
+command!(
+    /// Opens the payment page of a hosted channel in the system browser.
+    OpenPayment {
+        /// Order.
+        order_id: OrderId as "string",
     }
 );
 command!(
@@ -187,6 +201,8 @@ command!(
     RetryPayment {
         /// Order.
         order_id: OrderId as "string",
+        /// By which channel; the same one when not said.
+        channel: Option<Channel> as "ChannelWord | null",
         /// Made by the caller.
         request_id: RequestId as "string",
     }
@@ -280,6 +296,8 @@ command!(
         locale: LocaleSetting,
         /// Theme.
         theme: ThemeSetting,
+        /// Preferred channel; none leaves the choice to the app.
+        channel: Option<Channel> as "ChannelWord | null",
     }
 );
 command!(

@@ -1,8 +1,10 @@
 //! From domain types to view types, and nowhere else.
 
 mod order;
+mod payment;
 
 pub(crate) use order::{Context, Rebooked, cancel_reason, order_view};
+pub(crate) use payment::{bar, channel};
 
 use super::view::*;
 use std::collections::BTreeMap;
@@ -260,6 +262,7 @@ const fn fault_code(code: FaultCode) -> FaultCodeView {
         FaultCode::SeatTaken => FaultCodeView::SeatTaken,
         FaultCode::ProviderUnavailable => FaultCodeView::ProviderUnavailable,
         FaultCode::BrowserUnavailable => FaultCodeView::BrowserUnavailable,
+        FaultCode::ChannelBarred => FaultCodeView::ChannelBarred,
         FaultCode::OnlyInWindow => FaultCodeView::OnlyInWindow,
         FaultCode::DiskFull => FaultCodeView::DiskFull,
         FaultCode::DatabaseInUse => FaultCodeView::DatabaseInUse,

@@ -2,7 +2,7 @@
 
 use super::{
     command::*,
-    handlers::{orders::*, plans::*, session::*, sign_ins::*},
+    handlers::{orders::*, payments::*, plans::*, session::*, sign_ins::*},
     view::*,
 };
 use crate::engine::Engine;

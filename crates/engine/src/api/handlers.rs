@@ -4,6 +4,7 @@
 //! and states (the domain's), and the effects of booking (the runner's).
 
 pub(crate) mod orders;
+pub(crate) mod payments;
 pub(crate) mod plans;
 pub(crate) mod session;
 pub(crate) mod sign_ins;

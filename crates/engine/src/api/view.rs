@@ -6,10 +6,12 @@
 
 mod change;
 mod order;
+mod payment;
 mod standing;
 
 pub use change::*;
 pub use order::*;
+pub use payment::*;
 pub use standing::*;
 
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,9 @@ pub struct SettingsView {
     pub locale: LocaleSetting,
     /// Theme.
     pub theme: ThemeSetting,
+    /// Preferred payment channel.
+    #[ts(type = "ChannelWord | null")]
+    pub channel: Option<zhiyou_domain::port::payments::Channel>,
 }
 
 /// A file that was written.
@@ -380,6 +385,8 @@ pub enum FaultCodeView {
     SeatTaken,
     ProviderUnavailable,
     BrowserUnavailable,
+    /// This channel cannot be used for this payment now; `channel`, `why`.
+    ChannelBarred,
     /// Only a person may do this, in the window.
     OnlyInWindow,
     DiskFull,

@@ -7,6 +7,7 @@
 mod accept_change;
 mod bookings;
 mod cancel;
+mod capture;
 mod close_payment;
 mod commit;
 mod hold;
@@ -226,6 +227,8 @@ impl Ports {
             Op::AcceptChange { item } => self.accept_change(order, item).await,
             Op::OpenPayment { attempt } => self.open_payment(order, attempt).await,
             Op::ClosePayment { attempt } => self.close_payment(attempt).await,
+            Op::Capture { attempt } => self.capture(order, attempt).await,
+            Op::Void { attempt } => self.void(attempt).await,
             Op::Refund { refund } => self.refund(order, refund).await,
         };
         end(outcome)
@@ -243,6 +246,7 @@ impl Ports {
             Op::AcceptChange { item } => self.see_accepted_change(order, item).await,
             Op::OpenPayment { attempt } => self.see_open_payment(order, attempt).await,
             Op::ClosePayment { attempt } => self.see_close_payment(attempt).await,
+            Op::Capture { attempt } | Op::Void { attempt } => self.see_settled(attempt).await,
             Op::Refund { refund } => self.see_refund(refund).await,
         };
         conclude(key.op, seen, tries, started_at, now)
@@ -312,8 +316,9 @@ fn says_something_new(order: &Order, status: &PaymentStatus) -> bool {
     let Some(known) = order.attempt(status.attempt_id).map(|attempt| attempt.state) else { return false };
     match status.state {
         PaymentState::NotFound | PaymentState::RequiresAction => false,
-        PaymentState::Processing | PaymentState::Authorised => {
-            matches!(known, AttemptState::Created | AttemptState::RequiresAction)
+        PaymentState::Processing => matches!(known, AttemptState::Created | AttemptState::RequiresAction),
+        PaymentState::Authorised => {
+            matches!(known, AttemptState::Created | AttemptState::RequiresAction | AttemptState::Processing)
         }
         PaymentState::Captured => known != AttemptState::Captured,
         PaymentState::Failed | PaymentState::Closed => AttemptState::OPEN.contains(&known),

@@ -66,7 +66,7 @@ impl Handle {
     }
 
     /// Asks a question the order wants answered at once, however recently it was asked.
-    pub(super) fn ask_now(&self, order: OrderId, read: Read) {
+    pub(crate) fn ask_now(&self, order: OrderId, read: Read) {
         let _ = self.wishes.send(Wish::Ask(order, read));
     }
 

@@ -237,6 +237,7 @@ impl Running {
                 attempt,
                 channel: Channel::Wechatpay,
                 pay_by: pay_by(order, now).unwrap(),
+                authorise: false,
             }])
         });
         let amount = confirmed.await.unwrap().confirmed.as_ref().unwrap().total;

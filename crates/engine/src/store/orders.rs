@@ -11,9 +11,11 @@ use super::{
 };
 use sqlx::AnyPool;
 use std::{collections::BTreeSet, sync::Arc};
+use ulid::Ulid;
 use zhiyou_domain::{
     id::{AttemptId, OrderId, PlanId, RefundId},
-    order::{Attempt, Order, OrderItem, OrderState, Refund, deadline},
+    order::{Attempt, AttemptState, Order, OrderItem, OrderState, Refund, deadline},
+    port::payments::Channel,
     time::UtcMicros,
 };
 
@@ -25,14 +27,27 @@ const OPEN: &str = "SELECT order_id FROM orders WHERE open = 1";
 const DUE: &str = "SELECT order_id FROM deadlines WHERE at_us <= $1 ORDER BY at_us";
 const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
 const REPAIRING: &str = "SELECT order_id FROM orders WHERE repairs = $1 ORDER BY created_at_us";
+const PAYMENTS_SINCE: &str =
+    "SELECT channel, state FROM payments WHERE attempt_id >= $1 ORDER BY attempt_id DESC LIMIT 200";
 const OF_ATTEMPT: &str = "SELECT order_id FROM payments WHERE attempt_id = $1";
 const OF_REFUND: &str = "SELECT order_id FROM refunds WHERE refund_id = $1";
 const OF_SUPPLIER_ORDER: &str = "SELECT order_id FROM order_items WHERE supplier_order = $1";
 
 /// Every read above; none of them may walk through a whole table.
 #[cfg(test)]
-pub(super) const READS: &[&str] =
-    &[SNAPSHOT, NEWEST, NEWEST_OF_PLAN, REPAIRING, OPEN, DUE, NEXT_DUE, OF_ATTEMPT, OF_REFUND, OF_SUPPLIER_ORDER];
+pub(super) const READS: &[&str] = &[
+    SNAPSHOT,
+    NEWEST,
+    NEWEST_OF_PLAN,
+    REPAIRING,
+    PAYMENTS_SINCE,
+    OPEN,
+    DUE,
+    NEXT_DUE,
+    OF_ATTEMPT,
+    OF_REFUND,
+    OF_SUPPLIER_ORDER,
+];
 
 /// Reads an order's snapshot; it may be some facts behind its journal.
 ///
@@ -94,6 +109,22 @@ pub async fn due(pool: &AnyPool, now: UtcMicros) -> Result<(Vec<OrderId>, Option
 
 fn ids(rows: Vec<(String,)>) -> Result<Vec<OrderId>, StoreError> {
     rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::Damaged(id))).collect()
+}
+
+/// Channel and state of the newest payments made since then, newest first, at most 200.
+///
+/// # Errors
+/// [`StoreError::Sql`]; [`StoreError::Damaged`] for a word nobody knows.
+pub async fn payments_since(pool: &AnyPool, since: UtcMicros) -> Result<Vec<(Channel, AttemptState)>, StoreError> {
+    // Ids begin with the time they were made.
+    let ms = u64::try_from(since.0.div_euclid(1_000)).unwrap_or(0);
+    let first = AttemptId::from_ulid(Ulid::from_parts(ms, 0));
+    let rows: Vec<(String, String)> = sqlx::query_as(PAYMENTS_SINCE).bind(first.to_string()).fetch_all(pool).await?;
+    let read = |(channel, state): (String, String)| {
+        let known = Channel::of_word(&channel).zip(AttemptState::of_word(&state));
+        known.ok_or_else(|| StoreError::Damaged(format!("payment {channel} {state}")))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// The order a payment attempt belongs to.

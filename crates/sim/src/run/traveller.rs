@@ -27,7 +27,8 @@ impl Run {
     pub(super) fn plan_payment(&mut self, attempt: AttemptId) {
         let first = attempt.bare() == AttemptId::from_ulid(id(5_000)).bare();
         let at = |rng: &mut Rng| rng.i64(5..=240);
-        let misreports = self.fault(Fault::WrongAmount, self.plan.rates.wrong_amount);
+        // Of money that is only set aside the gateway compares the amount before anybody hears of it.
+        let misreports = !self.plan.authorises && self.fault(Fault::WrongAmount, self.plan.rates.wrong_amount);
         if misreports && let Some(payment) = self.world.payments.get_mut(&attempt) {
             payment.amount = cny(payment.amount.minor() + 1);
             self.misreported = true;
@@ -192,6 +193,7 @@ impl Run {
                     attempt: AttemptId::from_ulid(id(self.ids)),
                     channel: Channel::Wechatpay,
                     pay_by,
+                    authorise: self.plan.authorises,
                 }
             }),
             Act::End => Some(Fact::CancelRequested),
@@ -262,17 +264,24 @@ impl Run {
         let pay_by = booking::pay_by(order, now).or(planted(Defect::StaleCart).then(|| now.plus_minutes(10)))?;
         let total = cart::total(order).ok()?;
         let (attempt, channel) = (AttemptId::from_ulid(id(5_000)), Channel::Wechatpay);
-        Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, attempt, channel, pay_by })
+        let authorise = self.plan.authorises;
+        Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, attempt, channel, pay_by, authorise })
     }
 
     pub(super) fn pay(&mut self, attempt: AttemptId, anyway: bool) {
         let Some(payment) = self.world.payments.get_mut(&attempt) else { return };
-        let can = payment.state == PaymentState::RequiresAction || anyway && payment.state != PaymentState::Captured;
+        let arrived = matches!(payment.state, PaymentState::Captured | PaymentState::Authorised);
+        let can = payment.state == PaymentState::RequiresAction || anyway && !arrived && payment.taken.is_zero();
         if !can {
             return;
         }
         let closed = payment.state != PaymentState::RequiresAction;
-        payment.state = PaymentState::Captured;
+        if payment.authorise {
+            payment.state = PaymentState::Authorised;
+        } else {
+            payment.state = PaymentState::Captured;
+            payment.taken = payment.amount;
+        }
         let status = self.world.payment(attempt);
         self.notify(Fact::PaymentReported { status: status.clone(), source: Source::Notification });
         if closed {

@@ -81,7 +81,8 @@ fn sg_56_a_payment_reported_before_its_opening_was_answered_counts_and_the_answe
     let pay_by = pay_by(&order, world.now).unwrap();
     let (cart_hash, total) = (cart::hash(&order).unwrap(), cart::total(&order).unwrap());
     let channel = Channel::Wechatpay;
-    world.tell(&mut order, Fact::Confirmed { cart_hash, total, attempt: attempt(1), channel, pay_by });
+    world
+        .tell(&mut order, Fact::Confirmed { cart_hash, total, attempt: attempt(1), channel, pay_by, authorise: false });
     let key = StepKey { order: order.id, op: Op::OpenPayment { attempt: attempt(1) }, n: 1 };
     world.tell(&mut order, Fact::StepStarted { key: key.clone() });
     let status = payment(attempt(1), PaymentState::Captured);
@@ -161,7 +162,14 @@ fn sg_69_two_hundred_items_in_one_chain_are_booked_in_bounded_turns() {
             let total = cart::total(&order).unwrap();
             let pay_by = pay_by(&order, world.now).unwrap();
             let (cart_hash, attempt) = (cart::hash(&order).unwrap(), attempt(1));
-            heard.push(Fact::Confirmed { cart_hash, total, attempt, channel: Channel::Wechatpay, pay_by });
+            heard.push(Fact::Confirmed {
+                cart_hash,
+                total,
+                attempt,
+                channel: Channel::Wechatpay,
+                pay_by,
+                authorise: false,
+            });
             world.payment = PaymentState::Captured;
         }
     }

@@ -39,7 +39,10 @@ impl Order {
 
     /// A supplier gave money back for an item.
     pub(super) fn supplier_returns(&mut self, item: ItemId, refund: Money, source: Source) {
-        if let Some(held) = self.paying_account().filter(|_| !planted(Defect::LedgerForgets)) {
+        // It goes back where it came from, even when that payment could not be taken in the end.
+        let paid_from =
+            self.ledger.iter().rfind(|entry| entry.to == Account::Supplier { item }).map(|entry| entry.from);
+        if let Some(held) = paid_from.filter(|_| !planted(Defect::LedgerForgets)) {
             self.move_money(Account::Supplier { item }, held, refund, source);
         }
     }

@@ -12,7 +12,10 @@ use crate::{
         debt::{Matter, SettledBy},
         ledger::Account,
     },
-    port::payments::{Channel, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus},
+    port::{
+        ReasonCode,
+        payments::{Channel, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus},
+    },
     time::UtcMicros,
 };
 
@@ -20,8 +23,7 @@ impl Order {
     pub(super) fn open_attempt(
         &mut self,
         at: UtcMicros,
-        id: AttemptId,
-        channel: Channel,
+        (id, channel, authorise): (AttemptId, Channel, bool),
         amount: Money,
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
@@ -35,6 +37,8 @@ impl Order {
             amount,
             state,
             pay_by,
+            authorise,
+            taken: None,
             action: None,
             transaction_id: None,
             mismatch: false,
@@ -45,8 +49,7 @@ impl Order {
     pub(super) fn retry_payment(
         &mut self,
         at: UtcMicros,
-        id: AttemptId,
-        channel: Channel,
+        wanted: (AttemptId, Channel, bool),
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
         let over = |attempt: &Attempt| !AttemptState::OPEN.contains(&attempt.state);
@@ -57,7 +60,7 @@ impl Order {
         let Some(total) = self.confirmed.as_ref().map(|confirmed| confirmed.total) else {
             return illegal("nothing was confirmed");
         };
-        self.open_attempt(at, id, channel, total, pay_by)
+        self.open_attempt(at, wanted, total, pay_by)
     }
 
     fn attempt_mut(&mut self, id: AttemptId) -> Result<&mut Attempt, Illegal> {
@@ -83,6 +86,9 @@ impl Order {
 
     pub(super) fn attempt_refused(&mut self, at: UtcMicros, id: AttemptId) -> Result<(), Illegal> {
         let attempt = self.attempt_mut(id)?;
+        if attempt.state == AttemptState::Authorised {
+            return self.attempt_closed(at, id);
+        }
         if AttemptState::OPEN.contains(&attempt.state) {
             attempt.state = AttemptState::Failed;
             attempt.action = None;
@@ -98,7 +104,7 @@ impl Order {
         source: Source,
     ) -> Result<(), Illegal> {
         match status.state {
-            PaymentState::Captured => self.captured(at, status, source),
+            PaymentState::Captured | PaymentState::Authorised => self.money_arrived(at, status, source),
             // Told by a notification, the end of a payment may be old news: money can have arrived since. Only our own
             // question ends it.
             PaymentState::Failed | PaymentState::Closed
@@ -108,7 +114,7 @@ impl Order {
             }
             PaymentState::Failed => self.attempt_refused(at, status.attempt_id),
             PaymentState::Closed => self.attempt_closed(at, status.attempt_id),
-            PaymentState::Processing | PaymentState::Authorised => {
+            PaymentState::Processing => {
                 let attempt = self.attempt_mut(status.attempt_id)?;
                 if matches!(attempt.state, AttemptState::Created | AttemptState::RequiresAction) {
                     attempt.state = AttemptState::Processing;
@@ -127,11 +133,19 @@ impl Order {
         if self.ending.is_some() { self.attempt_closed(at, id) } else { self.attempt_mut(id).map(|_| ()) }
     }
 
-    fn captured(&mut self, at: UtcMicros, status: &PaymentStatus, source: Source) -> Result<(), Illegal> {
+    /// Money was taken, or set aside for us: either way it pays for the order.
+    fn money_arrived(&mut self, at: UtcMicros, status: &PaymentStatus, source: Source) -> Result<(), Illegal> {
+        let set_aside = status.state == PaymentState::Authorised;
         let already_paid = cart::paying_attempt(self).is_some();
         let attempt = self.attempt_mut(status.attempt_id)?;
-        if attempt.state == AttemptState::Captured && !planted(Defect::ReportsCountTwice) {
-            return Ok(());
+        if set_aside && !attempt.authorise {
+            return illegal("money was set aside that was to be taken at once");
+        }
+        match attempt.state {
+            AttemptState::Captured if !planted(Defect::ReportsCountTwice) => return Ok(()),
+            AttemptState::Authorised if set_aside => return Ok(()),
+            AttemptState::Authorised => return self.money_taken(at, status, source),
+            _ => {}
         }
         if planted(Defect::ClosedBeatsPaid) && !AttemptState::OPEN.contains(&attempt.state) {
             return Ok(());
@@ -142,12 +156,16 @@ impl Order {
             self.owe(at, Matter::AmountMismatch, status.captured);
             return Ok(());
         }
-        attempt.state = AttemptState::Captured;
+        attempt.state = if set_aside { AttemptState::Authorised } else { AttemptState::Captured };
         attempt.action = None;
         attempt.transaction_id.clone_from(&status.transaction_id);
         self.move_money(Account::Traveller, Account::Held { attempt: status.attempt_id }, amount, source);
         let late = already_paid || self.state != OrderState::PaymentPending || self.ending == Some(Ending::Traveller);
-        let kind = if late { TimelineKind::PaidLate } else { TimelineKind::Paid };
+        let kind = match (late, set_aside) {
+            (true, _) => TimelineKind::PaidLate,
+            (false, true) => TimelineKind::Authorised,
+            (false, false) => TimelineKind::Paid,
+        };
         self.note(at, kind, None, Some(amount), status.transaction_id.clone());
         if self.state == OrderState::PaymentPending {
             self.go(OrderState::PaymentProcessing)?;
@@ -168,9 +186,77 @@ impl Order {
         Ok(())
     }
 
+    /// What was set aside was taken, all of it or less; the rest is the traveller's again.
+    fn money_taken(&mut self, at: UtcMicros, status: &PaymentStatus, source: Source) -> Result<(), Illegal> {
+        let attempt = self.attempt_mut(status.attempt_id)?;
+        let taken = status.captured.unwrap_or(attempt.amount);
+        if taken.exceeds(attempt.amount) != Ok(false) || !taken.is_positive() {
+            attempt.mismatch = true;
+            self.owe(at, Matter::AmountMismatch, status.captured);
+            return Ok(());
+        }
+        attempt.state = AttemptState::Captured;
+        attempt.taken = Some(taken);
+        if status.transaction_id.is_some() {
+            attempt.transaction_id.clone_from(&status.transaction_id);
+        }
+        let rest = attempt.amount.minus(taken).map_err(|error| Illegal(error.to_string()))?;
+        self.move_money(Account::Held { attempt: status.attempt_id }, Account::Traveller, rest, source);
+        self.note(at, TimelineKind::MoneyTaken, None, Some(taken), status.transaction_id.clone());
+        Ok(())
+    }
+
+    /// What was set aside is the traveller's again, and nothing of it was taken.
+    fn money_released(&mut self, at: UtcMicros, id: AttemptId, state: AttemptState) -> Result<(), Illegal> {
+        let attempt = self.attempt_mut(id)?;
+        attempt.state = state;
+        let amount = attempt.amount;
+        self.move_money(Account::Held { attempt: id }, Account::Traveller, amount, Source::Poll);
+        self.note(at, TimelineKind::MoneyReleased, None, Some(amount), None);
+        Ok(())
+    }
+
+    /// What was set aside can no longer be taken: nothing more is booked, what is booked is undone, and what that costs is
+    /// ours to collect.
+    pub(super) fn capture_refused(&mut self, at: UtcMicros, id: AttemptId, why: ReasonCode) -> Result<(), Illegal> {
+        if why == ReasonCode::AlreadyPaid {
+            // Taken before: the payment is asked about.
+            return Ok(());
+        }
+        let wanted = crate::booking::to_capture(self, id);
+        self.money_released(at, id, AttemptState::Failed)?;
+        self.owe(at, Matter::CaptureFailed { attempt: id }, wanted);
+        if self.state == OrderState::PaymentProcessing {
+            return self.fail(at);
+        }
+        Ok(())
+    }
+
+    pub(super) fn void_refused(&mut self, at: UtcMicros, id: AttemptId, why: ReasonCode) -> Result<(), Illegal> {
+        match why {
+            // Taken before: the payment is asked about, and given back.
+            ReasonCode::AlreadyPaid => Ok(()),
+            ReasonCode::AlreadyClosed => self.money_released(at, id, AttemptState::Voided),
+            _ => {
+                let amount = self.attempt(id).map(|attempt| attempt.amount);
+                self.owe(at, Matter::VoidFailed { attempt: id }, amount);
+                self.money_released(at, id, AttemptState::Voided)
+            }
+        }
+    }
+
     fn attempt_closed(&mut self, at: UtcMicros, id: AttemptId) -> Result<(), Illegal> {
         let by_traveller = self.ending == Some(Ending::Traveller);
         let attempt = self.attempt_mut(id)?;
+        if attempt.state == AttemptState::Authorised {
+            // Lapsed before it was taken, or let go because we wanted it.
+            let pays = cart::paying_attempt(self).is_some_and(|paying| paying.id == id);
+            return if pays && self.state == OrderState::PaymentProcessing {
+                self.capture_refused(at, id, ReasonCode::OfferExpired)
+            } else {
+                self.money_released(at, id, AttemptState::Voided)
+            };
+        }
         if AttemptState::OPEN.contains(&attempt.state) || planted(Defect::PaidRegresses) {
             attempt.state = if by_traveller { AttemptState::Voided } else { AttemptState::Expired };
             attempt.action = None;
@@ -199,13 +285,14 @@ impl Order {
         attempt: AttemptId,
         amount: Money,
     ) -> Result<(), Illegal> {
-        let Some(paid) = self.attempt(attempt).filter(|attempt| attempt.state == AttemptState::Captured) else {
+        let taken = self.attempt(attempt).filter(|attempt| attempt.state == AttemptState::Captured);
+        let Some(paid) = taken.and_then(Attempt::received) else {
             return illegal("money goes back only where it came from");
         };
         let earlier =
             self.refunds.iter().filter(|refund| refund.attempt == attempt && refund.state != RefundProgress::Failed);
         let sum = Money::sum(amount.currency(), earlier.map(|refund| refund.amount)).and_then(|sum| sum.plus(amount));
-        let fits = amount.is_positive() && sum.is_ok_and(|sum| sum.exceeds(paid.amount) == Ok(false));
+        let fits = amount.is_positive() && sum.is_ok_and(|sum| sum.exceeds(paid) == Ok(false));
         if !fits || self.refunds.iter().any(|refund| refund.id == id) {
             return illegal("more would go back than came");
         }

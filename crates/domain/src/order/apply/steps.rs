@@ -5,8 +5,8 @@ use crate::{
     defect::{Defect, planted},
     id::ItemId,
     order::{
-        Hold, ItemState, Op, OpenStep, Order, OrderItem, OrderState, SeatChoice, SecondChance, Source, StepEnd,
-        StepKey, StepResult, TimelineKind,
+        AttemptState, Hold, ItemState, Op, OpenStep, Order, OrderItem, OrderState, SeatChoice, SecondChance, Source,
+        StepEnd, StepKey, StepResult, TimelineKind,
         debt::{Matter, SettledBy},
         ledger::Account,
     },
@@ -45,6 +45,11 @@ impl Order {
             && !self.item_mut(item)?.wants_change_kept()
         {
             return illegal("only a change the traveller keeps is accepted");
+        }
+        if let Op::Capture { attempt } | Op::Void { attempt } = key.op
+            && self.attempt(attempt).is_none_or(|known| known.state != AttemptState::Authorised)
+        {
+            return illegal("only money that was set aside is taken or let go");
         }
         self.open_steps.push(OpenStep {
             key: key.clone(),
@@ -118,6 +123,8 @@ impl Order {
             Op::OpenPayment { attempt } => self.attempt_refused(at, attempt),
             // Paid meanwhile, or refused for another reason: the payment is asked about again.
             Op::ClosePayment { .. } => Ok(()),
+            Op::Capture { attempt } => self.capture_refused(at, attempt, reason.code),
+            Op::Void { attempt } => self.void_refused(at, attempt, reason.code),
             Op::Refund { refund } => self.refund_refused(at, refund),
         }
     }
@@ -187,7 +194,9 @@ impl Order {
             (Op::OpenPayment { attempt }, StepResult::PaymentOpened(intent)) => {
                 self.attempt_opened(at, attempt, intent)
             }
-            (Op::ClosePayment { .. }, StepResult::Payment(status)) => self.payment_reported(at, status, Source::Poll),
+            (Op::ClosePayment { .. } | Op::Capture { .. } | Op::Void { .. }, StepResult::Payment(status)) => {
+                self.payment_reported(at, status, Source::Poll)
+            }
             (Op::Refund { .. }, StepResult::Refund(status)) => self.refund_reported(at, status, Source::Poll),
             (
                 Op::Hold { .. }
@@ -197,6 +206,8 @@ impl Order {
                 | Op::AcceptChange { .. }
                 | Op::OpenPayment { .. }
                 | Op::ClosePayment { .. }
+                | Op::Capture { .. }
+                | Op::Void { .. }
                 | Op::Refund { .. },
                 StepResult::Flight(_)
                 | StepResult::Booking(_)

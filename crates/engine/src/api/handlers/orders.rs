@@ -18,7 +18,7 @@ use zhiyou_domain::{
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId, RequestId},
     order::{
         Attempt, AttemptState, CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem, OrderState,
-        SeatChosen, Source, cart, graph,
+        SeatChosen, cart, graph,
     },
     plan::PlanBooking,
     port::{
@@ -156,7 +156,7 @@ async fn read_seat_maps(engine: &Engine, offer: &FlightOffer) -> Result<SeatMaps
     }
 }
 
-fn unavailable(reason: Reason) -> Fault {
+pub(super) fn unavailable(reason: Reason) -> Fault {
     Fault::new(FaultCode::ProviderUnavailable, reason.detail)
 }
 
@@ -210,7 +210,7 @@ fn resolve(
     Ok(chosen.into_values().collect())
 }
 
-async fn changed(engine: &Engine, order: Arc<Order>) -> Result<OrderView, Fault> {
+pub(super) async fn changed(engine: &Engine, order: Arc<Order>) -> Result<OrderView, Fault> {
     engine.runner.look(order.id);
     view(engine, &order).await
 }
@@ -222,13 +222,19 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
     }
     let payload = format!("{} {}", wish.order_id, wish.cart_hash);
     let asked = signal(wish.request_id, "confirm_order", payload);
+    let authorise = if order.confirmed.is_none() {
+        super::payments::usable(engine, &order, wish.channel).await?.authorises
+    } else {
+        false
+    };
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
         check_cart(order, &wish.cart_hash, now)?;
         let lapsed = || Fault::new(FaultCode::HoldExpired, "too little time is left to pay and book");
         let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
         let pay_by = pay_by(order, now).ok_or_else(lapsed)?;
-        Ok(vec![Fact::Confirmed { cart_hash: wish.cart_hash.clone(), total, attempt, channel: wish.channel, pay_by }])
+        let (cart_hash, channel) = (wish.cart_hash.clone(), wish.channel);
+        Ok(vec![Fact::Confirmed { cart_hash, total, attempt, channel, pay_by, authorise }])
     };
     let order = engine.book.record_asked(wish.order_id, Some(asked), facts).await?;
     super::plans::mark(engine, order.plan, PlanBooking::Confirmed).await?;
@@ -288,32 +294,6 @@ fn check_cart(order: &Order, cart_hash: &str, now: UtcMicros) -> Result<(), Faul
             .with("currency", total.currency()));
     }
     Ok(())
-}
-
-pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result<OrderView, Fault> {
-    let order = engine.book.get(wish.order_id).await?;
-    let Some(attempt) = order.attempts.last() else {
-        return Err(Fault::new(FaultCode::WrongState, "nothing is to be paid"));
-    };
-    let query = PaymentRef { attempt_id: attempt.id };
-    match engine.ports.payments.call::<_, PaymentStatus>("getPaymentStatus", &query).await {
-        Outcome::Done(status) => {
-            let fact = Fact::PaymentReported { status, source: Source::Poll };
-            changed(engine, engine.book.record(order.id, |_, _| Ok(vec![fact.clone()])).await?).await
-        }
-        Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
-    }
-}
-
-pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result<OrderView, Fault> {
-    let attempt = AttemptId::from_ulid(engine.ids.ulid());
-    let facts = |order: &Order, now: UtcMicros| {
-        let wrong = || Fault::new(FaultCode::WrongState, "no earlier payment, or no time left");
-        let channel = order.attempts.last().map(|attempt| attempt.channel).ok_or_else(wrong)?;
-        let pay_by = pay_by(order, now).ok_or_else(wrong)?;
-        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by }])
-    };
-    asked(engine, wish.order_id, wish.request_id, "retry_payment", "", facts).await
 }
 
 pub(crate) async fn cancel_order(engine: &Engine, wish: CancelOrder) -> Result<OrderView, Fault> {
@@ -427,7 +407,7 @@ pub(crate) async fn accept_cancellation(engine: &Engine, wish: AcceptCancellatio
     asked(engine, wish.order_id, wish.request_id, "accept_cancellation", &wish.quote_id.to_string(), facts).await
 }
 
-async fn asked(
+pub(super) async fn asked(
     engine: &Engine,
     order: OrderId,
     id: RequestId,

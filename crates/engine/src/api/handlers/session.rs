@@ -6,7 +6,10 @@ use crate::{
     store::{changes, changes::Entity, plans, settings},
 };
 use std::collections::BTreeSet;
-use zhiyou_domain::fault::{Fault, FaultCode};
+use zhiyou_domain::{
+    fault::{Fault, FaultCode},
+    port::payments::Channel,
+};
 
 /// Changes read in one batch.
 const BATCH: i64 = 256;
@@ -32,6 +35,7 @@ async fn read_settings(engine: &Engine) -> Result<SettingsView, Fault> {
     Ok(SettingsView {
         locale: serde_json::from_value(locale).unwrap_or(LocaleSetting::System),
         theme: serde_json::from_value(theme).unwrap_or(ThemeSetting::System),
+        channel: super::payments::preferred(engine).await?,
     })
 }
 
@@ -42,6 +46,7 @@ pub(crate) async fn set_settings(engine: &Engine, wish: SetSettings) -> Result<S
     let mut tx = engine.db.begin().await?;
     settings::put(&mut tx, "locale", &word(serde_json::to_value(wish.locale))).await?;
     settings::put(&mut tx, "theme", &word(serde_json::to_value(wish.theme))).await?;
+    settings::put(&mut tx, "channel", wish.channel.map_or("", Channel::word)).await?;
     changes::append(&mut tx, Entity::Session, "", engine.clock.now()).await?;
     engine.db.commit(tx).await?;
     get_session(engine, GetSession {}).await

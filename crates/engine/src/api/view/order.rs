@@ -627,6 +627,12 @@ pub enum TimelineKindView {
     Refunded,
     /// A refund needs a person.
     RefundNeedsAttention,
+    /// Money was set aside.
+    Authorised,
+    /// What was set aside, or a part of it, was taken.
+    MoneyTaken,
+    /// What was set aside was let go.
+    MoneyReleased,
     /// Everything is confirmed.
     OrderConfirmed,
     /// The order failed.

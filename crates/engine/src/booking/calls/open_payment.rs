@@ -31,7 +31,7 @@ impl Ports {
             amount: known.amount,
             description: description(order),
             expires_at_us: known.pay_by,
-            authorise: false,
+            authorise: known.authorise,
         };
         self.payments.call("createPaymentIntent", &request).await
     }

@@ -1,0 +1,107 @@
+//! Channels that set money aside first: taken once everything is booked, and only as much as suppliers have.
+
+use super::*;
+use crate::order::debt::Matter;
+
+fn world() -> World {
+    World { authorises: true, ..World::new() }
+}
+
+#[test]
+fn what_was_set_aside_is_taken_after_everything_is_booked_and_before_it_is_called_confirmed() {
+    let mut world = world();
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    check(&order, OrderState::Confirmed, 224_400, 0);
+    let asked = |word: &str| world.calls.iter().position(|call| call == word).unwrap();
+    assert!(asked("capture") > asked("commit"), "{:?}", world.calls);
+    let last = |word: &str| world.calls.iter().rposition(|call| call == word).unwrap();
+    assert!(last("commit") < asked("capture"));
+    assert_eq!(order.attempts[0].taken, Some(cny(224_400)));
+}
+
+/// SG-35.
+#[test]
+fn of_a_partly_booked_order_only_what_is_booked_is_taken_and_nothing_has_to_go_back() {
+    let mut world = world();
+    world.hotel_priority = Priority::Preferred;
+    world.hotel_commit = Err(ReasonCode::SoldOut);
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    check(&order, OrderState::PartiallyConfirmed, 82_000, 0);
+    assert_eq!((order.attempts[0].received(), order.refunds.len()), (Some(cny(82_000)), 0));
+}
+
+#[test]
+fn when_nothing_can_be_booked_what_was_set_aside_is_let_go() {
+    let mut world = world();
+    world.hotel_commit = Err(ReasonCode::SoldOut);
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    check(&order, OrderState::Cancelled, 0, 0);
+    assert_eq!((order.attempts[0].state, order.refunds.len()), (AttemptState::Voided, 0));
+    assert!(!world.calls.iter().any(|call| call == "capture"));
+}
+
+#[test]
+fn of_an_order_that_is_undone_only_the_suppliers_fee_is_taken() {
+    let mut world = world();
+    // The flight is booked first here, and keeps a fee when it is cancelled.
+    world.hotel_price = 142_401;
+    world.hotel_commit = Err(ReasonCode::SoldOut);
+    world.flight_hold = Ok(());
+    let mut order = world.confirmed();
+    order.confirmed.as_mut().unwrap().commit_order = vec![flight_item(), hotel_item()];
+    world.pay(&mut order);
+    check(&order, OrderState::Cancelled, 16_000, 0);
+    assert_eq!(order.attempts[0].received(), Some(cny(16_000)));
+}
+
+#[test]
+fn ended_by_the_traveller_and_approved_all_the_same_it_is_let_go_and_nothing_is_booked() {
+    let mut world = world();
+    let mut order = world.confirmed();
+    world.payment = PaymentState::Authorised;
+    world.tell(&mut order, Fact::CancelRequested);
+    world.settle(&mut order);
+    check(&order, OrderState::Cancelled, 0, 0);
+    assert!(!world.calls.iter().any(|call| call == "commit"));
+    assert_eq!(order.attempts[0].state, AttemptState::Voided);
+}
+
+/// SG-35: a person sees it, and what is booked is not simply kept.
+#[test]
+fn when_it_can_no_longer_be_taken_the_bookings_are_undone_and_the_rest_is_the_merchants_debt() {
+    let mut world = world();
+    world.capture_answer = Err(ReasonCode::OfferExpired);
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    assert_eq!(order.attempts[0].state, AttemptState::Failed);
+    let debt = order.open_debts().next().unwrap();
+    let matter = Matter::CaptureFailed { attempt: attempt(1) };
+    assert_eq!((&debt.matter, debt.amount), (&matter, Some(cny(224_400))));
+    let booked = order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)).count();
+    assert_eq!((order.state, booked, order.is_live()), (OrderState::Cancelled, 0, false));
+}
+
+#[test]
+fn money_that_is_taken_without_being_set_aside_first_is_refused_unless_that_was_asked_for() {
+    let mut world = World::new();
+    let order = world.confirmed();
+    let status = payment(attempt(1), PaymentState::Authorised);
+    let fact = Fact::PaymentReported { status, source: Source::Poll };
+    assert!(order.apply(world.now, &fact).is_err(), "nobody asked for money to be set aside");
+}
+
+#[test]
+fn a_refund_after_a_part_was_taken_is_never_more_than_that_part() {
+    let mut world = world();
+    world.hotel_priority = Priority::Preferred;
+    world.hotel_commit = Err(ReasonCode::SoldOut);
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    let decide =
+        |minor| Fact::RefundDecided { refund: RefundId::from_ulid(ulid(60)), attempt: attempt(1), amount: cny(minor) };
+    assert!(order.apply(world.now, &decide(82_001)).is_err());
+    assert!(order.apply(world.now, &decide(82_000)).is_ok());
+}

@@ -1,0 +1,262 @@
+//! Which channel to pay by: what cannot be used and why, what is recommended and why. Pure; a dry run is the same call.
+//!
+//! Hard rules come first, then weights; every point has a reason that is shown. Deliberately not here: asking channels what
+//! they can do, counting how they did (the engine's), and the words of a reason (the interface's).
+
+use crate::{
+    money::{Money, MoneyError},
+    port::payments::{Ability, Channel},
+};
+use serde::{Deserialize, Serialize};
+
+/// What is to be paid, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// How much.
+    pub amount: Money,
+    /// How many items it pays for.
+    pub items: usize,
+    /// Whether something of it may still fail or be lost after paying.
+    pub at_risk: bool,
+    /// Whether the payer is at home in mainland China.
+    pub domestic: bool,
+    /// What the payer chose in the settings.
+    pub preferred: Option<Channel>,
+    /// What the payer paid by last.
+    pub used_last: Option<Channel>,
+    /// The channel of a payment whose outcome is not known: nothing else may be tried meanwhile.
+    pub undecided: Option<Channel>,
+}
+
+/// A channel and how it has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What it can do.
+    pub ability: Ability,
+    /// How it did lately.
+    pub health: Health,
+}
+
+/// Payments that reached their end lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// That succeeded.
+    pub succeeded: u32,
+    /// That the channel refused or failed; what a payer gave up does not count.
+    pub failed: u32,
+}
+
+/// How much each consideration counts, and when a channel is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weights {
+    /// The payer's own choice.
+    pub preferred: i32,
+    /// What was used last.
+    pub used_last: i32,
+    /// A channel of the payer's country.
+    pub at_home: i32,
+    /// Taking only what was booked, where something may fail.
+    pub sets_aside: i32,
+    /// Per ten basis points of fee, subtracted.
+    pub fee: i32,
+    /// Refunds within ten minutes.
+    pub quick_refund: i32,
+    /// Below this share of successes, percent, no new payment is opened.
+    pub success_min: u32,
+    /// So many payments are needed before the share means anything.
+    pub sample_min: u32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            preferred: 100,
+            used_last: 20,
+            at_home: 30,
+            sets_aside: 15,
+            fee: 1,
+            quick_refund: 5,
+            success_min: 90,
+            sample_min: 10,
+        }
+    }
+}
+
+/// Why a channel cannot be used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bar {
+    /// It does not charge this currency.
+    Currency,
+    /// It has failed too often lately.
+    Failing,
+    /// Another payment's outcome is not known yet.
+    Undecided,
+}
+
+/// What speaks for a channel, or against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The payer chose it.
+    Preferred,
+    /// The payer paid by it last.
+    UsedLast,
+    /// It is at home where the payer is.
+    AtHome,
+    /// It takes only what was really booked.
+    SetsAside,
+    /// Refunds come back within minutes.
+    QuickRefund,
+    /// It keeps the least.
+    LowestFee,
+}
+
+/// A channel with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Which.
+    pub channel: Channel,
+    /// Points; only their order means anything.
+    pub score: i32,
+    /// What speaks for it, the weightiest first.
+    pub reasons: Vec<Why>,
+    /// Why it cannot be used; empty when it can.
+    pub bars: Vec<Bar>,
+    /// What the channel keeps of the payment; ours to bear.
+    pub fee: Money,
+}
+
+impl Health {
+    /// Whether new payments are kept away from it.
+    #[must_use]
+    pub const fn is_failing(self, weights: &Weights) -> bool {
+        let all = self.succeeded.saturating_add(self.failed);
+        all >= weights.sample_min && self.succeeded.saturating_mul(100) < all.saturating_mul(weights.success_min)
+    }
+}
+
+/// Every channel: those that can be used first, the best first.
+///
+/// # Errors
+/// [`MoneyError`] when a fee cannot be reckoned.
+pub fn route(ask: &Ask, candidates: &[Candidate], weights: &Weights) -> Result<Vec<Route>, MoneyError> {
+    let usable = |candidate: &&Candidate| candidate.ability.currencies.contains(&ask.amount.currency());
+    let lowest = candidates.iter().filter(usable).map(|candidate| candidate.ability.fee_bp).min();
+    let mut routes =
+        candidates.iter().map(|candidate| one(ask, candidate, lowest, weights)).collect::<Result<Vec<_>, _>>()?;
+    routes.sort_by_key(|route| (!route.bars.is_empty(), std::cmp::Reverse(route.score), route.channel));
+    Ok(routes)
+}
+
+fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights) -> Result<Route, MoneyError> {
+    let ability = &candidate.ability;
+    let channel = ability.channel;
+    let bars = [
+        (Bar::Currency, !ability.currencies.contains(&ask.amount.currency())),
+        (Bar::Failing, candidate.health.is_failing(weights)),
+        (Bar::Undecided, ask.undecided.is_some_and(|other| other != channel)),
+    ];
+    let at_home = matches!(channel, Channel::Wechatpay | Channel::Alipay) == ask.domestic;
+    let mut said = vec![
+        (weights.preferred, Why::Preferred, ask.preferred == Some(channel)),
+        (weights.used_last, Why::UsedLast, ask.used_last == Some(channel)),
+        (weights.at_home, Why::AtHome, at_home),
+        (weights.sets_aside, Why::SetsAside, ability.authorises && ask.at_risk && ask.items > 1),
+        (weights.quick_refund, Why::QuickRefund, ability.refund_min <= 10),
+        (0, Why::LowestFee, lowest == Some(ability.fee_bp)),
+    ];
+    said.retain(|(_, _, true_here)| *true_here);
+    said.sort_by_key(|(points, ..)| std::cmp::Reverse(*points));
+    let fee_points = i32::from(ability.fee_bp / 10).saturating_mul(weights.fee);
+    let score = said.iter().map(|(points, ..)| *points).sum::<i32>().saturating_sub(fee_points);
+    Ok(Route {
+        channel,
+        score,
+        reasons: said.into_iter().map(|(_, why, _)| why).collect(),
+        bars: bars.into_iter().filter(|(_, barred)| *barred).map(|(bar, _)| bar).collect(),
+        fee: ask.amount.share_up(ability.fee_bp)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{money::Currency, port::payments::Presentation};
+
+    fn candidate(channel: Channel) -> Candidate {
+        let (currencies, authorises, fee_bp, refund_min) = match channel {
+            Channel::Wechatpay | Channel::Alipay => (vec![Currency::CNY], false, 60, 5),
+            Channel::Stripe => (vec![Currency::CNY, "USD".parse().unwrap()], true, 290, 7_200),
+            Channel::Paypal => (vec!["USD".parse().unwrap()], true, 349, 7_200),
+        };
+        let presents = Presentation::Qr;
+        Candidate {
+            ability: Ability { channel, currencies, presents, authorises, fee_bp, refund_min },
+            health: Health::default(),
+        }
+    }
+
+    fn ask() -> Ask {
+        Ask {
+            amount: Money::new(224_400, Currency::CNY).unwrap(),
+            items: 2,
+            at_risk: true,
+            domestic: true,
+            preferred: None,
+            used_last: None,
+            undecided: None,
+        }
+    }
+
+    /// Checks which channels can be used, in their order.
+    #[track_caller]
+    fn check(ask: &Ask, candidates: &[Candidate], order: &[Channel]) -> Vec<Route> {
+        let routes = route(ask, candidates, &Weights::default()).unwrap();
+        let usable: Vec<Channel> = routes.iter().filter(|r| r.bars.is_empty()).map(|r| r.channel).collect();
+        assert_eq!(usable, order, "{routes:#?}");
+        routes
+    }
+
+    #[test]
+    fn at_home_the_home_channels_come_first_and_what_cannot_charge_the_currency_is_barred() {
+        let all = Channel::ALL.map(candidate);
+        let routes = check(&ask(), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+        assert_eq!(routes.last().unwrap().bars, [Bar::Currency]);
+        assert_eq!(routes[0].reasons, [Why::AtHome, Why::QuickRefund, Why::LowestFee]);
+        assert_eq!(routes[2].reasons, [Why::SetsAside]);
+        assert_eq!(routes[0].fee.minor(), 1_347, "60 basis points, rounded up");
+    }
+
+    #[test]
+    fn abroad_and_in_dollars_the_cards_come_first() {
+        let amount = Money::new(10_000, "USD".parse().unwrap()).unwrap();
+        let abroad = Ask { amount, domestic: false, ..ask() };
+        check(&abroad, &Channel::ALL.map(candidate), &[Channel::Stripe, Channel::Paypal]);
+    }
+
+    #[test]
+    fn the_payers_own_choice_outweighs_everything_that_is_not_a_hard_rule() {
+        let chosen = Ask { preferred: Some(Channel::Stripe), ..ask() };
+        check(&chosen, &Channel::ALL.map(candidate), &[Channel::Stripe, Channel::Wechatpay, Channel::Alipay]);
+        let impossible = Ask { preferred: Some(Channel::Paypal), ..ask() };
+        check(&impossible, &Channel::ALL.map(candidate), &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+    }
+
+    #[test]
+    fn below_nine_in_ten_no_new_payment_is_opened_there_and_the_next_one_is_offered() {
+        let mut all = Channel::ALL.map(candidate);
+        all[0].health = Health { succeeded: 8, failed: 1 };
+        check(&ask(), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+        all[0].health = Health { succeeded: 8, failed: 2 };
+        check(&ask(), &all, &[Channel::Alipay, Channel::Stripe]);
+        all[0].health = Health { succeeded: 9, failed: 1 };
+        check(&ask(), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+    }
+
+    #[test]
+    fn while_a_payment_is_undecided_no_other_channel_is_offered() {
+        let waiting = Ask { undecided: Some(Channel::Alipay), ..ask() };
+        check(&waiting, &Channel::ALL.map(candidate), &[Channel::Alipay]);
+    }
+}

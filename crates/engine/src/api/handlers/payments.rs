@@ -1,0 +1,178 @@
+//! Paying: which channels there are and why, opening a hosted page, asking now, trying again.
+//!
+//! Deliberately not here: which channel is best (the domain's routing), and anything a channel does.
+
+use super::{
+    super::{command::*, convert, view::*},
+    orders::{asked, changed, unavailable},
+};
+use crate::{
+    engine::Engine,
+    store::{orders, settings},
+};
+use url::Url;
+use zhiyou_domain::{
+    booking::pay_by,
+    fault::{Fault, FaultCode},
+    id::AttemptId,
+    order::{AttemptState, Fact, Order, Source, cart, risk},
+    port::{
+        Outcome,
+        payments::{Abilities, Ability, Channel, ListChannels, PaymentAction, PaymentRef, PaymentStatus},
+    },
+    routing::{self, Ask, Candidate, Health, Route, Weights},
+    time::UtcMicros,
+};
+
+/// Payments of so many hours tell how a channel does.
+const HEALTH_MIN: i64 = 24 * 60;
+
+pub(crate) async fn list_channels(engine: &Engine, wish: ListOrderChannels) -> Result<Vec<ChannelView>, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let (abilities, routes) = routes(engine, &order).await?;
+    let ability = |route: &Route| abilities.iter().find(|ability| ability.channel == route.channel);
+    let best = routes.first().filter(|route| route.bars.is_empty()).map(|route| route.channel);
+    let view = |route: &Route| Some(convert::channel(route, ability(route)?, best == Some(route.channel)));
+    Ok(routes.iter().filter_map(view).collect())
+}
+
+/// Every configured channel with its place for this order.
+async fn routes(engine: &Engine, order: &Order) -> Result<(Vec<Ability>, Vec<Route>), Fault> {
+    let abilities: Abilities =
+        engine.ports.payments.read("listChannels", &ListChannels {}).await.map_err(unavailable)?;
+    let now = engine.clock.now();
+    let internal = |error: zhiyou_domain::money::MoneyError| Fault::new(FaultCode::Internal, error.to_string());
+    let amount = match &order.confirmed {
+        Some(confirmed) => confirmed.total,
+        None => cart::total(order).map_err(internal)?,
+    };
+    let known = orders::payments_since(engine.db.reader(), UtcMicros(0)).await?;
+    let recent = orders::payments_since(engine.db.reader(), now.plus_minutes(-HEALTH_MIN)).await?;
+    let ask = Ask {
+        amount,
+        items: cart::cart_items(order).count(),
+        at_risk: risk::exposure(order, now).map_err(internal)?.loss.is_positive()
+            || cart::cart_items(order).any(|item| item.hold.as_ref().is_none_or(|hold| !hold.firm)),
+        domestic: amount.currency() == zhiyou_domain::money::Currency::CNY,
+        preferred: preferred(engine).await?,
+        used_last: known.iter().find(|(_, state)| *state == AttemptState::Captured).map(|(channel, _)| *channel),
+        undecided: undecided(order),
+    };
+    let candidate =
+        |ability: &Ability| Candidate { ability: ability.clone(), health: health(&recent, ability.channel) };
+    let candidates: Vec<Candidate> = abilities.channels.iter().map(candidate).collect();
+    let routes = routing::route(&ask, &candidates, &Weights::default()).map_err(internal)?;
+    Ok((abilities.channels, routes))
+}
+
+/// The channel the traveller chose in the settings.
+pub(crate) async fn preferred(engine: &Engine) -> Result<Option<Channel>, Fault> {
+    Ok(settings::get(engine.db.reader(), "channel").await?.as_deref().and_then(Channel::of_word))
+}
+
+/// The channel of a payment that may still be paid, or of which nobody knows.
+fn undecided(order: &Order) -> Option<Channel> {
+    let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
+    open.map(|attempt| attempt.channel)
+}
+
+/// What the payer gave up or let lapse says nothing about the channel.
+fn health(recent: &[(Channel, AttemptState)], channel: Channel) -> Health {
+    let count = |wanted: &[AttemptState]| {
+        let such = recent.iter().filter(|(other, state)| *other == channel && wanted.contains(state));
+        u32::try_from(such.count()).unwrap_or(u32::MAX)
+    };
+    Health {
+        succeeded: count(&[AttemptState::Captured, AttemptState::Authorised]),
+        failed: count(&[AttemptState::Failed]),
+    }
+}
+
+/// What a channel can do, when it may be used for this order now.
+pub(super) async fn usable(engine: &Engine, order: &Order, channel: Channel) -> Result<Ability, Fault> {
+    let (abilities, routes) = routes(engine, order).await?;
+    let barred = |why: &str| {
+        let fault = Fault::new(FaultCode::ChannelBarred, format!("{} cannot be used: {why}", channel.word()));
+        fault.with("channel", channel.word()).with("why", why)
+    };
+    let route = routes.iter().find(|route| route.channel == channel).ok_or_else(|| barred("not_configured"))?;
+    if let Some(bar) = route.bars.first() {
+        return Err(barred(convert::bar(*bar)));
+    }
+    abilities.into_iter().find(|ability| ability.channel == channel).ok_or_else(|| barred("not_configured"))
+}
+
+/// Opens the channel's own page in the system browser; the money is asked about, whatever the page says.
+pub(crate) async fn open_payment(engine: &Engine, wish: OpenPayment) -> Result<(), Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let payable = |attempt: &&zhiyou_domain::order::Attempt| attempt.state == AttemptState::RequiresAction;
+    let action = order.attempts.last().filter(payable).and_then(|attempt| attempt.action.as_ref());
+    let Some(PaymentAction::Redirect { url }) = action else {
+        return Err(Fault::new(FaultCode::WrongState, "no page is to be opened"));
+    };
+    let url: Url = url.parse().map_err(|_| Fault::new(FaultCode::Internal, "a page without an address"))?;
+    // In the demo the pages are this machine's; everywhere else they are a provider's, by https.
+    let here = engine.demo.is_some() && url.scheme() == "http" && url.host().is_some_and(|host| is_loopback(&host));
+    if url.scheme() != "https" && !here {
+        return Err(Fault::new(FaultCode::Internal, "a page that is not to be opened"));
+    }
+    engine.browser.open(&url).map_err(|error| Fault::new(FaultCode::BrowserUnavailable, error.to_string()))
+}
+
+fn is_loopback(host: &url::Host<&str>) -> bool {
+    match host {
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+        url::Host::Domain(_) => false,
+    }
+}
+
+pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result<OrderView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let Some(attempt) = order.attempts.last() else {
+        return Err(Fault::new(FaultCode::WrongState, "nothing is to be paid"));
+    };
+    let query = PaymentRef { attempt_id: attempt.id };
+    match engine.ports.payments.call::<_, PaymentStatus>("getPaymentStatus", &query).await {
+        Outcome::Done(status) => {
+            let fact = Fact::PaymentReported { status, source: Source::Poll };
+            changed(engine, engine.book.record(order.id, |_, _| Ok(vec![fact.clone()])).await?).await
+        }
+        Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
+    }
+}
+
+pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result<OrderView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let wrong = || Fault::new(FaultCode::WrongState, "no earlier payment, or no time left");
+    let earlier = order.attempts.last().map(|attempt| attempt.channel).ok_or_else(wrong)?;
+    let channel = wish.channel.unwrap_or(earlier);
+    let authorise = usable(engine, &order, channel).await?.authorises;
+    let attempt = AttemptId::from_ulid(engine.ids.ulid());
+    let facts = |order: &Order, now: UtcMicros| {
+        let pay_by = pay_by(order, now).ok_or_else(wrong)?;
+        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by, authorise }])
+    };
+    let detail = wish.channel.map_or("", Channel::word);
+    asked(engine, wish.order_id, wish.request_id, "retry_payment", detail, facts).await
+}
+
+/// The payment attempt a link of the return page names; nothing else of the link is read.
+pub(crate) fn returned(link: &str) -> Option<AttemptId> {
+    AttemptId::parse_bare(link.strip_prefix("zhiyou://pay/")?.trim_end_matches('/')).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_return_names_an_attempt_of_ours_and_nothing_else() {
+        let id = "01KA0000000000000000000ABC";
+        assert_eq!(returned(&format!("zhiyou://pay/{id}")).unwrap().bare(), id);
+        for link in ["zhiyou://pay/", "zhiyou://pay/1", "zhiyou://pay/return?status=success", "zhiyou://open/order/x"] {
+            assert_eq!(returned(link), None, "{link}");
+        }
+        assert_eq!(returned(&format!("zhiyou://pay/{id}?status=success")), None, "what a forger adds is not read");
+    }
+}
