@@ -4,7 +4,7 @@
 //! pick-up where the flight lands, an activity inside the stay, time to change planes. Walks are iterative, so that a long
 //! chain cannot exhaust the stack. Deliberately not here: money (see [`super::risk`]) and what to do next.
 
-use super::{Offer, Order, OrderItem};
+use super::{ItemState, Offer, Order, OrderItem};
 use crate::{
     id::ItemId,
     places,
@@ -126,8 +126,9 @@ pub fn conflicts(order: &Order) -> Vec<Conflict> {
         return waiting.iter().filter_map(cycle).collect();
     }
     let mut found = Vec::new();
-    for item in super::cart::cart_items(order) {
-        for earlier in item.wanted.after.iter().filter_map(|id| order.item(*id)) {
+    let lives = |item: &&OrderItem| ItemState::LIVE.contains(&item.state);
+    for item in order.items.iter().filter(lives) {
+        for earlier in item.wanted.after.iter().filter_map(|id| order.item(*id)).filter(lives) {
             if let Some(problem) = problem(earlier, item) {
                 found.push(Conflict { item: item.wanted.id, after: earlier.wanted.id, problem });
             }
@@ -147,6 +148,19 @@ pub fn conflicts_with_changes(order: &Order) -> Vec<Conflict> {
         }
     }
     conflicts(&changed)
+}
+
+/// The same over a trip whose lost items another order books again: each of them has to fit what still stands of the trip.
+#[must_use]
+pub fn conflicts_of_repair(broken: &Order, repair: &Order) -> Vec<Conflict> {
+    let mut trip = broken.clone();
+    for place in &mut trip.items {
+        if let Some(again) = repair.item(place.wanted.id) {
+            // What it comes after is written in the trip; the order that books it again knows only its own items.
+            *place = OrderItem { wanted: place.wanted.clone(), ..again.clone() };
+        }
+    }
+    conflicts_with_changes(&trip)
 }
 
 fn problem(earlier: &OrderItem, later: &OrderItem) -> Option<Problem> {
@@ -235,7 +249,7 @@ mod tests {
     use crate::{
         id::{OrderId, PlanId, TravellerId},
         money::{Currency, Money},
-        order::{Fact, ItemState, NewItem, NewOrder, OrderKind},
+        order::{Fact, NewItem, NewOrder, OrderKind},
         plan::{Priority, Supplier},
         port::flights::{Airport, CabinClass, FlightSegment, FlightTerms},
     };
@@ -370,6 +384,21 @@ mod tests {
         offer(&mut other, 0, "2026-12-04T08:00:00", "2026-12-04T10:00:00");
         offer(&mut other, 1, "2026-12-04T12:00:00", "2026-12-04T13:00:00");
         assert_eq!(found(&other), [Problem::ShortConnection { has_min: 120, needs_min: 180 }]);
+    }
+
+    #[test]
+    fn what_is_booked_again_has_to_fit_what_still_stands_and_what_is_gone_no_longer_counts() {
+        let mut broken = order(vec![(flight("PEK", "SHA"), vec![]), (hotel(), vec![0])]);
+        offer(&mut broken, 0, "2026-12-05T08:00:00", "2026-12-05T10:00:00");
+        broken.items[1].state = ItemState::Booked;
+        assert_eq!(found(&broken), [Problem::TooLate { by_min: 420 }]);
+        broken.items[0].state = ItemState::Cancelled;
+        assert_eq!(found(&broken), []);
+        let mut again = order(vec![(flight("PEK", "SHA"), vec![])]);
+        offer(&mut again, 0, "2026-12-05T00:31:00", "2026-12-05T03:01:00");
+        assert_eq!(found(&again), [], "by itself it fits");
+        let across: Vec<Problem> = conflicts_of_repair(&broken, &again).into_iter().map(|c| c.problem).collect();
+        assert_eq!(across, [Problem::TooLate { by_min: 1 }]);
     }
 
     /// SG-68.

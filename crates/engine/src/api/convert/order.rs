@@ -34,6 +34,8 @@ pub(crate) struct Context<'a> {
     pub(crate) frozen: Option<FaultCode>,
     /// Items that other orders book again.
     pub(crate) rebooked: &'a Rebooked,
+    /// The order some of whose items it books again.
+    pub(crate) broken: Option<&'a Order>,
 }
 
 /// The view of `order` at `now`.
@@ -65,7 +67,13 @@ fn build(order: &Order, context: &Context<'_>, now: UtcMicros) -> Result<OrderVi
         cart_hash: if order.state == OrderState::Draft { cart::hash(order) } else { None },
         worst_case: money(exposure.loss),
         worst_case_rises_at_us: exposure.rises_at.map(|at| at.0),
-        conflicts: graph::conflicts_with_changes(order).iter().map(conflict).collect(),
+        conflicts: match context.broken {
+            Some(broken) => graph::conflicts_of_repair(broken, order),
+            None => graph::conflicts_with_changes(order),
+        }
+        .iter()
+        .map(conflict)
+        .collect(),
         deadline: earliest(order),
         payment: payment(order),
         money: MoneyMapView {

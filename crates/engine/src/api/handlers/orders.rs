@@ -36,8 +36,15 @@ pub(crate) async fn view(engine: &Engine, order: &Order) -> Result<OrderView, Fa
     let plan = plans::get(engine.db.reader(), order.plan).await?;
     let title = plan.as_ref().map_or("", |plan| &plan.title);
     let rebooked = rebooked(engine, order).await?;
-    let context = convert::Context { title, frozen: engine.book.frozen(order.id), rebooked: &rebooked };
+    let broken = repaired(engine, order).await;
+    let (frozen, broken) = (engine.book.frozen(order.id), broken.as_deref());
+    let context = convert::Context { title, frozen, rebooked: &rebooked, broken };
     convert::order_view(order, &context, engine.clock.now())
+}
+
+/// The order some of whose items this one books again; nothing when it cannot be read any more.
+async fn repaired(engine: &Engine, order: &Order) -> Option<Arc<Order>> {
+    engine.book.get(order.repairs?).await.ok()
 }
 
 /// Which of its items other orders book again, or have booked again.
@@ -227,9 +234,10 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
     } else {
         false
     };
+    let broken = repaired(engine, &order).await;
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
-        check_cart(order, &wish.cart_hash, now)?;
+        check_cart(order, broken.as_deref(), &wish.cart_hash, now)?;
         let lapsed = || Fault::new(FaultCode::HoldExpired, "too little time is left to pay and book");
         let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
         let pay_by = pay_by(order, now).ok_or_else(lapsed)?;
@@ -266,7 +274,7 @@ async fn check_sign_ins(engine: &Engine, order: &Order) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_cart(order: &Order, cart_hash: &str, now: UtcMicros) -> Result<(), Fault> {
+fn check_cart(order: &Order, broken: Option<&Order>, cart_hash: &str, now: UtcMicros) -> Result<(), Fault> {
     if order.state != OrderState::Draft {
         return Err(Fault::new(FaultCode::WrongState, format!("the order is {}", order.state.word())));
     }
@@ -276,7 +284,8 @@ fn check_cart(order: &Order, cart_hash: &str, now: UtcMicros) -> Result<(), Faul
     if cart::hash(order).as_deref() != Some(cart_hash) {
         return Err(Fault::new(FaultCode::CartChanged, "the cart is another one now"));
     }
-    if let Some(conflict) = graph::conflicts(order).first() {
+    let conflicts = broken.map_or_else(|| graph::conflicts(order), |broken| graph::conflicts_of_repair(broken, order));
+    if let Some(conflict) = conflicts.first() {
         let fault = Fault::new(FaultCode::ItemsConflict, format!("{conflict:?}"))
             .with("item", conflict.item)
             .with("after", conflict.after)
