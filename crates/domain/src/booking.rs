@@ -529,7 +529,8 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
     let paying = cart::paying_attempt(order).map(|attempt| attempt.id);
     for attempt in captured {
         let received = attempt.received()?;
-        let gone = order.refunds.iter().filter(|refund| refund.attempt == attempt.id);
+        let made = |refund: &&crate::order::Refund| refund.state != RefundProgress::Failed;
+        let gone = order.refunds.iter().filter(|refund| refund.attempt == attempt.id).filter(made);
         let gone = Money::sum(attempt.amount.currency(), gone.map(|refund| refund.amount)).ok()?;
         let gone = if planted(Defect::RefundTwice) { Money::zero(gone.currency()) } else { gone };
         // Only the first payment pays for the order; any other one goes back whole.
@@ -538,7 +539,10 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
         } else {
             Money::zero(attempt.amount.currency())
         };
-        let owed = received.minus(keep).and_then(|rest| rest.minus(gone)).ok()?;
+        let currency = received.currency();
+        let disputed = order.disputed(attempt.id, currency).ok().filter(|_| !planted(Defect::DisputeRefunded));
+        let rest = received.minus(disputed.unwrap_or(Money::zero(currency)));
+        let owed = rest.and_then(|rest| rest.minus(keep)).and_then(|rest| rest.minus(gone)).ok()?;
         if owed.is_positive() {
             return Some((attempt.id, owed));
         }
@@ -607,7 +611,8 @@ fn decide_owed(order: &Order, decision: &mut Decision) {
 }
 
 fn finish_unwind(order: &Order, decision: &mut Decision) {
-    let money_moving = order.refunds.iter().any(|refund| refund.state != RefundProgress::Succeeded)
+    let moving = |state| !matches!(state, RefundProgress::Succeeded | RefundProgress::Failed);
+    let money_moving = order.refunds.iter().any(|refund| moving(refund.state))
         || order.attempts.iter().any(|attempt| attempt.state == AttemptState::Authorised);
     if order.state == OrderState::RefundRequested && owed(order).is_none() && !money_moving {
         decision.actions.push(Action::Record(Fact::UnwindFinished));

@@ -128,6 +128,8 @@ defects! {
     CaptureWhole = "SG-35", "capture-whole",
     /// What was set aside is not let go when nothing is booked.
     VoidForgotten = "SG-35", "void-forgotten",
+    /// What a bank has taken back is refunded on top.
+    DisputeRefunded = "SG-73", "dispute-refunded",
     /// A supplier's refund is not entered in the ledger.
     LedgerForgets = "I2", "ledger-forgets",
     /// A writer whose lease was taken over still writes.

@@ -24,13 +24,13 @@ pub use state::{AttemptState, ItemState, OrderState, RefundProgress};
 
 use crate::{
     id::{AttemptId, ItemId, OrderId, PlanId, QuoteId, RefundId, TravellerId},
-    money::Money,
+    money::{Currency, Money, MoneyError},
     policy::Terms,
     port::{
         ReasonCode,
         bookings::Quote,
         flights::FlightPrice,
-        payments::{Channel, PaymentAction},
+        payments::{Channel, DisputeState, DisputeStatus, PaymentAction},
     },
     time::UtcMicros,
 };
@@ -95,6 +95,9 @@ pub struct Order {
     pub attempts: Vec<Attempt>,
     /// Refunds, oldest first.
     pub refunds: Vec<Refund>,
+    /// Payments that payers' banks want back, oldest first.
+    #[serde(default)]
+    pub disputes: Vec<DisputeStatus>,
     /// The newest cancellation.
     pub cancellation: Option<Cancellation>,
     /// Steps asked for whose end is not known yet.
@@ -460,6 +463,10 @@ pub enum TimelineKind {
     MoneyTaken,
     /// What was set aside was let go, and nothing was charged.
     MoneyReleased,
+    /// The payer's bank wants a payment back.
+    Disputed,
+    /// A dispute was decided.
+    DisputeDecided,
     /// Everything is confirmed.
     OrderConfirmed,
     /// The order failed.
@@ -528,6 +535,15 @@ impl Order {
     #[must_use]
     pub fn is_open(&self, op: Op) -> bool {
         self.open_steps.iter().any(|step| step.key.op == op)
+    }
+
+    /// What of a payment its payer's bank has back, or may get back: none of it is refunded on top.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when currencies mix.
+    pub fn disputed(&self, attempt: AttemptId, currency: Currency) -> Result<Money, MoneyError> {
+        let standing = |dispute: &&DisputeStatus| dispute.attempt_id == attempt && dispute.state != DisputeState::Won;
+        Money::sum(currency, self.disputes.iter().filter(standing).map(|dispute| dispute.amount))
     }
 
     /// Whether any step on this item is still open.

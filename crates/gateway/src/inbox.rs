@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
-    port::payments::{Channel, UpdateContent},
+    port::payments::{Channel, DisputeStatus, UpdateContent},
     time::UtcMicros,
 };
 
@@ -200,6 +200,7 @@ async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> 
     match &notice.content {
         NoticeContent::Payment(number, seen) => payment(tx, number, seen, now).await,
         NoticeContent::Refund(number, seen) => refund(tx, number, seen, now).await,
+        NoticeContent::Dispute(number, seen) => dispute(tx, number, seen, now).await,
         NoticeContent::PaymentHint(number) => {
             let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
             match attempts::get(tx, attempt_id).await? {
@@ -256,6 +257,22 @@ async fn payment(
     }
     let counted = attempts::observe(tx, id, seen, now).await?.unwrap_or(attempt);
     pass_on(tx, &UpdateContent::Payment { status: counted.status() }, now).await
+}
+
+async fn dispute(
+    tx: &mut Tx,
+    number: &str,
+    seen: &pay::DisputeSeen,
+    now: UtcMicros,
+) -> Result<Disposition, StoreError> {
+    let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
+    let Some(attempt) = attempts::get(tx, attempt_id).await? else { return Ok(orphan(number)) };
+    if seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false) || !seen.amount.is_positive() {
+        return Ok(foreign("a dispute about more than was paid"));
+    }
+    let status =
+        DisputeStatus { attempt_id, dispute_id: seen.dispute_id.clone(), amount: seen.amount, state: seen.state };
+    pass_on(tx, &UpdateContent::Dispute { status }, now).await
 }
 
 async fn refund(tx: &mut Tx, number: &str, seen: &pay::RefundSeen, now: UtcMicros) -> Result<Disposition, StoreError> {

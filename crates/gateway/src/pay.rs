@@ -16,7 +16,7 @@ use zhiyou_domain::{
     money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{Channel, PaymentAction, PaymentState, Presentation, RefundState},
+        payments::{Channel, DisputeState, PaymentAction, PaymentState, Presentation, RefundState},
     },
     time::UtcMicros,
 };
@@ -77,6 +77,17 @@ pub(crate) struct RefundSeen {
     pub(crate) provider_ref: Option<String>,
 }
 
+/// What a channel says about a dispute; the payment is not yet compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DisputeSeen {
+    /// The channel's id of the dispute.
+    pub(crate) dispute_id: String,
+    /// How much of the payment it is about.
+    pub(crate) amount: Money,
+    /// Where it stands.
+    pub(crate) state: DisputeState,
+}
+
 /// A verified notification.
 #[derive(Debug)]
 pub(crate) struct Notice {
@@ -95,6 +106,8 @@ pub(crate) enum NoticeContent {
     Payment(String, PaymentSeen),
     /// About the refund with this number.
     Refund(String, RefundSeen),
+    /// The payer's bank wants the payment with this number back, or has decided.
+    Dispute(String, DisputeSeen),
     /// Something happened to the payment with this number; the channel has to be asked what.
     PaymentHint(String),
     /// Something happened to the refund with this number; the channel has to be asked what.

@@ -6,7 +6,7 @@
 use crate::{
     plan::cny,
     run::Run,
-    world::{Booking, State, departure},
+    world::{Booking, Payment, State, departure},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
@@ -16,7 +16,7 @@ use zhiyou_domain::{
         AttemptState, Fact, ItemState, Offer, Op, Order, OrderState, RefundProgress, StepEnd, StepKey, cart,
         debt::Matter, journal, ledger,
     },
-    port::payments::{PaymentState, RefundState},
+    port::payments::{DisputeState, PaymentState, RefundState},
     time::UtcMicros,
 };
 
@@ -85,7 +85,7 @@ pub(crate) fn written(run: &mut Run, before: &Order, at: UtcMicros, facts: &[Fac
                 fail(run, "I2", format!("ledger {told:?} and states {reckoned:?} differ"));
             }
             // Suppliers were paid, and then the money could not be taken: that is the merchant's debt.
-            if map.held.minor() < 0 && !unpaid(&order) {
+            if map.held.minor() < 0 && !unpaid(&order) && order.disputes.is_empty() {
                 fail(run, "I2", "more was passed on than was paid");
             }
         }
@@ -326,9 +326,21 @@ fn money_agrees(run: &mut Run, order: &Order) {
         .filter(|(_, state)| *state == RefundState::Succeeded)
         .map(|(amount, _)| amount.minor())
         .sum();
+    let standing = |payment: &Payment| {
+        payment.disputed.filter(|(_, state)| *state != DisputeState::Won).map_or(0, |(amount, _)| amount.minor())
+    };
+    let lost: i64 = run.world.payments.values().map(standing).sum();
+    let refunded = |payment: &Payment| payment.refunds.values().map(|(amount, _)| amount.minor()).sum::<i64>();
+    let twice =
+        run.world.payments.values().any(|payment| refunded(payment) + standing(payment) > payment.taken.minor());
+    if twice {
+        fail(run, "SG-73", "what a bank took back was refunded on top");
+    }
     let kept: i64 = run.world.bookings.iter().map(|booking| booking.kept_minor(run.now)).sum();
     let (taken, now) = (run.taken_minor(), run.now);
-    let fits = if unpaid(order) { taken - returned <= kept } else { taken - returned == kept };
+    // What a bank has taken back of a payment that suppliers keep is the merchant's loss.
+    let left = taken - returned - lost;
+    let fits = if unpaid(order) || lost > 0 { left <= kept } else { left == kept };
     if !fits {
         fail(
             run,

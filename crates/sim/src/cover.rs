@@ -22,6 +22,7 @@ pub(crate) enum Fault {
     AirlineChanges,
     WrongAmount,
     CaptureLapses,
+    Disputed,
     RefundManual,
 }
 
@@ -43,6 +44,7 @@ impl Fault {
         Self::AirlineChanges,
         Self::WrongAmount,
         Self::CaptureLapses,
+        Self::Disputed,
         Self::RefundManual,
     ];
 
@@ -54,7 +56,9 @@ impl Fault {
         match self {
             // Passed through within one commit; nothing can happen in it.
             _ if matches!(state, Failed) => false,
-            Self::SupplierCancels | Self::AirlineChanges => matches!(state, Confirmed | PartiallyConfirmed),
+            Self::SupplierCancels | Self::AirlineChanges | Self::Disputed => {
+                matches!(state, Confirmed | PartiallyConfirmed)
+            }
             Self::WrongAmount => matches!(state, PaymentPending),
             Self::CaptureLapses => matches!(state, PaymentProcessing),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),

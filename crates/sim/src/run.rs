@@ -22,7 +22,10 @@ use zhiyou_domain::{
     driver::{Append, Appended, Fence},
     id::{AttemptId, ItemId, RefundId},
     order::{Fact, Op, Order, StepEnd, StepKey, deadline},
-    port::{Outcome, Reason, ReasonCode, payments::RefundState},
+    port::{
+        Outcome, Reason, ReasonCode,
+        payments::{DisputeState, RefundState},
+    },
     time::UtcMicros,
 };
 
@@ -59,6 +62,8 @@ pub(crate) enum Event {
     DiskFree,
     /// The clock is put right.
     ClockRight,
+    /// A payer's bank wants a payment back, or decides.
+    Dispute { attempt: AttemptId, state: DisputeState },
     /// A refund goes on at the channel.
     RefundMoves { attempt: AttemptId, refund: RefundId, to: RefundState },
 }
@@ -107,6 +112,7 @@ pub(crate) struct Run {
     /// Changes an airline made, and whether a supplier was drawn to cancel.
     changes: u32,
     drew_cancel: bool,
+    drew_dispute: bool,
     /// Whether any money ever arrived or was set aside.
     pub(crate) arrived: bool,
     pub(crate) script: Vec<Deed>,
@@ -160,6 +166,7 @@ impl Run {
             misreported: false,
             changes: 0,
             drew_cancel: false,
+            drew_dispute: false,
             arrived: false,
             script,
         }
@@ -269,6 +276,7 @@ impl Run {
                 self.skew_min = 0;
                 self.look();
             }
+            Event::Dispute { attempt, state } => self.dispute(attempt, state),
             Event::RefundMoves { attempt, refund, to } => self.refund_moves(attempt, refund, to),
         }
         self.disturb();

@@ -68,6 +68,8 @@ pub(crate) struct Payment {
     pub(crate) authorise: bool,
     /// What was taken.
     pub(crate) taken: Money,
+    /// What the payer's bank wants, or has, back; and what was decided.
+    pub(crate) disputed: Option<(Money, DisputeState)>,
     pub(crate) refunds: BTreeMap<RefundId, (Money, RefundState)>,
 }
 
@@ -347,6 +349,7 @@ impl World {
             state: PaymentState::RequiresAction,
             authorise: attempt.authorise,
             taken: cny(0),
+            disputed: None,
             refunds: BTreeMap::new(),
         });
         if payment.state == PaymentState::Closed {
@@ -374,7 +377,8 @@ impl World {
             // A channel lets a number be closed that it never heard of; the number is then used up.
             None => {
                 let (amount, taken, state) = (cny(0), cny(0), PaymentState::Closed);
-                let payment = Payment { amount, state, authorise: false, taken, refunds: BTreeMap::new() };
+                let payment =
+                    Payment { amount, state, authorise: false, taken, disputed: None, refunds: BTreeMap::new() };
                 self.payments.insert(id, payment);
                 Outcome::Done(StepResult::Payment(self.payment(id)))
             }
@@ -387,6 +391,9 @@ impl World {
         };
         let Some(payment) = self.payments.get_mut(&wanted.attempt) else { return no(ReasonCode::NotFound) };
         let gone: i64 = payment.refunds.values().map(|(amount, _)| amount.minor()).sum();
+        // A channel gives nothing back of what a bank has, or may get.
+        let standing = payment.disputed.filter(|(_, state)| *state != DisputeState::Won);
+        let gone = gone + standing.map_or(0, |(amount, _)| amount.minor());
         if payment.state != PaymentState::Captured
             || !payment.refunds.contains_key(&id) && gone + wanted.amount.minor() > payment.taken.minor()
         {

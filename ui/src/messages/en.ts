@@ -176,7 +176,7 @@ export const en: Words = {
   },
   timeline: {
     created: "Preparing", offer_found: "Offer found", seats_chosen: "You chose seats", seats_skipped: "Seats left to the airline", held: "Held",
-    priced: "Price checked", confirmed: "You confirmed the trip and its price", payment_opened: "Payment opened", paid: "Paid", authorised: "The money is set aside", money_taken: "What is booked was taken", money_released: "What was set aside is free again; nothing was charged",
+    priced: "Price checked", confirmed: "You confirmed the trip and its price", payment_opened: "Payment opened", paid: "Paid", authorised: "The money is set aside", disputed: "Your bank asked for this payment back", dispute_decided: "The dispute was decided", money_taken: "What is booked was taken", money_released: "What was set aside is free again; nothing was charged",
     payment_failed: "The payment did not succeed", payment_closed: "Payment closed; nothing was charged",
     paid_late: "A late or second payment arrived; it goes back", booked: "Booked", item_failed: "Could not be booked",
     outcome_unknown: "The supplier did not answer; we are finding out", cancelled_by_traveller: "You ended the order", expired: "Time ran out; the order ended",
@@ -209,6 +209,7 @@ export const en: Words = {
   attention: {
     refund_manual: "A refund has to be finished by a person; the money is not lost and we keep following it.",
     release_failed: "A hold could not be released; it lapses by itself and costs nothing.", cancel_failed: "One item could not be cancelled; it stays valid.",
+    disputed: "Your bank asked for a payment back. Nothing is refunded on top while that is being decided.",
     capture_failed: "The money that was set aside could not be taken any more. The merchant has to settle it; you were not charged.",
     void_failed: "Money that was set aside could not be freed at once; it becomes free by itself and nothing is charged.",
     change_by_phone: "The airline takes your answer to its change only by phone. Support is calling; the flight stays booked.",

@@ -168,7 +168,7 @@ export const zh = {
   },
   timeline: {
     created: "开始准备", offer_found: "找到报价", seats_chosen: "你选好了座位", seats_skipped: "座位由航司安排", held: "已占位", priced: "价格已核对",
-    confirmed: "你确认了行程与价格", payment_opened: "付款已发起", paid: "付款成功", authorised: "金额已预授权", money_taken: "已收取订上的部分", money_released: "预授权已解除，没有扣款", payment_failed: "付款没有成功", payment_closed: "付款已关闭，没有扣款",
+    confirmed: "你确认了行程与价格", payment_opened: "付款已发起", paid: "付款成功", authorised: "金额已预授权", disputed: "你的银行要求退回这笔付款", dispute_decided: "争议已有结果", money_taken: "已收取订上的部分", money_released: "预授权已解除，没有扣款", payment_failed: "付款没有成功", payment_closed: "付款已关闭，没有扣款",
     paid_late: "收到一笔迟到或重复的付款，将原路退回", booked: "已预订", item_failed: "没有订上", outcome_unknown: "商家没有回应，我们正在查询结果",
     cancelled_by_traveller: "你结束了这份订单", expired: "时间已到，订单结束", released: "占位已释放", cancel_quoted: "取消报价已给出",
     cancel_accepted: "你接受了取消报价", item_cancelled: "已取消", refund_requested: "已发起退款", refunded: "退款到账", refund_needs_attention: "退款需要人工处理",
@@ -197,7 +197,7 @@ export const zh = {
   } as Record<string, (a: string, b: string, minutes: number) => string>,
   attention: {
     refund_manual: "有一笔退款需要人工处理；钱没有丢，我们会继续跟进。", release_failed: "有一个占位没能释放；它会自动失效，不收费。",
-    capture_failed: "预授权的金额没能收取，由商家处理；你没有被扣款。", void_failed: "预授权没能立即解除；它会自动解除，不扣款。",
+    disputed: "你的银行要求退回一笔付款；在有结果之前不会重复退款。", capture_failed: "预授权的金额没能收取，由商家处理；你没有被扣款。", void_failed: "预授权没能立即解除；它会自动解除，不扣款。",
     cancel_failed: "有一项没能取消；它仍然有效。", change_by_phone: "航空公司只接受电话答复这次更改，客服正在联系；机票仍然有效。", amount_mismatch: "收到的金额与应付不符，已停下等待人工核对。",
     outcome_unknown: "有一步的结果还没查到；没有重复预订，我们会一直查下去。", supplier_refund_unknown: "商家取消了一项，还没说退多少；我们正在追问，钱没有丢。",
   } as Record<string, string>,

@@ -75,6 +75,7 @@ impl Order {
             confirmed: None,
             attempts: Vec::new(),
             refunds: Vec::new(),
+            disputes: Vec::new(),
             cancellation: None,
             open_steps: Vec::new(),
             timeline: Vec::new(),
@@ -135,6 +136,7 @@ impl Order {
             Fact::PaymentRetried { attempt, channel, pay_by, authorise } => {
                 self.retry_payment(at, (*attempt, *channel, *authorise), *pay_by)
             }
+            Fact::DisputeReported { status, source } => self.dispute_reported(at, status, *source),
             Fact::PaymentReported { status, source } => self.payment_reported(at, status, *source),
             Fact::CancelRequested => self.cancel_requested(at),
             Fact::PayByPassed => self.pay_by_passed(at),

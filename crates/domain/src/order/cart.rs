@@ -6,6 +6,7 @@
 use super::{Attempt, ItemState, Order, OrderItem, RefundProgress};
 use crate::{
     money::{Money, MoneyError},
+    port::payments::DisputeState,
     time::UtcMicros,
 };
 use sha2::{Digest, Sha256};
@@ -85,12 +86,15 @@ pub struct MoneyMap {
 /// [`MoneyError`] when currencies mix.
 pub fn money_map(order: &Order) -> Result<MoneyMap, MoneyError> {
     let currency = order.budget.currency();
-    let paid = Money::sum(currency, order.attempts.iter().filter_map(Attempt::received))?;
+    let lost = order.disputes.iter().filter(|dispute| dispute.state == DisputeState::Lost);
+    let paid = Money::sum(currency, order.attempts.iter().filter_map(Attempt::received))?
+        .minus(Money::sum(currency, lost.map(|dispute| dispute.amount))?)?;
     let refunds = |wanted: &dyn Fn(RefundProgress) -> bool| {
         Money::sum(currency, order.refunds.iter().filter(|r| wanted(r.state)).map(|r| r.amount))
     };
     let refunded = refunds(&|state| state == RefundProgress::Succeeded)?;
-    let refund_in_transit = refunds(&|state| state != RefundProgress::Succeeded)?;
+    let moving = |state| !matches!(state, RefundProgress::Succeeded | RefundProgress::Failed);
+    let refund_in_transit = refunds(&moving)?;
     let committed = Money::sum(currency, order.items.iter().filter_map(kept_by_supplier))?;
     let held = paid.minus(committed)?.minus(refunded)?.minus(refund_in_transit)?;
     Ok(MoneyMap { paid, committed, held, refund_in_transit, refunded })

@@ -70,6 +70,11 @@ pub enum Matter {
         /// Payment.
         attempt: AttemptId,
     },
+    /// The payer's bank wants a payment back; the merchant answers at the channel.
+    Disputed {
+        /// Payment.
+        attempt: AttemptId,
+    },
     /// A channel reported another amount than was asked for.
     AmountMismatch,
 }
@@ -114,7 +119,9 @@ impl Matter {
             | Self::CancelFailed { .. }
             | Self::SupplierRefundUnknown { .. }
             | Self::ChangeByPhone { .. } => Owner::Support,
-            Self::RefundManual { .. } | Self::CaptureFailed { .. } | Self::AmountMismatch => Owner::Merchant,
+            Self::RefundManual { .. } | Self::CaptureFailed { .. } | Self::Disputed { .. } | Self::AmountMismatch => {
+                Owner::Merchant
+            }
             Self::ReleaseFailed { .. } | Self::VoidFailed { .. } => Owner::Nobody,
         }
     }
@@ -128,9 +135,11 @@ impl Matter {
             | Self::CancelFailed { item }
             | Self::SupplierRefundUnknown { item }
             | Self::ChangeByPhone { item } => Some(*item),
-            Self::RefundManual { .. } | Self::CaptureFailed { .. } | Self::VoidFailed { .. } | Self::AmountMismatch => {
-                None
-            }
+            Self::RefundManual { .. }
+            | Self::CaptureFailed { .. }
+            | Self::VoidFailed { .. }
+            | Self::Disputed { .. }
+            | Self::AmountMismatch => None,
         }
     }
 
@@ -146,6 +155,7 @@ impl Matter {
             Self::ChangeByPhone { .. } => "change_by_phone",
             Self::CaptureFailed { .. } => "capture_failed",
             Self::VoidFailed { .. } => "void_failed",
+            Self::Disputed { .. } => "disputed",
             Self::AmountMismatch => "amount_mismatch",
         }
     }
@@ -153,6 +163,6 @@ impl Matter {
     /// Whether a person may say it is settled; what only an answer can settle is kept open until it comes.
     #[must_use]
     pub const fn settled_by_person(&self) -> bool {
-        !matches!(self, Self::OutcomeUnknown { .. })
+        !matches!(self, Self::OutcomeUnknown { .. } | Self::Disputed { .. })
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         cars::CarRate,
         flights::{FlightOffer, FlightOrder, FlightPrice},
         hotels::HotelRate,
-        payments::{Channel, PaymentIntent, PaymentStatus, RefundStatus},
+        payments::{Channel, DisputeStatus, PaymentIntent, PaymentStatus, RefundStatus},
     },
     time::UtcMicros,
 };
@@ -460,6 +460,13 @@ pub enum Fact {
     RefundReported {
         /// Status.
         status: RefundStatus,
+        /// Where from.
+        source: Source,
+    },
+    /// A channel's word about a dispute.
+    DisputeReported {
+        /// Status.
+        status: DisputeStatus,
         /// Where from.
         source: Source,
     },

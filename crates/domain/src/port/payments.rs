@@ -246,6 +246,32 @@ pub enum Presentation {
     Redirect,
 }
 
+/// A payment the payer's bank wants back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DisputeStatus {
+    /// Our attempt.
+    pub attempt_id: AttemptId,
+    /// The channel's id of the dispute.
+    pub dispute_id: String,
+    /// How much of the payment it is about.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: DisputeState,
+}
+
+/// Where a dispute stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeState {
+    /// Not decided; the money is with neither side.
+    Open,
+    /// The merchant keeps the money.
+    Won,
+    /// The payer has the money back.
+    Lost,
+}
+
 /// Reads what notifications brought, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -287,6 +313,11 @@ pub enum UpdateContent {
     Refund {
         /// Its state.
         status: RefundStatus,
+    },
+    /// The payer's bank takes a payment back, or has decided about it.
+    Dispute {
+        /// Where it stands.
+        status: DisputeStatus,
     },
     /// Something happened to a payment, and only a question tells what.
     PaymentHint {

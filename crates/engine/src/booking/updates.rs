@@ -80,6 +80,10 @@ impl Follower {
                 orders::of_refund(reader, status.refund_id).await?,
                 Fact::RefundReported { status, source: Source::Notification },
             ),
+            UpdateContent::Dispute { status } => (
+                orders::of_attempt(reader, status.attempt_id).await?,
+                Fact::DisputeReported { status, source: Source::Notification },
+            ),
             UpdateContent::PaymentHint { attempt_id } => {
                 if let Some(order) = orders::of_attempt(reader, attempt_id).await? {
                     self.runner.ask_now(order, Read::QueryPayment { attempt: attempt_id });

@@ -20,7 +20,7 @@ use zhiyou_domain::{
         CancelReason, CancellationState, ChangeStanding, Fact, ItemState, Order, OrderState, ProposedChange,
         SeatChoice, Source, cart,
     },
-    port::payments::{Channel, PaymentState},
+    port::payments::{Channel, DisputeState, DisputeStatus, PaymentState},
 };
 
 impl Run {
@@ -98,6 +98,7 @@ impl Run {
         }
         if booked && self.faulty() {
             self.supplier_cancels_perhaps();
+            self.disputes_perhaps();
             self.airline_changes_perhaps();
         }
     }
@@ -136,6 +137,39 @@ impl Run {
             // Not lost for good: suppliers are read again by the reconciler.
             self.after_s(30, Event::Notice { fact: fact.clone() });
             self.after_s(90, Event::Notice { fact });
+        }
+    }
+
+    /// The payer goes to the bank about a payment that was taken.
+    pub(super) fn disputes_perhaps(&mut self) {
+        if std::mem::replace(&mut self.drew_dispute, true) || !self.fault(Fault::Disputed, self.plan.rates.disputes) {
+            return;
+        }
+        let taken = self.world.payments.iter().find(|(_, payment)| payment.state == PaymentState::Captured);
+        let Some(attempt) = taken.map(|(attempt, _)| *attempt) else { return };
+        self.after_s(5, Event::Dispute { attempt, state: DisputeState::Open });
+        let state = if self.rng.bool() { DisputeState::Won } else { DisputeState::Lost };
+        let hours = self.rng.i64(1..=20);
+        self.after_s(hours * 3_600, Event::Dispute { attempt, state });
+    }
+
+    /// The bank's word; the channel tells until it is heard.
+    pub(super) fn dispute(&mut self, attempt: AttemptId, state: DisputeState) {
+        let Some(payment) = self.world.payments.get_mut(&attempt) else { return };
+        let gone: i64 = payment.refunds.values().map(|(amount, _)| amount.minor()).sum();
+        let amount = match payment.disputed {
+            Some((amount, DisputeState::Open)) => amount,
+            Some(_) => return,
+            None => cny(payment.taken.minor() - gone),
+        };
+        if !amount.is_positive() {
+            return;
+        }
+        payment.disputed = Some((amount, state));
+        let status = DisputeStatus { attempt_id: attempt, dispute_id: "dp_1".to_owned(), amount, state };
+        let fact = Fact::DisputeReported { status, source: Source::Notification };
+        for seconds in [1, 40] {
+            self.after_s(seconds, Event::Notice { fact: fact.clone() });
         }
     }
 

@@ -105,3 +105,35 @@ fn a_refund_after_a_part_was_taken_is_never_more_than_that_part() {
     assert!(order.apply(world.now, &decide(82_001)).is_err());
     assert!(order.apply(world.now, &decide(82_000)).is_ok());
 }
+
+/// SG-73.
+#[test]
+fn what_a_bank_takes_back_is_recorded_and_never_refunded_on_top() {
+    use crate::port::payments::{DisputeState, DisputeStatus};
+    let mut world = World::new();
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    let dispute = |state, minor| Fact::DisputeReported {
+        status: DisputeStatus { attempt_id: attempt(1), dispute_id: "dp_1".into(), amount: cny(minor), state },
+        source: Source::Notification,
+    };
+    assert!(order.apply(world.now, &dispute(DisputeState::Open, 224_401)).is_err(), "more than was paid");
+    world.tell(&mut order, dispute(DisputeState::Open, 224_400));
+    assert_eq!((order.state, order.open_debts().count()), (OrderState::Confirmed, 1), "what is booked stays booked");
+    let debt = order.open_debts().next().unwrap().seq;
+    assert!(order.apply(world.now, &Fact::DebtSettled { debt }).is_err(), "only the bank's answer settles it");
+    // Cancelled meanwhile: the refund waits for the bank.
+    let quote = QuoteId::from_ulid(ulid(50));
+    world.tell(&mut order, ask_to_cancel(quote, vec![]));
+    world.settle(&mut order);
+    world.tell(&mut order, Fact::CancelAccepted { quote, refund: RefundId::from_ulid(ulid(51)) });
+    world.settle(&mut order);
+    assert_eq!(order.refunds.len(), 0);
+    let mut won = order.clone();
+    world.tell(&mut won, dispute(DisputeState::Won, 224_400));
+    world.tell(&mut order, dispute(DisputeState::Lost, 224_400));
+    world.tell(&mut order, dispute(DisputeState::Open, 224_400));
+    assert_eq!(order.disputes[0].state, DisputeState::Lost, "decided stays decided");
+    world.settle(&mut order);
+    assert_eq!((order.refunds.len(), order.open_debts().count()), (0, 0));
+}

@@ -8,13 +8,15 @@ use crate::{
     id::{AttemptId, RefundId},
     money::Money,
     order::{
-        Attempt, AttemptState, Ending, Order, OrderState, Refund, RefundProgress, Source, TimelineKind, cart,
+        Attempt, AttemptState, Ending, Op, Order, OrderState, Refund, RefundProgress, Source, TimelineKind, cart,
         debt::{Matter, SettledBy},
         ledger::Account,
     },
     port::{
         ReasonCode,
-        payments::{Channel, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus},
+        payments::{
+            Channel, DisputeState, DisputeStatus, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus,
+        },
     },
     time::UtcMicros,
 };
@@ -305,12 +307,91 @@ impl Order {
         Ok(())
     }
 
+    /// A dispute is recorded and changes nothing else: what is booked stays booked, and its money is never given back a
+    /// second time.
+    pub(super) fn dispute_reported(
+        &mut self,
+        at: UtcMicros,
+        status: &DisputeStatus,
+        source: Source,
+    ) -> Result<(), Illegal> {
+        let Some(received) = self.attempt(status.attempt_id).and_then(Attempt::received) else {
+            return illegal("only a payment that arrived can be disputed");
+        };
+        if status.amount.exceeds(received) != Ok(false) || !status.amount.is_positive() {
+            return illegal("a dispute about more than was paid");
+        }
+        let known = self.disputes.iter().position(|known| known.dispute_id == status.dispute_id);
+        let before = known.and_then(|index| self.disputes.get(index)).map(|known| known.state);
+        // Decided stays decided, whatever comes late.
+        if before.is_some_and(|before| before == status.state || before != DisputeState::Open) {
+            return Ok(());
+        }
+        match known.and_then(|index| self.disputes.get_mut(index)) {
+            Some(known) => *known = status.clone(),
+            None => self.disputes.push(status.clone()),
+        }
+        let (attempt, amount) = (status.attempt_id, status.amount);
+        match status.state {
+            DisputeState::Open => {
+                self.owe(at, Matter::Disputed { attempt }, Some(amount));
+                self.note(at, TimelineKind::Disputed, None, Some(amount), None);
+            }
+            DisputeState::Won | DisputeState::Lost => {
+                self.settle(at, SettledBy::Answer, |matter| *matter == Matter::Disputed { attempt });
+                self.note(at, TimelineKind::DisputeDecided, None, Some(amount), None);
+            }
+        }
+        match status.state {
+            DisputeState::Open => Ok(()),
+            // What could not be given back meanwhile is tried again.
+            DisputeState::Won => {
+                let waits = |refund: &Refund| refund.attempt == attempt && refund.state == RefundProgress::Manual;
+                let ids: Vec<RefundId> = self.refunds.iter().filter(|r| waits(r)).map(|refund| refund.id).collect();
+                ids.into_iter().try_for_each(|id| self.refund_moves(at, id, RefundProgress::Requested, source))
+            }
+            DisputeState::Lost => {
+                self.move_money(Account::Held { attempt }, Account::Traveller, amount, source);
+                self.withdraw_refunds(at, attempt)
+            }
+        }
+    }
+
+    /// The bank was faster: refunds that never reached the channel and no longer fit are not made.
+    fn withdraw_refunds(&mut self, at: UtcMicros, attempt: AttemptId) -> Result<(), Illegal> {
+        while let Some(id) = self.refund_too_much(attempt) {
+            let refund = self.refund_mut(id)?;
+            refund.state = RefundProgress::Failed;
+            let amount = refund.amount;
+            self.move_money(Account::InTransit { refund: id }, Account::Held { attempt }, amount, Source::Local);
+            self.settle(at, SettledBy::Answer, |matter| *matter == Matter::RefundManual { refund: id });
+        }
+        Ok(())
+    }
+
+    /// A refund that is not under way and, beside what a bank has, is more than what is left of its payment.
+    fn refund_too_much(&self, attempt: AttemptId) -> Option<RefundId> {
+        let received = self.attempt(attempt).and_then(Attempt::received)?;
+        let lost = |dispute: &&DisputeStatus| dispute.attempt_id == attempt && dispute.state == DisputeState::Lost;
+        let lost: i64 = self.disputes.iter().filter(lost).map(|dispute| dispute.amount.minor()).sum();
+        let ours = |refund: &&Refund| refund.attempt == attempt && refund.state != RefundProgress::Failed;
+        let refunded: i64 = self.refunds.iter().filter(ours).map(|refund| refund.amount.minor()).sum();
+        let still = |refund: &&Refund| {
+            matches!(refund.state, RefundProgress::Requested | RefundProgress::Manual)
+                && !self.is_open(Op::Refund { refund: refund.id })
+        };
+        let newest = self.refunds.iter().filter(ours).filter(still).next_back();
+        newest.filter(|_| lost > 0 && lost + refunded > received.minor()).map(|refund| refund.id)
+    }
+
     fn refund_mut(&mut self, id: RefundId) -> Result<&mut Refund, Illegal> {
         self.refunds.iter_mut().find(|refund| refund.id == id).ok_or_else(|| Illegal(format!("no refund {id}")))
     }
 
     pub(super) fn refund_refused(&mut self, at: UtcMicros, id: RefundId) -> Result<(), Illegal> {
-        self.refund_moves(at, id, RefundProgress::Manual, Source::Poll)
+        self.refund_moves(at, id, RefundProgress::Manual, Source::Poll)?;
+        let attempt = self.refund_mut(id)?.attempt;
+        self.withdraw_refunds(at, attempt)
     }
 
     pub(super) fn refund_reported(

@@ -520,6 +520,8 @@ const fn timeline_kind(kind: TimelineKind) -> TimelineKindView {
         TimelineKind::Authorised => TimelineKindView::Authorised,
         TimelineKind::MoneyTaken => TimelineKindView::MoneyTaken,
         TimelineKind::MoneyReleased => TimelineKindView::MoneyReleased,
+        TimelineKind::Disputed => TimelineKindView::Disputed,
+        TimelineKind::DisputeDecided => TimelineKindView::DisputeDecided,
         TimelineKind::OrderConfirmed => TimelineKindView::OrderConfirmed,
         TimelineKind::OrderFailed => TimelineKindView::OrderFailed,
         TimelineKind::SupplierCancelled => TimelineKindView::SupplierCancelled,

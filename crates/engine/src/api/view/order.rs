@@ -633,6 +633,10 @@ pub enum TimelineKindView {
     MoneyTaken,
     /// What was set aside was let go.
     MoneyReleased,
+    /// The payer's bank wants a payment back.
+    Disputed,
+    /// A dispute was decided.
+    DisputeDecided,
     /// Everything is confirmed.
     OrderConfirmed,
     /// The order failed.
