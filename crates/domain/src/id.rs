@@ -38,6 +38,12 @@ macro_rules! typed_id {
                 self.0.to_string()
             }
 
+            /// When it was made, to the millisecond.
+            #[must_use]
+            pub fn made_at(self) -> crate::time::UtcMicros {
+                crate::time::UtcMicros(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX / 1_000) * 1_000)
+            }
+
             /// Reads the 26 characters without the prefix.
             ///
             /// # Errors

@@ -17,4 +17,5 @@ pub mod plan;
 pub mod policy;
 pub mod port;
 pub mod routing;
+pub mod screening;
 pub mod time;

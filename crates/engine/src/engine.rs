@@ -11,7 +11,7 @@ use crate::{
         Db,
         changes::{self, Entity},
         group::SqlJournal,
-        orders,
+        orders, settings,
     },
     vault::Vault,
 };
@@ -93,6 +93,7 @@ impl Engine {
     pub async fn start(options: Options) -> Result<Arc<Self>, Fault> {
         std::fs::create_dir_all(&options.data_dir).map_err(crate::store::StoreError::Io)?;
         let db = Db::open(&options.data_dir).await?;
+        settings::first_start(&db, options.clock.now()).await?;
         let ids = Ids::new(Arc::clone(&options.clock));
         let journal = SqlJournal::new(db.clone(), options.data_dir.clone());
         let book = Arc::new(Book::open(db.clone(), journal, Arc::clone(&options.clock), ids.clone()).await?);

@@ -15,6 +15,7 @@ use ulid::Ulid;
 use zhiyou_domain::{
     id::{AttemptId, OrderId, PlanId, RefundId},
     order::{Attempt, AttemptState, Order, OrderItem, OrderState, Refund, deadline},
+    money::Money,
     port::payments::Channel,
     time::UtcMicros,
 };
@@ -28,7 +29,8 @@ const DUE: &str = "SELECT order_id FROM deadlines WHERE at_us <= $1 ORDER BY at_
 const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
 const REPAIRING: &str = "SELECT order_id FROM orders WHERE repairs = $1 ORDER BY created_at_us";
 const PAYMENTS_SINCE: &str =
-    "SELECT channel, state FROM payments WHERE attempt_id >= $1 ORDER BY attempt_id DESC LIMIT 200";
+    "SELECT attempt_id, channel, state, amount_minor, currency FROM payments WHERE attempt_id >= $1 \
+     ORDER BY attempt_id DESC LIMIT 200";
 const OF_ATTEMPT: &str = "SELECT order_id FROM payments WHERE attempt_id = $1";
 const OF_REFUND: &str = "SELECT order_id FROM refunds WHERE refund_id = $1";
 const OF_SUPPLIER_ORDER: &str = "SELECT order_id FROM order_items WHERE supplier_order = $1";
@@ -111,18 +113,39 @@ fn ids(rows: Vec<(String,)>) -> Result<Vec<OrderId>, StoreError> {
     rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::Damaged(id))).collect()
 }
 
-/// Channel and state of the newest payments made since then, newest first, at most 200.
+/// A payment as its row tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentRow {
+    /// When it was opened.
+    pub opened_at: UtcMicros,
+    /// Channel.
+    pub channel: Channel,
+    /// State.
+    pub state: AttemptState,
+    /// Amount.
+    pub amount: Money,
+}
+
+/// The newest payments made since then, newest first, at most 200.
 ///
 /// # Errors
 /// [`StoreError::Sql`]; [`StoreError::Damaged`] for a word nobody knows.
-pub async fn payments_since(pool: &AnyPool, since: UtcMicros) -> Result<Vec<(Channel, AttemptState)>, StoreError> {
+pub async fn payments_since(pool: &AnyPool, since: UtcMicros) -> Result<Vec<PaymentRow>, StoreError> {
     // Ids begin with the time they were made.
     let ms = u64::try_from(since.0.div_euclid(1_000)).unwrap_or(0);
     let first = AttemptId::from_ulid(Ulid::from_parts(ms, 0));
-    let rows: Vec<(String, String)> = sqlx::query_as(PAYMENTS_SINCE).bind(first.to_string()).fetch_all(pool).await?;
-    let read = |(channel, state): (String, String)| {
-        let known = Channel::of_word(&channel).zip(AttemptState::of_word(&state));
-        known.ok_or_else(|| StoreError::Damaged(format!("payment {channel} {state}")))
+    let rows: Vec<(String, String, String, i64, String)> =
+        sqlx::query_as(PAYMENTS_SINCE).bind(first.to_string()).fetch_all(pool).await?;
+    let read = |(id, channel, state, minor, currency): (String, String, String, i64, String)| {
+        let damaged = || StoreError::Damaged(format!("payment {id} {channel} {state} {minor} {currency}"));
+        let id: AttemptId = id.parse().map_err(|_| damaged())?;
+        let amount = currency.parse().ok().and_then(|currency| Money::new(minor, currency).ok());
+        Ok(PaymentRow {
+            opened_at: id.made_at(),
+            channel: Channel::of_word(&channel).ok_or_else(damaged)?,
+            state: AttemptState::of_word(&state).ok_or_else(damaged)?,
+            amount: amount.ok_or_else(damaged)?,
+        })
     };
     rows.into_iter().map(read).collect()
 }

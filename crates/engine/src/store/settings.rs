@@ -2,6 +2,7 @@
 
 use super::{StoreError, Tx};
 use sqlx::AnyPool;
+use zhiyou_domain::time::UtcMicros;
 
 /// Reads a setting.
 ///
@@ -25,6 +26,19 @@ pub async fn put(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError>
     .bind(value)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Remembers since when this device has been used.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn first_start(db: &super::Db, now: UtcMicros) -> Result<(), StoreError> {
+    if get(db.reader(), "device_since").await?.is_none() {
+        let mut tx = db.begin().await?;
+        put(&mut tx, "device_since", &now.0.to_string()).await?;
+        db.commit(tx).await?;
+    }
     Ok(())
 }
 

@@ -234,6 +234,10 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
     } else {
         false
     };
+    if order.confirmed.is_none() {
+        let screening = super::payments::screening(engine, &order, wish.channel).await?;
+        tracing::info!(order = %order.id, score = screening.score, reasons = ?screening.reasons, "a payment was screened");
+    }
     let broken = repaired(engine, &order).await;
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {

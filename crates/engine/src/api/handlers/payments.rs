@@ -8,22 +8,30 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    store::{orders, settings},
+    store::{
+        orders::{self, PaymentRow},
+        settings,
+    },
 };
 use url::Url;
 use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
     id::AttemptId,
-    order::{AttemptState, Fact, Order, Source, cart, risk},
+    order::{AttemptState, Fact, Order, OrderItem, Source, cart, risk},
+    places,
+    plan::ItemRequest,
     port::{
         Outcome,
         payments::{Abilities, Ability, Channel, ListChannels, PaymentAction, PaymentRef, PaymentStatus},
     },
     routing::{self, Ask, Candidate, Health, Route, Weights},
+    screening::{self, History, Screening},
     time::UtcMicros,
 };
 
+/// Earlier trips that are looked at.
+const TRIPS_MAX: i64 = 20;
 /// Payments of so many hours tell how a channel does.
 const HEALTH_MIN: i64 = 24 * 60;
 
@@ -55,7 +63,7 @@ async fn routes(engine: &Engine, order: &Order) -> Result<(Vec<Ability>, Vec<Rou
             || cart::cart_items(order).any(|item| item.hold.as_ref().is_none_or(|hold| !hold.firm)),
         domestic: amount.currency() == zhiyou_domain::money::Currency::CNY,
         preferred: preferred(engine).await?,
-        used_last: known.iter().find(|(_, state)| *state == AttemptState::Captured).map(|(channel, _)| *channel),
+        used_last: known.iter().find(|row| row.state == AttemptState::Captured).map(|row| row.channel),
         undecided: undecided(order),
     };
     let candidate =
@@ -77,9 +85,9 @@ fn undecided(order: &Order) -> Option<Channel> {
 }
 
 /// What the payer gave up or let lapse says nothing about the channel.
-fn health(recent: &[(Channel, AttemptState)], channel: Channel) -> Health {
+fn health(recent: &[PaymentRow], channel: Channel) -> Health {
     let count = |wanted: &[AttemptState]| {
-        let such = recent.iter().filter(|(other, state)| *other == channel && wanted.contains(state));
+        let such = recent.iter().filter(|row| row.channel == channel && wanted.contains(&row.state));
         u32::try_from(such.count()).unwrap_or(u32::MAX)
     };
     Health {
@@ -100,6 +108,42 @@ pub(super) async fn usable(engine: &Engine, order: &Order, channel: Channel) -> 
         return Err(barred(convert::bar(*bar)));
     }
     abilities.into_iter().find(|ability| ability.channel == channel).ok_or_else(|| barred("not_configured"))
+}
+
+/// How unusual paying this order by this channel is for the traveller.
+pub(super) async fn screening(engine: &Engine, order: &Order, channel: Channel) -> Result<Screening, Fault> {
+    let (reader, now) = (engine.db.reader(), engine.clock.now());
+    let rows = orders::payments_since(reader, UtcMicros(0)).await?;
+    let device_since = settings::get(reader, "device_since").await?.and_then(|text| text.parse().ok()).map(UtcMicros);
+    let paid = rows.iter().filter(|row| row.state == AttemptState::Captured);
+    let mut travelled = Vec::new();
+    for id in orders::newest(reader, order.created_at, TRIPS_MAX).await? {
+        // A frozen order says nothing.
+        if let Ok(earlier) = engine.book.get(id).await {
+            travelled.extend(countries(&earlier));
+        }
+    }
+    let history = History {
+        device_since,
+        opened: rows.iter().map(|row| row.opened_at).collect(),
+        paid: paid.clone().map(|row| row.amount).collect(),
+        channels: paid.map(|row| row.channel).collect(),
+        countries: travelled,
+    };
+    let amount = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+    Ok(screening::screen(&screening::Payment { amount, channel, countries: countries(order) }, &history, now))
+}
+
+/// Where an order's trip goes.
+fn countries(order: &Order) -> Vec<String> {
+    let of_city = |city: &str| places::city(city).map(|city| city.country.clone());
+    let of_airport = |iata: &str| places::airport(iata).map(|airport| airport.country.to_owned());
+    let country = |item: &OrderItem| match &item.wanted.request {
+        ItemRequest::Flight { destination, .. } => of_airport(destination),
+        ItemRequest::Hotel { city, .. } | ItemRequest::Activity { city, .. } => of_city(city),
+        ItemRequest::Car { airport, .. } => of_airport(airport),
+    };
+    order.items.iter().filter_map(country).collect()
 }
 
 /// Opens the channel's own page in the system browser; the money is asked about, whatever the page says.
