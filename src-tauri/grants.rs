@@ -122,3 +122,86 @@ fn wrong_arguments_are_an_answer_and_no_crash() {
     }
     assert_eq!(asks(&app, MAIN, OUR_PAGE)["code"], "database_in_use");
 }
+
+/// Every command the framework and the plugins know here, as the build resolved them; ours among them.
+fn every_command() -> Vec<String> {
+    let manifests: Value = serde_json::from_str(include_str!("../gen/schemas/acl-manifests.json")).unwrap();
+    let mut commands = std::collections::BTreeSet::new();
+    for (plugin, manifest) in manifests.as_object().unwrap() {
+        for permission in manifest["permissions"].as_object().unwrap().values() {
+            for list in ["allow", "deny"] {
+                for command in permission["commands"][list].as_array().unwrap() {
+                    let command = command.as_str().unwrap();
+                    let plugin = plugin.strip_prefix("core:").unwrap_or(plugin);
+                    commands.insert(if plugin == "__app-acl__" {
+                        command.to_owned()
+                    } else {
+                        format!("plugin:{plugin}|{command}")
+                    });
+                }
+            }
+        }
+    }
+    commands.into_iter().collect()
+}
+
+/// TA-01, TA-02, TA-03, TA-18, TA-32, TA-34: the matrix of commands, windows and pages, cell by cell.
+#[test]
+fn ta_01_every_command_from_every_window_and_page_is_refused_but_the_three_that_are_granted() {
+    let app = app();
+    let (mut cells, mut let_through) = (0, std::collections::BTreeSet::new());
+    let commands = every_command();
+    for label in [MAIN, "consent", "about"] {
+        for origin in [
+            OUR_PAGE,
+            "https://evil.com",
+            "http://tauri.evil.com",
+            "https://tauri.localhost.evil",
+            "http://127.0.0.1:1420",
+            "file:///etc/passwd",
+        ] {
+            for command in &commands {
+                cells += 1;
+                let answer = call(&app, label, origin, command, json!({}));
+                let text = answer.as_ref().err().and_then(|error| error.as_str().map(str::to_owned)).unwrap_or_default();
+                if !text.contains("not allowed") && !text.contains("not found") {
+                    let_through.insert((label, origin, command.clone()));
+                }
+            }
+        }
+    }
+    println!("{cells} cells, {} commands", commands.len());
+    assert!(commands.len() > 100, "the list of commands is not the framework's");
+    let granted = ["plugin:event|listen", "plugin:event|unlisten", "rpc"].map(|command| (MAIN, OUR_PAGE, command.to_owned()));
+    assert_eq!(let_through.into_iter().collect::<Vec<_>>(), granted);
+}
+
+/// TA-29, TA-30, TA-31, TA-33: nothing of it is switched on.
+#[test]
+fn ta_29_no_global_object_no_asset_protocol_no_broad_grant_and_no_remote_page() {
+    let config: Value = serde_json::from_str(include_str!("../tauri.conf.json")).unwrap();
+    assert_eq!(config["app"]["withGlobalTauri"], false);
+    assert!(config["app"]["security"].get("assetProtocol").is_none());
+    let capabilities: Value = serde_json::from_str(include_str!("../gen/schemas/capabilities.json")).unwrap();
+    for capability in capabilities.as_object().unwrap().values() {
+        assert!(capability.get("remote").is_none());
+        for permission in capability["permissions"].as_array().unwrap() {
+            let permission = permission.as_str().unwrap();
+            assert!(!permission.ends_with("default") && !permission.contains('*'), "{permission}");
+        }
+    }
+}
+
+/// TA-13, TA-14, TA-15: odd payloads are a typed answer.
+#[test]
+fn ta_13_huge_and_odd_payloads_are_answered_and_the_app_goes_on() {
+    let app = app();
+    let names = ["get_order", "confirm_order", "../get_order", "get_order\0", "ɡet_order", "' OR 1=1 --"];
+    for name in names {
+        for payload in [json!("x".repeat(1_000_000)), json!({ "order_id": "../../etc/passwd" }), json!(-1.5), Value::Null] {
+            let answer = call(&app, MAIN, OUR_PAGE, "rpc", json!({ "name": name, "payload": payload })).unwrap_err();
+            assert!(answer["code"].is_string(), "{name}: {answer}");
+        }
+    }
+    assert_eq!(asks(&app, MAIN, OUR_PAGE)["code"], "database_in_use");
+}
