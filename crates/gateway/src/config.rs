@@ -3,11 +3,11 @@
 //! [`Config::check`] refuses everything a start must refuse. Deliberately not here: reading files or the environment, which
 //! the caller does.
 
-mod alipay;
+pub(crate) mod alipay;
 mod paypal;
 mod stripe;
 
-pub use alipay::AlipayConfig;
+pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
 pub use paypal::PaypalConfig;
 pub use stripe::StripeConfig;
 

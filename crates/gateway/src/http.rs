@@ -76,6 +76,11 @@ impl Http {
         Ok(Self { client: builder.build()?, read_timeout: READ_TIMEOUT.min(timeout) })
     }
 
+    /// How long a question may take; for one that is not a GET, which [`Self::send`] sees by itself.
+    pub(crate) const fn read_timeout(&self) -> Duration {
+        self.read_timeout
+    }
+
     /// Builds a request to be sent with [`Self::send`].
     pub(crate) fn request(&self, method: reqwest::Method, url: url::Url) -> reqwest::RequestBuilder {
         self.client.request(method, url)

@@ -19,8 +19,8 @@ mod travel;
 mod outcomes;
 
 pub use config::{
-    AlipayConfig, Config, ConfigError, DuffelConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile,
-    StripeConfig, ViatorConfig, WechatConfig,
+    AlipayConfig, AlipayKeys, AlipayPresents, Config, ConfigError, DuffelConfig, MemberPlatformConfig, PaypalConfig,
+    PlatformKeyConfig, Profile, StripeConfig, ViatorConfig, WechatConfig,
 };
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};

@@ -3,6 +3,7 @@
 //! `pay/<name>/` holds a channel; [`desk`] holds our own rules around every channel. Deliberately not here: a channel's wire
 //! format, and tables.
 
+pub(crate) mod alipay;
 pub(crate) mod bounce;
 pub(crate) mod desk;
 pub(crate) mod wechatpay;

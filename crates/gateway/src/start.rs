@@ -8,7 +8,7 @@ use crate::{
     http::Http,
     inbox::{self, Inbox},
     mcp::{self, Server},
-    pay::{Channels, desk::Desk, wechatpay::Wechatpay},
+    pay::{Channels, alipay::Alipay, desk::Desk, wechatpay::Wechatpay},
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
     travel::{
@@ -103,6 +103,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     private_folder(&config.data_dir)?;
     let http = Http::new(config.profile)?;
     let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(&clock))?;
+    let alipay = config.alipay.as_ref();
+    let alipay = alipay.map(|alipay| Alipay::new(alipay, http.clone(), Arc::clone(&clock))).transpose()?;
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
     let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?;
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
@@ -117,7 +119,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         .map_or_else(|| base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned());
 
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
+    let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
+    if let Some(alipay) = alipay {
+        channels = channels.with(Channel::Alipay, Arc::new(alipay));
+    }
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
     let desk = Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone() };

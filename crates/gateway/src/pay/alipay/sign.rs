@@ -1,0 +1,275 @@
+//! Signatures of Alipay's OpenAPI: what a request's and a notice's signature covers, what of an answer is signed, which key
+//! proves it, and how certificates are named.
+//!
+//! Sources: opendocs.alipay.com, signing and verification pages; the official SDKs. RSA2 only, which is SHA-256 with RSA
+//! PKCS#1 v1.5; the older RSA (SHA-1) is refused. Deliberately not here: what the contents say.
+
+use crate::{
+    config::{AlipayKeys, ConfigError},
+    secret::Sensitive,
+};
+use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
+    rand::SystemRandom,
+    rsa::KeyPair as RsaKeyPair,
+    signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use md5::{Digest, Md5};
+use rustls_pki_types::{
+    CertificateDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject,
+};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use x509_parser::{
+    objects::{oid_registry, oid2abbrev},
+    prelude::{FromDer, X509Certificate},
+};
+use zhiyou_domain::time::UtcMicros;
+
+/// The only scheme used.
+pub(crate) const SIGN_TYPE: &str = "RSA2";
+/// Nothing that signs is ever longer, bytes of base64.
+const SIGNATURE_BYTES_MAX: usize = 2048;
+/// Root certificates count when they are signed with RSA.
+const RSA_SIGNATURES: &str = "1.2.840.113549.1.1.";
+
+/// The text a signature covers: every parameter but `sign` and the empty ones, by name, `k=v` joined with `&`, un-encoded.
+/// A request's `sign_type` is among them; who verifies a notice takes it out first.
+pub(crate) fn content(parameters: &BTreeMap<String, String>) -> String {
+    let signed = parameters.iter().filter(|(name, value)| name.as_str() != "sign" && !value.is_empty());
+    signed.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+/// The merchant's half: signs requests.
+pub(crate) struct Signer {
+    key: RsaKeyPair,
+}
+
+impl Signer {
+    /// Reads the application's private key, PKCS#8 or PKCS#1 PEM.
+    pub(crate) fn new(pem: &Sensitive<String>) -> Result<Self, ConfigError> {
+        let refused =
+            || ConfigError::new("alipay.app_private_key_pem", "is not an RSA private key of 2048 bits in PEM");
+        let pem = pem.expose().as_bytes();
+        let key = match PrivatePkcs8KeyDer::from_pem_slice(pem) {
+            Ok(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+            Err(_) => {
+                let der = PrivatePkcs1KeyDer::from_pem_slice(pem).map_err(|_| refused())?;
+                RsaKeyPair::from_der(der.secret_pkcs1_der())
+            }
+        };
+        let key = key.map_err(|_| refused())?;
+        if key.public_modulus_len() < 256 {
+            return Err(refused());
+        }
+        Ok(Self { key })
+    }
+
+    /// RSA2 of the text, base64; none only when memory or randomness fails.
+    pub(crate) fn sign(&self, text: &str) -> Option<String> {
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
+        Some(STANDARD.encode(signature))
+    }
+
+    /// The public half, as a certificate carries it.
+    fn public(&self) -> Option<Vec<u8>> {
+        let der: PublicKeyX509Der<'_> = self.key.public_key().as_der().ok()?;
+        Some(der.as_ref().to_vec())
+    }
+}
+
+/// Why a signature was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SignatureError {
+    /// There is none, or one that is too long.
+    #[error("the signature is missing or unreadable")]
+    Missing,
+    /// Nobody we know has this certificate.
+    #[error("the channel's certificate is not known")]
+    UnknownKey,
+    /// The certificate is past its time, or before it.
+    #[error("the channel's certificate is not valid now")]
+    ExpiredKey,
+    /// The signature is of something else.
+    #[error("the signature does not verify")]
+    Wrong,
+}
+
+/// The names of our certificates, sent with every request in certificate mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Serials {
+    pub(crate) app_cert_sn: String,
+    pub(crate) alipay_root_cert_sn: String,
+}
+
+struct ChannelKey {
+    /// A certificate's name; a bare public key has none.
+    serial: Option<String>,
+    key: ParsedPublicKey,
+    /// Validity of a certificate.
+    valid: Option<(UtcMicros, UtcMicros)>,
+}
+
+/// The channel's keys, which prove answers and notices.
+pub(crate) struct Keys {
+    keys: Vec<ChannelKey>,
+    serials: Option<Serials>,
+}
+
+impl Keys {
+    /// Reads the configured key or certificates, and refuses our own key in the place of the channel's: with it we would
+    /// believe nobody, or ourselves.
+    pub(crate) fn new(configured: &AlipayKeys, signer: &Signer) -> Result<Self, ConfigError> {
+        let own =
+            signer.public().ok_or_else(|| ConfigError::new("alipay.app_private_key_pem", "has no public half"))?;
+        match configured {
+            AlipayKeys::PublicKey { pem } => {
+                let refused = |problem: &str| ConfigError::new("alipay.public_key_pem", problem);
+                let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
+                    .map_err(|_| refused("is not a public key in PEM"))?;
+                if der.as_ref() == own.as_slice() {
+                    return Err(refused("is the application's own key, not the channel's"));
+                }
+                let key = parse(&der).ok_or_else(|| refused("is not an RSA key of 2048 bits or more"))?;
+                Ok(Self { keys: vec![ChannelKey { serial: None, key, valid: None }], serials: None })
+            }
+            AlipayKeys::Certificates { app_pem, root_pem, alipay_pems } => {
+                let keys: Result<Vec<_>, _> = alipay_pems.iter().map(|pem| ChannelKey::read(pem, &own)).collect();
+                let keys = keys?;
+                if keys.is_empty() {
+                    return Err(ConfigError::new("alipay.alipay_certificates", "is empty"));
+                }
+                Ok(Self { keys, serials: Some(serials(app_pem, root_pem, &own)?) })
+            }
+        }
+    }
+
+    /// The names of our certificates; none in public-key mode.
+    pub(crate) const fn serials(&self) -> Option<&Serials> {
+        self.serials.as_ref()
+    }
+
+    /// Proves `content` with the key named by `serial`, or with any valid one when none is named.
+    pub(crate) fn verify(
+        &self,
+        serial: Option<&str>,
+        content: &[u8],
+        signature: &str,
+        now: UtcMicros,
+    ) -> Result<(), SignatureError> {
+        if signature.is_empty() || signature.len() > SIGNATURE_BYTES_MAX {
+            return Err(SignatureError::Missing);
+        }
+        let signature = STANDARD.decode(signature).map_err(|_| SignatureError::Wrong)?;
+        let mut met = SignatureError::UnknownKey;
+        // A bare public key has no name: whoever names a certificate then is still proved by that key alone.
+        let named = |key: &&ChannelKey| match (serial, key.serial.as_deref()) {
+            (Some(asked), Some(own)) => asked.eq_ignore_ascii_case(own),
+            (None, _) | (_, None) => true,
+        };
+        for key in self.keys.iter().filter(named) {
+            if key.valid.is_some_and(|(from, until)| now < from || now > until) {
+                met = SignatureError::ExpiredKey;
+            } else if key.key.verify_sig(content, &signature).is_ok() {
+                return Ok(());
+            } else {
+                met = SignatureError::Wrong;
+            }
+        }
+        Err(met)
+    }
+}
+
+impl ChannelKey {
+    fn read(pem: &str, own: &[u8]) -> Result<Self, ConfigError> {
+        let refused = |problem: &str| ConfigError::new("alipay.alipay_certificates", problem);
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| refused("is not a certificate in PEM"))?;
+        let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| refused("is not a certificate"))?;
+        if certificate.public_key().raw == own {
+            return Err(refused("is the application's own certificate, not the channel's"));
+        }
+        let micros = |time: x509_parser::time::ASN1Time| UtcMicros(0).plus_seconds(time.timestamp());
+        let validity = certificate.validity();
+        Ok(Self {
+            serial: Some(serial(&certificate)),
+            key: parse(certificate.public_key().raw).ok_or_else(|| refused("has no RSA key of 2048 bits or more"))?,
+            valid: Some((micros(validity.not_before), micros(validity.not_after))),
+        })
+    }
+}
+
+fn parse(spki: &[u8]) -> Option<ParsedPublicKey> {
+    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki).ok()
+}
+
+/// A certificate's name at the channel: MD5 of its issuer, the innermost part first, and its number in decimal.
+fn serial(certificate: &X509Certificate<'_>) -> String {
+    let registry = oid_registry();
+    let parts = certificate.issuer().iter_attributes().map(|part| {
+        let name =
+            oid2abbrev(part.attr_type(), registry).map_or_else(|_| part.attr_type().to_id_string(), str::to_owned);
+        format!("{name}={}", part.as_str().unwrap_or_default())
+    });
+    let mut parts: Vec<String> = parts.collect();
+    parts.reverse();
+    hex::encode(Md5::digest(format!("{}{}", parts.join(","), certificate.serial)))
+}
+
+fn serials(app_pem: &str, root_pem: &str, own: &[u8]) -> Result<Serials, ConfigError> {
+    let refused = |field: &str, problem: &str| ConfigError::new(field, problem);
+    let app = "alipay.app_certificate";
+    let der =
+        CertificateDer::from_pem_slice(app_pem.as_bytes()).map_err(|_| refused(app, "is not a certificate in PEM"))?;
+    let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| refused(app, "is not a certificate"))?;
+    if certificate.public_key().raw != own {
+        return Err(refused(app, "does not belong to the private key"));
+    }
+    let alipay_root_cert_sn = root_serial(root_pem);
+    if alipay_root_cert_sn.is_empty() {
+        return Err(refused("alipay.root_certificate", "holds no certificate signed with RSA"));
+    }
+    Ok(Serials { app_cert_sn: serial(&certificate), alipay_root_cert_sn })
+}
+
+/// The names of a root file's RSA certificates, joined. The published file also holds ones no strict parser reads.
+fn root_serial(pem: &str) -> String {
+    let blocks = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
+    let names = blocks.filter_map(|der| {
+        let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+        let rsa = certificate.signature_algorithm.algorithm.to_id_string().starts_with(RSA_SIGNATURES);
+        rsa.then(|| serial(&certificate))
+    });
+    names.collect::<Vec<_>>().join("_")
+}
+
+/// An answer taken apart: what is signed, exactly as it was sent, and what signs it.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    content: Box<RawValue>,
+    sign: Option<String>,
+    serial: Option<String>,
+}
+
+impl Cut {
+    /// Cuts the answer to `response_key` out of the raw text; the gateway's own refusals come under `error_response`.
+    /// None when it is no answer to this question. Of keys that repeat the last one counts, for proof and reading alike.
+    pub(crate) fn of(raw: &[u8], response_key: &str) -> Option<Self> {
+        let mut parts: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(raw).ok()?;
+        let content = parts.remove(response_key).or_else(|| parts.remove("error_response"))?;
+        let text = |raw: Option<Box<RawValue>>| raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        let (sign, serial) = (text(parts.remove("sign")), text(parts.remove("alipay_cert_sn")));
+        Some(Self { content, sign, serial })
+    }
+
+    /// The signed text once it is proved.
+    pub(crate) fn proved(&self, keys: &Keys, now: UtcMicros) -> Result<&str, SignatureError> {
+        let sign = self.sign.as_deref().ok_or(SignatureError::Missing)?;
+        keys.verify(self.serial.as_deref(), self.content.get().as_bytes(), sign, now)?;
+        Ok(self.content.get())
+    }
+}
+
+#[cfg(test)]
+mod tests;
