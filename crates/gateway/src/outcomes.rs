@@ -11,6 +11,7 @@ use crate::{
     http::Http,
     pay::{
         Channels,
+        alipay::Alipay,
         desk::Desk,
         wechatpay::{Wechatpay, sign::Signer},
     },
@@ -86,6 +87,7 @@ const SHAPES: [Shape; 13] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Provider {
     Wechatpay,
+    Alipay,
     Duffel,
 }
 
@@ -94,6 +96,10 @@ enum Effect {
     Open,
     Close,
     Refund,
+    OpenAlipay,
+    CloseAlipay,
+    TakeBackAlipay,
+    RefundAlipay,
     Hold,
     Book,
     Pay,
@@ -102,10 +108,14 @@ enum Effect {
     CancelHotel,
 }
 
-const EFFECTS: [Effect; 9] = [
+const EFFECTS: [Effect; 13] = [
     Effect::Open,
     Effect::Close,
     Effect::Refund,
+    Effect::OpenAlipay,
+    Effect::CloseAlipay,
+    Effect::TakeBackAlipay,
+    Effect::RefundAlipay,
     Effect::Hold,
     Effect::Book,
     Effect::Pay,
@@ -118,6 +128,7 @@ impl Effect {
     const fn provider(self) -> Provider {
         match self {
             Self::Open | Self::Close | Self::Refund => Provider::Wechatpay,
+            Self::OpenAlipay | Self::CloseAlipay | Self::TakeBackAlipay | Self::RefundAlipay => Provider::Alipay,
             Self::Hold | Self::Book | Self::Pay | Self::CancelFlight | Self::BookHotel | Self::CancelHotel => {
                 Provider::Duffel
             }
@@ -133,11 +144,13 @@ fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)
         (Shape::InternalError | Shape::BadGateway | Shape::Unparsable | Shape::StrangersRefusal, _) => {
             ("unknown", ReasonCode::ProviderFault)
         }
-        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay) => ("unknown", ReasonCode::IntegrityFault),
+        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay | Provider::Alipay) => {
+            ("unknown", ReasonCode::IntegrityFault)
+        }
         (Shape::Unsigned | Shape::Foreign, Provider::Duffel) => return None,
         (Shape::Accepted, _) => ("unknown", ReasonCode::ProviderFault),
         (Shape::TooMany, _) => ("not_sent", ReasonCode::RateLimited),
-        (Shape::Decline, Provider::Wechatpay) => ("declined", ReasonCode::NotAllowed),
+        (Shape::Decline, Provider::Wechatpay | Provider::Alipay) => ("declined", ReasonCode::NotAllowed),
         (Shape::Decline, Provider::Duffel) => ("declined", ReasonCode::InsufficientBalance),
     })
 }
@@ -151,6 +164,8 @@ fn transaction(state: &str, total: i64) -> Value {
 struct Stub {
     shape: Shape,
     provider: Provider,
+    /// The very effect that fails, which tells what is only read before it.
+    effect: Effect,
     platform: Signer,
     /// Requests that would have had an effect.
     effects: AtomicUsize,
@@ -168,6 +183,9 @@ impl Stub {
         let head = read_request(&mut stream).await;
         let (method, path) = head.split_once(' ').unwrap();
         let path = path.split(' ').next().unwrap();
+        if self.provider == Provider::Alipay {
+            return self.answer_alipay(&mut stream, path).await;
+        }
         if method == "GET" || path.ends_with("/actions/price") {
             let (status, body) = self.read(path);
             return self.write(&mut stream, status, &body, true).await;
@@ -199,6 +217,54 @@ impl Stub {
                     true,
                 )
                 .await;
+            }
+        }
+    }
+
+    /// The gateway names what is asked for in the address; every answer is signed inside its body.
+    async fn answer_alipay(&self, stream: &mut TcpStream, path: &str) {
+        let asked: url::Url = format!("http://stub{path}").parse().unwrap();
+        let method = asked.query_pairs().find(|(name, _)| name == "method").unwrap().1.into_owned();
+        let key = format!("{}_response", method.replace('.', "_"));
+        let sealed = |inner: &Value| {
+            let inner = inner.to_string();
+            format!("{{\"{key}\":{inner},\"sign\":\"{}\"}}", self.platform.sign(&inner).unwrap())
+        };
+        if method == "alipay.trade.query" {
+            let inner = if self.effect == Effect::TakeBackAlipay {
+                json!({"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"})
+            } else {
+                json!({"code": "10000", "msg": "Success", "out_trade_no": PAYMENT, "trade_no": "42",
+                    "trade_status": "WAIT_BUYER_PAY", "total_amount": "299.01"})
+            };
+            return self.write(stream, 200, &sealed(&inner), false).await;
+        }
+        self.effects.fetch_add(1, Ordering::SeqCst);
+        let done = |number: &str, code: &str| {
+            json!({"code": "10000", "msg": "Success", "out_trade_no": number, "qr_code": code, "retry_flag": "N",
+                "fund_change": "Y", "refund_fee": "1.00"})
+        };
+        let no = |code: &str, sub_code: &str| json!({"code": code, "msg": "x", "sub_code": sub_code, "sub_msg": "x"});
+        match self.shape {
+            Shape::Refused | Shape::Reset => {}
+            Shape::Silent => std::future::pending().await,
+            Shape::HalfAnswer => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await.unwrap(),
+            Shape::InternalError => self.write(stream, 200, &sealed(&no("20000", "isp.unknow-error")), false).await,
+            Shape::BadGateway => self.write(stream, 502, "<html>", false).await,
+            Shape::Unparsable => self.write(stream, 200, "<html>", false).await,
+            Shape::Unsigned => {
+                let body = json!({key: done(PAYMENT, "https://qr.alipay.com/x"), "sign": "bm90IGEgc2lnbmF0dXJl"});
+                self.write(stream, 200, &body.to_string(), false).await;
+            }
+            Shape::Foreign => {
+                let inner = done("01KA0000000000000000000ZZZ", "https://qr.alipay.com/x");
+                self.write(stream, 200, &sealed(&inner), false).await;
+            }
+            Shape::Accepted => self.write(stream, 202, r#"{"data":{}}"#, false).await,
+            Shape::TooMany => self.write(stream, 200, &sealed(&no("40005", "isv.app-call-limited")), false).await,
+            Shape::StrangersRefusal => self.write(stream, 403, "<html>blocked by a proxy</html>", false).await,
+            Shape::Decline => {
+                self.write(stream, 200, &sealed(&no("40006", "isv.insufficient-isv-permissions")), false).await
             }
         }
     }
@@ -304,7 +370,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let config: Config = sample(folder.path().to_owned(), &address, &address);
     let platform = Signer::new(&vector("wechat/java_wechat_pay_private_key.pem").into(), "", "").unwrap();
-    let stub = Arc::new(Stub { shape, provider: effect.provider(), platform, effects: AtomicUsize::new(0) });
+    let stub = Arc::new(Stub { shape, provider: effect.provider(), effect, platform, effects: AtomicUsize::new(0) });
     if shape == Shape::Refused {
         drop(listener);
     } else {
@@ -314,10 +380,13 @@ async fn world(effect: Effect, shape: Shape) -> World {
         Http::with_timeout(Profile::Sandbox, Duration::from_millis(if shape == Shape::Silent { 300 } else { 20_000 }))
             .unwrap();
     let channel = Wechatpay::new(&config.wechatpay, http.clone(), Arc::new(Frozen)).unwrap();
+    let alipay = Alipay::new(&crate::config::alipay::tests::sample(&address), http.clone(), Arc::new(Frozen)).unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     let desk = Desk {
         store,
-        channels: Channels::default().with(p::Channel::Wechatpay, Arc::new(channel)),
+        channels: Channels::default()
+            .with(p::Channel::Wechatpay, Arc::new(channel))
+            .with(p::Channel::Alipay, Arc::new(alipay)),
         clock: Arc::new(Frozen),
         notify_base: address,
     };
@@ -336,9 +405,13 @@ fn told<T: std::fmt::Debug>(outcome: Outcome<T>) -> (&'static str, ReasonCode) {
 
 impl World {
     async fn written(&self, paid: bool) {
+        self.written_at(p::Channel::Wechatpay, paid, None).await;
+    }
+
+    async fn written_at(&self, channel: p::Channel, paid: bool, provider_ref: Option<&str>) {
         let attempt = crate::store::attempts::Attempt {
             attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
-            channel: p::Channel::Wechatpay,
+            channel,
             amount: cny(29_901),
             description: "d".to_owned(),
             expires_at_us: Frozen.now().plus_minutes(15),
@@ -354,40 +427,58 @@ impl World {
         };
         let mut tx = self.desk.store.begin().await.unwrap();
         crate::store::attempts::insert(&mut tx, &attempt).await.unwrap();
+        if let Some(provider_ref) = provider_ref {
+            crate::store::attempts::name(&mut tx, attempt.attempt_id, provider_ref).await.unwrap();
+        }
         self.desk.store.commit(tx).await.unwrap();
+    }
+
+    async fn open(&self, channel: p::Channel) -> (&'static str, ReasonCode) {
+        let intent = p::CreatePaymentIntent {
+            attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
+            channel,
+            amount: cny(29_901),
+            description: "智游".to_owned(),
+            expires_at_us: Frozen.now().plus_minutes(15),
+            authorise: false,
+        };
+        told(self.desk.create(intent).await)
+    }
+
+    async fn refund(&self) -> (&'static str, ReasonCode) {
+        let refund = p::CreateRefund {
+            refund_id: RefundId::parse_bare(REFUND).unwrap(),
+            attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
+            amount: cny(100),
+            reason: "取消".to_owned(),
+        };
+        told(self.desk.refund(refund).await)
     }
 
     async fn run(&self, effect: Effect) -> (&'static str, ReasonCode) {
         let attempt_id = AttemptId::parse_bare(PAYMENT).unwrap();
         match effect {
-            Effect::Open => told(
-                self.desk
-                    .create(p::CreatePaymentIntent {
-                        attempt_id,
-                        channel: p::Channel::Wechatpay,
-                        amount: cny(29_901),
-                        description: "智游".to_owned(),
-                        expires_at_us: Frozen.now().plus_minutes(15),
-                        authorise: false,
-                    })
-                    .await,
-            ),
+            Effect::Open => self.open(p::Channel::Wechatpay).await,
+            Effect::OpenAlipay => self.open(p::Channel::Alipay).await,
             Effect::Close => {
                 self.written(false).await;
                 told(self.desk.close(attempt_id).await)
             }
+            Effect::CloseAlipay => {
+                self.written_at(p::Channel::Alipay, false, Some("https://qr.alipay.com/x")).await;
+                told(self.desk.close(attempt_id).await)
+            }
+            Effect::TakeBackAlipay => {
+                self.written_at(p::Channel::Alipay, false, None).await;
+                told(self.desk.close(attempt_id).await)
+            }
             Effect::Refund => {
                 self.written(true).await;
-                told(
-                    self.desk
-                        .refund(p::CreateRefund {
-                            refund_id: RefundId::parse_bare(REFUND).unwrap(),
-                            attempt_id,
-                            amount: cny(100),
-                            reason: "取消".to_owned(),
-                        })
-                        .await,
-                )
+                self.refund().await
+            }
+            Effect::RefundAlipay => {
+                self.written_at(p::Channel::Alipay, true, Some("https://qr.alipay.com/x")).await;
+                self.refund().await
             }
             Effect::Hold => told(self.duffel.hold(wish()).await),
             Effect::Book => told(FlightSupplier::book(&self.duffel, wish()).await),
@@ -437,7 +528,7 @@ async fn every_effect_ends_rightly_under_every_failure() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 9 * 13 - 6 * 2 - 2);
+    assert_eq!(checked, 13 * 13 - 6 * 2 - 2);
 }
 
 #[tokio::test]
