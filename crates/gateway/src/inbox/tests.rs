@@ -1,5 +1,7 @@
 //! What the inbox does with notifications: genuine, repeated, foreign, late, out of order, probing and unsigned ones.
 
+mod alipay;
+
 use super::*;
 use crate::{
     config::tests::{APIV3_KEY, sample, vector},
@@ -74,7 +76,7 @@ impl World {
             clock: Arc::new(Frozen),
             profile: Profile::Sandbox,
         };
-        rows(&inbox.store).await;
+        rows(&inbox.store, Channel::Wechatpay).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let routes = router(inbox.clone());
@@ -152,16 +154,16 @@ impl World {
     }
 }
 
-async fn rows(store: &Store) {
+async fn rows(store: &Store, channel: Channel) {
     let cny = |minor| Money::new(minor, Currency::CNY).unwrap();
     let attempt_id = AttemptId::parse_bare(PAYMENT).unwrap();
     let attempt = Attempt {
         attempt_id,
-        channel: Channel::Wechatpay,
+        channel,
         amount: cny(29_901),
         description: "智游".to_owned(),
         expires_at_us: Frozen.now().plus_minutes(15),
-        notify_url: "http://127.0.0.1:1/notify/wechatpay".to_owned(),
+        notify_url: format!("http://127.0.0.1:1/notify/{}", channel.word()),
         fingerprint: "f".to_owned(),
         created_at_us: Frozen.now(),
         state: PaymentState::RequiresAction,
