@@ -12,6 +12,7 @@ use crate::{alipay, duffel, money, paypal, stripe, viator, wechatpay};
 pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
     duffel::release_expired(world).await?;
     wechatpay::settle_refunds(world).await?;
+    alipay::settle(world).await?;
     let mut book = world.book().await?;
     let (orders, paid, cancelled) =
         (book.all(duffel::ORDER).await?, book.all(duffel::PAYMENT).await?, book.all(duffel::CANCELLATION).await?);

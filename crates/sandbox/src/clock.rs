@@ -60,3 +60,16 @@ pub(crate) fn beijing(us: i64) -> String {
     let eight = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
     instant(us).to_zoned(eight).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
+
+/// `2026-12-01 16:00:00` in Beijing, as Alipay writes instants.
+pub(crate) fn beijing_plain(us: i64) -> String {
+    let eight = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    instant(us).to_zoned(eight).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Reads what [`beijing_plain`] writes, in microseconds.
+pub(crate) fn from_beijing(text: &str) -> Option<i64> {
+    let (day, time) = text.split_once(' ')?;
+    let instant: Timestamp = format!("{day}T{time}+08:00").parse().ok()?;
+    Some(instant.as_microsecond())
+}

@@ -83,7 +83,7 @@ impl Credentials {
     }
 }
 
-/// Reads the credentials of this folder, or makes them. Slow at the first start (three RSA keys): call it off the runtime.
+/// Reads the credentials of this folder, or makes them. Slow at the first start (half a dozen RSA keys): call it off the runtime.
 pub(crate) fn load_or_make(folder: &Path) -> Result<Credentials, KeyError> {
     let path = folder.join("credentials.json");
     match std::fs::read(&path) {
@@ -154,16 +154,16 @@ fn viator_key() -> Result<String, KeyError> {
     secret(36)
 }
 
-fn rsa() -> Result<KeyPair, KeyError> {
+pub(crate) fn rsa() -> Result<KeyPair, KeyError> {
     KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Crypto)
 }
 
-fn private_pem(key: &KeyPair) -> Result<String, KeyError> {
+pub(crate) fn private_pem(key: &KeyPair) -> Result<String, KeyError> {
     let der: Pkcs8V1Der<'_> = key.as_der().map_err(|_| KeyError::Crypto)?;
     Ok(pem("PRIVATE KEY", der.as_ref()))
 }
 
-fn public_pem(key: &KeyPair) -> Result<String, KeyError> {
+pub(crate) fn public_pem(key: &KeyPair) -> Result<String, KeyError> {
     let der: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| KeyError::Crypto)?;
     Ok(pem("PUBLIC KEY", der.as_ref()))
 }
@@ -185,6 +185,32 @@ fn pem(label: &str, der: &[u8]) -> String {
 pub(crate) fn der(pem: &str) -> Result<Vec<u8>, KeyError> {
     let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     STANDARD.decode(text).map_err(|_| KeyError::Crypto)
+}
+
+/// The certificate of a key, issued by another key's owner. Names are country, organization, unit and common name.
+pub(crate) fn issued(
+    subject: [&str; 4],
+    private_pem: &str,
+    (issuer, issuer_pem): ([&str; 4], &str),
+    number: &[u8],
+) -> Result<String, KeyError> {
+    let read = |pem: &str| rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(pem, &rcgen::PKCS_RSA_SHA256);
+    let named = |[country, organization, unit, common]: [&str; 4]| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CountryName, country);
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, organization);
+        params.distinguished_name.push(rcgen::DnType::OrganizationalUnitName, unit);
+        params.distinguished_name.push(rcgen::DnType::CommonName, common);
+        params
+    };
+    let (key, issuer_key) = (read(private_pem)?, read(issuer_pem)?);
+    let mut params = named(subject);
+    params.not_before = rcgen::date_time_ymd(2024, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2044, 1, 1);
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(number));
+    let issuer = rcgen::Issuer::new(named(issuer), issuer_key);
+    Ok(params.signed_by(&key, &issuer)?.pem().replace("\r\n", "\n"))
 }
 
 fn certificate_pem(private_pem: &str, serial: &str) -> Result<String, KeyError> {
@@ -212,7 +238,8 @@ fn hex_secret(bytes: usize) -> Result<String, KeyError> {
     Ok(hex::encode(random))
 }
 
-fn digits(count: usize) -> Result<String, KeyError> {
+/// `count` random digits from the system's randomness.
+pub(crate) fn digits(count: usize) -> Result<String, KeyError> {
     let mut random = vec![0_u8; count];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Crypto)?;
     Ok(random.iter().map(|byte| char::from(b'0' + byte % 10)).collect())

@@ -1,7 +1,7 @@
 //! The traveller's phone: scans a payment code, shows who wants how much, and pays or refuses.
 //!
 //! A page for people and the same thing as JSON for tests. Refusing changes nothing at the provider, as when a person just
-//! closes WeChat. Deliberately not here: the channel's rules (`wechatpay`).
+//! closes the app. Deliberately not here: the channels' rules (`wechatpay`, `alipay`).
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::store::StoreError;
-use crate::wechatpay::{self, Scanned};
+use crate::store::{Book, StoreError};
 use crate::world::{Shared, literal_host};
+use crate::{alipay, wechatpay};
 
 const PAGE: &str = include_str!("phone/page.html");
 
@@ -53,15 +53,50 @@ fn own_page(world: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn view(scanned: &Scanned, state: &str) -> Value {
-    json!({
-        "provider": "wechatpay",
-        "payee": "智游旅行 Zhiyou Travel",
-        "description": scanned.description,
-        "amount_minor": scanned.total,
-        "currency": crate::money::CNY,
-        "state": state,
-    })
+/// A code of one of the channels, scanned.
+enum Scanned {
+    Wechatpay(wechatpay::Scanned),
+    Alipay(alipay::Scanned),
+}
+
+impl Scanned {
+    async fn of(world: &Shared, book: &mut Book, body: &Value) -> Result<Self, Problem> {
+        let text = body["text"].as_str().unwrap_or_default();
+        if let Some(scanned) = alipay::scan(world, book, text).await? {
+            return Ok(Self::Alipay(scanned));
+        }
+        let scanned = wechatpay::scan(world, book, text).await?;
+        scanned.map(Self::Wechatpay).ok_or(Problem(StatusCode::NOT_FOUND, "unknown_code"))
+    }
+
+    fn state(&self) -> &str {
+        match self {
+            Self::Wechatpay(scanned) => &scanned.state,
+            Self::Alipay(scanned) => scanned.state,
+        }
+    }
+
+    async fn pay(self, world: &Shared, book: &mut Book) -> Result<String, StoreError> {
+        match self {
+            Self::Wechatpay(scanned) => wechatpay::pay(world, book, scanned).await,
+            Self::Alipay(scanned) => Ok(alipay::pay(world, book, &scanned).await?.to_owned()),
+        }
+    }
+
+    fn view(&self) -> Value {
+        let (provider, description, total) = match self {
+            Self::Wechatpay(scanned) => (wechatpay::PROVIDER, &scanned.description, scanned.total),
+            Self::Alipay(scanned) => (alipay::PROVIDER, &scanned.description, scanned.total),
+        };
+        json!({
+            "provider": provider,
+            "payee": "智游旅行 Zhiyou Travel",
+            "description": description,
+            "amount_minor": total,
+            "currency": crate::money::CNY,
+            "state": self.state(),
+        })
+    }
 }
 
 async fn scan(
@@ -71,32 +106,25 @@ async fn scan(
 ) -> Result<Json<Value>, Problem> {
     own_page(&world, &headers)?;
     let mut book = world.book().await?;
-    let scanned = wechatpay::scan(&world, &mut book, body["text"].as_str().unwrap_or_default()).await?;
-    let scanned = scanned.ok_or(Problem(StatusCode::NOT_FOUND, "unknown_code"))?;
-    Ok(Json(view(&scanned, &scanned.state)))
+    let scanned = Scanned::of(&world, &mut book, &body).await?;
+    // Scanning alone makes a trade at one of the channels.
+    world.commit(book).await?;
+    Ok(Json(scanned.view()))
 }
 
 async fn pay(State(world): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Result<Response, Problem> {
     own_page(&world, &headers)?;
     let mut book = world.book().await?;
-    let scanned = wechatpay::scan(&world, &mut book, body["text"].as_str().unwrap_or_default()).await?;
-    let scanned = scanned.ok_or(Problem(StatusCode::NOT_FOUND, "unknown_code"))?;
-    let payable = scanned.state == "payable";
-    let mut shown = view(&scanned, "");
-    shown["state"] = json!(wechatpay::pay(&world, &mut book, scanned).await?);
+    let scanned = Scanned::of(&world, &mut book, &body).await?;
+    let payable = scanned.state() == "payable";
+    let mut shown = scanned.view();
+    shown["state"] = json!(scanned.pay(&world, &mut book).await?);
     world.commit(book).await?;
     let status = if payable { StatusCode::OK } else { StatusCode::CONFLICT };
     Ok((status, Json(shown)).into_response())
 }
 
-async fn refuse(
-    State(world): State<Shared>,
-    headers: HeaderMap,
-    Json(body): Json<Value>,
-) -> Result<Json<Value>, Problem> {
-    own_page(&world, &headers)?;
-    let mut book = world.book().await?;
-    let scanned = wechatpay::scan(&world, &mut book, body["text"].as_str().unwrap_or_default()).await?;
-    let scanned = scanned.ok_or(Problem(StatusCode::NOT_FOUND, "unknown_code"))?;
-    Ok(Json(view(&scanned, &scanned.state)))
+/// Refusing is scanning and nothing more.
+async fn refuse(world: State<Shared>, headers: HeaderMap, body: Json<Value>) -> Result<Json<Value>, Problem> {
+    scan(world, headers, body).await
 }

@@ -25,7 +25,7 @@ const FAULTS: [&str; 9] = [
 /// One switch as the control port set it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Switch {
-    /// `duffel`, `wechatpay` or `oauth`.
+    /// `duffel`, `wechatpay`, `alipay` or `oauth`.
     pub(crate) provider: String,
     /// Its name.
     #[serde(rename = "switch")]

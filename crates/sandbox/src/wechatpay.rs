@@ -28,7 +28,8 @@ pub(crate) use transactions::{PAYMENT, Scanned, pay, scan};
 use crate::store::StoreError;
 use crate::world::{Faulty, Shared, faults};
 
-const PROVIDER: &str = "wechatpay";
+/// The word this provider is stored and switched under.
+pub(crate) const PROVIDER: &str = "wechatpay";
 
 /// The routes of the payment channel.
 pub(crate) fn router(world: &Shared) -> Router {

@@ -93,7 +93,7 @@ pub(crate) async fn faults(
 }
 
 /// Never answers: drops the connection, or holds it open with `"mode": "hang"` until the client gives up.
-async fn vanish(cut: &Cut, params: &serde_json::Map<String, serde_json::Value>) -> Response {
+pub(crate) async fn vanish(cut: &Cut, params: &serde_json::Map<String, serde_json::Value>) -> Response {
     if params.get("mode").and_then(serde_json::Value::as_str) == Some("hang") {
         std::future::pending::<()>().await;
     }
