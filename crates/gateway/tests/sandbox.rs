@@ -1,6 +1,8 @@
 //! The gateway against the sandbox: real HTTP, real signatures, real notifications, MCP over the in-process duplex.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "sandbox/alipay.rs"]
+mod alipay;
 #[path = "sandbox/bookings.rs"]
 mod bookings;
 #[path = "sandbox/world.rs"]

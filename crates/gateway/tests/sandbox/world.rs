@@ -38,8 +38,13 @@ pub(crate) struct World {
     gateway: Option<Gateway>,
 }
 
-async fn open(folder: &TempDir, announcement: &Value) -> (Gateway, [Client; 5]) {
-    let config = zhiyou_gateway::sandbox_config(folder.path().join("gateway"), announcement).await.unwrap();
+async fn open(
+    folder: &TempDir,
+    announcement: &Value,
+    change: impl FnOnce(&mut zhiyou_gateway::Config),
+) -> (Gateway, [Client; 5]) {
+    let mut config = zhiyou_gateway::sandbox_config(folder.path().join("gateway"), announcement).await.unwrap();
+    change(&mut config);
     let gateway = zhiyou_gateway::start(config, Arc::new(SystemClock)).await.unwrap();
     let mut clients = Vec::new();
     for serve in [
@@ -68,14 +73,19 @@ impl World {
         });
         let sandbox = sandbox.await.unwrap();
         let announcement = serde_json::to_value(sandbox.announcement()).unwrap();
-        let (gateway, clients) = open(&folder, &announcement).await;
+        let (gateway, clients) = open(&folder, &announcement, |_| {}).await;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         Self { folder, sandbox, announcement, http, clients, gateway: Some(gateway) }
     }
 
     pub(crate) async fn restart_gateway(&mut self) {
+        self.restart_gateway_with(|_| {}).await;
+    }
+
+    /// The same gateway with another configuration.
+    pub(crate) async fn restart_gateway_with(&mut self, change: impl FnOnce(&mut zhiyou_gateway::Config)) {
         self.gateway.take().unwrap().stop().await;
-        let (gateway, clients) = open(&self.folder, &self.announcement).await;
+        let (gateway, clients) = open(&self.folder, &self.announcement, change).await;
         self.gateway = Some(gateway);
         self.clients = clients;
     }
@@ -97,7 +107,7 @@ impl World {
             _ if tool.contains("Hotel") => hotels,
             _ if tool.contains("Car") => cars,
             _ if tool.contains("Activit") => activities,
-            _ if tool.contains("Payment") || tool.contains("Refund") || tool == "listUpdates" => payments,
+            _ if tool.contains("Payment") || tool.contains("Refund") || tool.starts_with("list") => payments,
             _ => flights,
         }
     }
@@ -222,6 +232,34 @@ impl World {
 
     pub(crate) async fn book(&self) -> Value {
         self.control("/book", None).await
+    }
+
+    pub(crate) async fn credentials(&self) -> Value {
+        self.control("/credentials", None).await
+    }
+
+    /// Sends a notification again, or a corrupted one.
+    pub(crate) async fn notify(&self, about: &str, mode: &str) {
+        self.control("/notify", Some(json!({"id": about, "mode": mode}))).await;
+    }
+
+    /// Every notification so far with its tries.
+    pub(crate) async fn notifications(&self) -> Value {
+        self.control("/notifications", None).await
+    }
+
+    /// What the phone shows after `scan`, `pay` or `refuse`.
+    pub(crate) async fn phone(&self, verb: &str, content: &str) -> Value {
+        let address = self.address("phone", &format!("/api/{verb}"));
+        let answer = self.http.post(address).json(&json!({"text": content})).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// Opens an address as a browser does, without following where it leads.
+    pub(crate) async fn browse(&self, method: reqwest::Method, address: &str) -> (u16, Option<String>) {
+        let answer = self.http.request(method, address).send().await.unwrap();
+        let target = answer.headers().get("location").map(|target| target.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), target)
     }
 
     pub(crate) async fn phone_pays(&self, content: &str) {
