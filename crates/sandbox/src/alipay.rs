@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{Method, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
@@ -143,7 +143,7 @@ async fn gateway(
             match world.switches.strike_op(PROVIDER, "decline", op) {
                 Some(params) => Err(declined(&params)),
                 None if page => match cashier::open_page(&world, &asked).await {
-                    Ok(address) => return Redirect::to(&address).into_response(),
+                    Ok(address) => return (StatusCode::FOUND, [(header::LOCATION, address)]).into_response(),
                     Err(refusal) => Err(refusal),
                 },
                 None => call(&world, &name, &asked).await,

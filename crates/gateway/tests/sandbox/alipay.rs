@@ -263,7 +263,7 @@ async fn on_the_channel_s_page_the_payer_comes_back_and_only_the_channel_says_th
     );
     let (redirected, cashier) = world.browse(reqwest::Method::GET, &url).await;
     let cashier = cashier.unwrap();
-    assert_eq!((redirected, world.browse(reqwest::Method::GET, &cashier).await.0), (303, 200));
+    assert_eq!((redirected, world.browse(reqwest::Method::GET, &cashier).await.0), (302, 200));
     assert_eq!(status(&world, intent.attempt_id).await.state, p::PaymentState::RequiresAction);
     let (_, back) = world.browse(reqwest::Method::POST, &format!("{cashier}/leave")).await;
     assert_eq!(back.unwrap(), format!("{}/pay/return/{}", world.gateway().base_url(), intent.attempt_id.bare()));
