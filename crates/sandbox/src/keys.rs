@@ -54,12 +54,21 @@ pub(crate) struct Credentials {
     pub(crate) platform_certificate_pem: String,
     pub(crate) platform_certificate_private_pem: String,
     /// Absent, like the two below, in a folder made before the channel was known; made then.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     pub(crate) alipay: Option<alipay::Credentials>,
     #[serde(default)]
     pub(crate) stripe: Option<stripe::Credentials>,
     #[serde(default)]
     pub(crate) paypal: Option<paypal::Credentials>,
+}
+
+/// A channel that was only announced left an empty place in the file: that is none.
+fn filled<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(file: D) -> Result<Option<T>, D::Error> {
+    let place = serde_json::Value::deserialize(file)?;
+    if place.is_null() || place.as_object().is_some_and(serde_json::Map::is_empty) {
+        return Ok(None);
+    }
+    serde_json::from_value(place).map(Some).map_err(serde::de::Error::custom)
 }
 
 impl Credentials {
@@ -243,4 +252,25 @@ pub(crate) fn digits(count: usize) -> Result<String, KeyError> {
     let mut random = vec![0_u8; count];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Crypto)?;
     Ok(random.iter().map(|byte| char::from(b'0' + byte % 10)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_made_before_a_channel_was_known_gets_its_keys_and_keeps_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credentials.json");
+        let first = load_or_make(folder.path()).unwrap();
+        for old in [serde_json::json!({}), serde_json::Value::Null] {
+            let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            file["alipay"] = old;
+            std::fs::write(&path, file.to_string()).unwrap();
+            let made = load_or_make(folder.path()).unwrap();
+            assert_eq!(made.apiv3_key, first.apiv3_key);
+            let shown = made.alipay.unwrap().shown();
+            assert_eq!(load_or_make(folder.path()).unwrap().alipay.unwrap().shown(), shown, "kept from now on");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The sandbox over its own wire: faults, time, restarts and the rules that keep money and seats single.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "wire/alipay.rs"]
+mod alipay;
 #[path = "wire/bench.rs"]
 mod bench;
 #[path = "wire/control.rs"]

@@ -180,6 +180,7 @@ pub(crate) struct Inbox {
     pub(crate) url: String,
     received: std::sync::Arc<std::sync::Mutex<Vec<(axum::http::HeaderMap, String)>>>,
     status: std::sync::Arc<std::sync::atomic::AtomicU16>,
+    text: std::sync::Arc<std::sync::Mutex<&'static str>>,
 }
 
 impl Inbox {
@@ -188,21 +189,28 @@ impl Inbox {
         let url = format!("http://{}/inbox", listener.local_addr().unwrap());
         let received = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let status = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(200));
-        let (kept, told) = (received.clone(), status.clone());
+        let text = std::sync::Arc::new(std::sync::Mutex::new(""));
+        let (kept, told, said) = (received.clone(), status.clone(), text.clone());
         let handler = move |headers: axum::http::HeaderMap, body: String| {
-            let (kept, told) = (kept.clone(), told.clone());
+            let (kept, told, said) = (kept.clone(), told.clone(), said.clone());
             async move {
                 kept.lock().unwrap().push((headers, body));
-                axum::http::StatusCode::from_u16(told.load(std::sync::atomic::Ordering::SeqCst)).unwrap()
+                let status = axum::http::StatusCode::from_u16(told.load(std::sync::atomic::Ordering::SeqCst)).unwrap();
+                (status, *said.lock().unwrap())
             }
         };
         let router = axum::Router::new().route("/inbox", axum::routing::post(handler));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, received, status }
+        Self { url, received, status, text }
     }
 
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// With this body.
+    pub(crate) fn answer_saying(&self, text: &'static str) {
+        *self.text.lock().unwrap() = text;
     }
 
     pub(crate) fn received(&self) -> Vec<(axum::http::HeaderMap, String)> {
