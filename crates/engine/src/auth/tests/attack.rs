@@ -12,6 +12,9 @@ use tracing::{
     span,
 };
 
+/// A case of an attack: its name, and what it makes of the awaited return.
+pub(super) type Forgery<'a> = (&'static str, &'a dyn Fn(&str) -> String);
+
 /// What came of an attack: its cases, and whether each got in.
 pub(super) type Seen = Vec<(&'static str, bool)>;
 
@@ -81,7 +84,7 @@ pub(super) async fn visiting() -> (App, String) {
 }
 
 /// Changes the awaited return, for each case in a visit of its own. A return that is dropped leaves the awaited one working.
-pub(super) async fn forged(cases: &[(&'static str, &dyn Fn(&str) -> String)]) -> Seen {
+pub(super) async fn forged(cases: &[Forgery<'_>]) -> Seen {
     let mut seen = Vec::new();
     for (name, forge) in cases {
         let (app, good) = visiting().await;

@@ -150,21 +150,14 @@ async fn oa_28_addresses_with_what_a_shell_would_read_are_never_opened() {
 async fn oa_29_plain_http_beyond_this_machine_is_refused() {
     stands(Defence::SafeScheme, async || {
         with_metadata(
-            &[
-                "authorization_endpoint",
-                "token_endpoint",
-                "revocation_endpoint",
-                "pushed_authorization_request_endpoint",
-            ]
-            .map(|name| (name, json!({name: "http://id.example.com/x"})))
-            // A push would go out at once.
-            .into_iter()
-            .filter(|(name, _)| !name.starts_with("pushed"))
-            .collect::<Vec<_>>(),
+            &["authorization_endpoint", "token_endpoint", "revocation_endpoint"]
+                .map(|name| (name, json!({name: "http://id.example.com/x"}))),
         )
         .await
     })
     .await;
+    let push = json!({"pushed_authorization_request_endpoint": "http://id.example.com/x"});
+    assert_eq!(with_metadata(&[("push", push)]).await, [("push", false)]);
 }
 
 #[tokio::test]
@@ -215,6 +208,10 @@ async fn oa_31_addresses_of_this_machine_and_of_private_networks_are_refused() {
         .to_vec()
     })
     .await;
+    let named =
+        ["http://169.254.169.254/token", "https://10.0.0.8/token", "http://0x7f000001/token", "https://[fe80::1]/t"]
+            .map(|address| (address, json!({"token_endpoint": address})));
+    assert!(with_metadata(&named).await.iter().all(|(_, opened)| !opened));
 }
 
 #[tokio::test]
@@ -398,4 +395,17 @@ async fn oa_64_a_request_that_somebody_else_pushed_or_that_was_used_is_refused()
     thief.auth.start(CLUB, DeepLink).await.unwrap();
     let link = decide(&thief.visited(), "approve").await;
     assert!(!delivered(&app, &link).await);
+}
+
+#[tokio::test]
+async fn a_code_of_another_client_and_a_return_with_another_state_sign_nobody_in() {
+    let club = Club::with(&[json!({"switch": "other_client"})]).await;
+    let app = App::at(&club.issuer).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await);
+    assert!(failed(&app.state().await, "provider") && row(&app).await.unwrap().tokens.is_none());
+    club.switch(json!({"switch": "patch", "op": "return", "merge": {"state": "another"}})).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    assert!(!delivered(&app, &decide(&app.visited(), "approve").await).await);
+    assert!(waiting(&app.state().await));
 }

@@ -258,3 +258,17 @@ async fn a_refresh_that_answers_with_another_persons_tokens_replaces_ours_and_ta
     let after = row(&app).await.unwrap();
     assert_eq!((after.account, after.issuer, after.serial), (before.account, before.issuer, before.serial + 1));
 }
+
+#[tokio::test]
+async fn a_platform_that_takes_a_refresh_token_twice_lets_a_lost_refresh_be_repeated() {
+    let club = Club::with(&[json!({"switch": "reuse_refresh"})]).await;
+    let app = App::at(&club.issuer).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await);
+    app.clock.advance_seconds(3600);
+    die_before_writing_tokens(&app).await;
+    assert!(app.auth.access_token(CLUB).await.is_err());
+    run(&app, "DROP TRIGGER dies").await;
+    let token = app.auth.access_token(CLUB).await.unwrap().token;
+    assert_eq!(profile_status_at(&club.issuer, token.expose()).await, 200);
+}
