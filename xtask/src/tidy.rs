@@ -95,6 +95,26 @@ fn the_readme_exists_in_both_languages() {
     }
 }
 
+/// The attack table names tests and defences that exist, and leaves no defence out.
+#[test]
+fn the_attack_table_says_what_is_there() {
+    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let sources: String = all(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let defences = fs::read_to_string(root().join("crates/engine/src/auth/defence.rs")).unwrap();
+    let rows: Vec<Vec<&str>> =
+        table.lines().filter(|line| line.starts_with("| OA-")).map(|line| line.split('|').collect()).collect();
+    assert!(rows.len() >= 60);
+    for row in &rows {
+        let (name, test, away) = (row[1].trim(), row[3].trim().trim_matches('`'), row[4].trim().trim_matches('`'));
+        assert!(sources.contains(&format!("fn {test}(")), "{name}: no test {test}");
+        assert!(away == "–" || defences.contains(&format!(" = \"{away}\"")), "{name}: no defence {away}");
+    }
+    for line in defences.lines().filter(|line| line.contains(" = \"") && line.ends_with("\",")) {
+        let word = line.rsplit('"').nth(1).unwrap();
+        assert!(table.contains(&format!("`{word}`")), "{word} is not in the table");
+    }
+}
+
 /// The fault table names tests and defects that exist, and leaves no defect out.
 #[test]
 fn the_fault_table_says_what_is_there() {

@@ -86,6 +86,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         scopes: words.collect(),
         returns: vec![ReturnBy::Loopback],
         loopback_path: Some(path),
+        endpoint_hosts: Vec::new(),
     };
     let folder = tempfile::tempdir()?;
     let db = Db::open(folder.path()).await?;

@@ -6,12 +6,15 @@
 
 mod access;
 mod callback;
+mod defence;
 mod flow;
 mod http;
 mod loopback;
 mod metadata;
 mod pending;
 mod platform;
+mod pushed;
+mod resolver;
 #[cfg(test)]
 mod tests;
 mod tokens;

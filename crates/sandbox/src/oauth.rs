@@ -1,9 +1,12 @@
 //! The member platform `zz-club`: an OAuth 2.1 authorization server with one public client, and the profile it protects.
 //!
 //! RFC 8414 metadata, PKCE S256 only (RFC 7636), `iss` in every response (RFC 9207), refresh rotation where a replayed token
-//! revokes the whole family (RFC 9700 §4.14), revocation (RFC 7009). Deliberately not here: registration, other grants.
+//! revokes the whole family (RFC 9700 §4.14), revocation (RFC 7009), pushed requests on demand (RFC 9126); and a hostile
+//! mode. Deliberately not here: registration, other grants.
 
 mod consent;
+mod hostile;
+mod pushed;
 mod token;
 
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use crate::store::{Document, StoreError};
-use crate::world::{Shared, World, bearer, literal_host};
+use crate::world::{Faulty, Shared, World, bearer, faults, literal_host};
 
 /// The platform's name in the app.
 pub(crate) const PLATFORM: &str = "zz-club";
@@ -28,6 +31,8 @@ pub(crate) const CLIENT_ID: &str = "zhiyou-desktop";
 pub(crate) const SCOPES: [&str; 2] = ["profile", "loyalty"];
 
 const PROVIDER: &str = "oauth";
+/// The member that a refresh gives tokens of when `other_subject` strikes.
+const STRANGER: &str = "stranger";
 /// Access tokens, by their text; they belong to their family.
 const ACCESS: &str = "oauth_access";
 /// Refresh tokens, by their text; they belong to their family.
@@ -35,19 +40,23 @@ const REFRESH: &str = "oauth_refresh";
 
 /// The routes of the platform.
 pub(crate) fn router(world: &Shared) -> Router {
+    let faulty = Faulty { world: Arc::clone(world), provider: PROVIDER, op: hostile::op, declined: hostile::declined };
     Router::new()
         .route("/.well-known/oauth-authorization-server", get(metadata))
         .route("/authorize", get(consent::ask).post(consent::decide))
         .route("/token", post(token::token))
         .route("/revoke", post(token::revoke))
+        .route("/par", post(pushed::push))
         .route("/profile", get(profile))
+        .layer(middleware::from_fn_with_state(Arc::clone(world), hostile::misbehave))
+        .layer(middleware::from_fn_with_state(faulty, faults))
         .layer(middleware::from_fn_with_state(world.urls.oauth.clone(), literal_host))
         .with_state(Arc::clone(world))
 }
 
 async fn metadata(State(world): State<Shared>) -> Json<Value> {
     let issuer = &world.urls.oauth;
-    Json(json!({
+    let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -60,7 +69,17 @@ async fn metadata(State(world): State<Shared>) -> Json<Value> {
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": true,
-    }))
+    });
+    if world.switches.rule(PROVIDER, "par", false) {
+        document["pushed_authorization_request_endpoint"] = json!(format!("{issuer}/par"));
+        document["require_pushed_authorization_requests"] = json!(world.switches.rule(PROVIDER, "par_required", false));
+    }
+    Json(document)
+}
+
+/// Whose a code or pushed request is: our client's, or, when `other_client` strikes, somebody else's.
+fn client_of(world: &World) -> &'static str {
+    if world.switches.strike(PROVIDER, "other_client").is_some() { "somebody-else" } else { CLIENT_ID }
 }
 
 /// A failure of a token or resource request: RFC 6749 §5.2, RFC 6750 §3.
@@ -105,7 +124,11 @@ async fn profile(State(world): State<Shared>, headers: HeaderMap) -> Result<Resp
             .into_response());
     };
     let scope = access.hidden("scope");
-    let mut shown = json!({"given_name": "Xia", "family_name": "Lin", "display_name": "林夏"});
+    let mut shown = if access.hidden("subject") == STRANGER {
+        json!({"given_name": "Bo", "family_name": "Ma", "display_name": "马博"})
+    } else {
+        json!({"given_name": "Xia", "family_name": "Lin", "display_name": "林夏"})
+    };
     if scope.split(' ').any(|scope| scope == "loyalty") {
         shown["loyalty"] = json!({"airline_iata_code": "ZZ", "account_number": "1234567890", "tier": "Silver"});
     }

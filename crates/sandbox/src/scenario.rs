@@ -1,8 +1,9 @@
 //! The switches that make a provider misbehave on demand, and the ones that change its rules.
 //!
 //! A fault (`decline`, `act_then_time_out`, `time_out_before`, `price_rise`, `signature_probe`, `bad_response_signature`,
-//! `deny`, `wrong_iss`, `omit_iss`) strikes once unless it carries `"times": n`; everything else is a rule and stays until
-//! `{"reset": true}`, unless it carries `times`. Switches live in memory: a restarted sandbox behaves itself again.
+//! `deny`, `wrong_iss`, `omit_iss`, `other_client`, `other_subject`, `answer`, `patch`) strikes once unless it carries
+//! `"times": n`; everything else is a rule and stays until `{"reset": true}`, unless it carries `times`. Switches live in
+//! memory: a restarted sandbox behaves itself again.
 //! Deliberately not here: what a switch does (the provider that reads it decides).
 
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-const FAULTS: [&str; 9] = [
+const FAULTS: [&str; 13] = [
     "decline",
     "act_then_time_out",
     "time_out_before",
@@ -20,6 +21,10 @@ const FAULTS: [&str; 9] = [
     "deny",
     "wrong_iss",
     "omit_iss",
+    "other_client",
+    "other_subject",
+    "answer",
+    "patch",
 ];
 
 /// One switch as the control port set it.

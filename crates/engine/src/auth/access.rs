@@ -3,7 +3,9 @@
 //! Deliberately not here: the calls that the token is for.
 
 use super::{
-    Auth, metadata,
+    Auth,
+    defence::{Defence, off},
+    metadata,
     platform::Platform,
     tokens::{self, TokenError, Tokens},
 };
@@ -40,7 +42,7 @@ impl Bearer {
     /// Whether the token may be sent to this address: only to its own platform.
     #[must_use]
     pub fn may_go_to(&self, url: &Url) -> bool {
-        url.origin() == self.origin
+        url.origin() == self.origin || off(Defence::TokenOrigin)
     }
 }
 
@@ -106,14 +108,19 @@ impl Auth {
     pub async fn access_token(&self, platform: &str) -> Result<Bearer, AuthError> {
         let platform = self.known(platform).map_err(|_| AuthError::NotConnected)?;
         let (_, tokens) = self.current(platform).await?;
-        if self.clock.now().plus_seconds(MARGIN_S).0 < tokens.expires_at_us {
+        if self.is_fresh(&tokens) {
             return bearer(platform, &tokens);
+        }
+        #[cfg(test)]
+        if off(Defence::SingleFlight) {
+            let (row, tokens) = self.current(platform).await?;
+            return self.refresh(platform, &row, &tokens, 0).await;
         }
         let failures = self.turn(&platform.id).failures.load(Ordering::Acquire);
         let turn = self.turn(&platform.id).lock().await;
         // Whoever was first has refreshed, or has failed for all who waited.
         let (row, tokens) = self.current(platform).await?;
-        if self.clock.now().plus_seconds(MARGIN_S).0 < tokens.expires_at_us {
+        if self.is_fresh(&tokens) {
             return bearer(platform, &tokens);
         }
         if turn.failures.load(Ordering::Acquire) != failures {
@@ -132,7 +139,7 @@ impl Auth {
             return;
         }
         let now = self.clock.now();
-        let result = if now.0 < tokens.proven_until_us {
+        let result = if now.0 < tokens.proven_until_us && !off(Defence::RefreshedOnce) {
             self.expire(platform, &row).await
         } else {
             self.refresh(platform, &row, &tokens, now.plus_seconds(PROVEN_S).0).await.map(drop)
@@ -164,10 +171,18 @@ impl Auth {
         self.db.commit(tx).await?;
         drop(turn);
         self.close_listener(&platform.id);
-        if let Some(tokens) = tokens {
+        if let Some(tokens) = tokens
+            && !off(Defence::Revoked)
+        {
             self.revoke(platform, &tokens).await;
         }
         Ok(self.view_of(platform).await?)
+    }
+
+    /// Whether the token does not end under way.
+    fn is_fresh(&self, tokens: &Tokens) -> bool {
+        let margin_s = if off(Defence::Margin) { 0 } else { MARGIN_S };
+        self.clock.now().plus_seconds(margin_s).0 < tokens.expires_at_us
     }
 
     /// Row and tokens of a sign-in that stands.
@@ -179,7 +194,7 @@ impl Auth {
             State::Disconnected | State::Failed(_) => return Err(AuthError::NotConnected),
         }
         // Tokens belong to the issuer that gave them and are shown to no other.
-        if row.issuer != platform.issuer {
+        if row.issuer != platform.issuer && !off(Defence::IssuerKeyed) {
             self.expire(platform, &row).await?;
             return Err(AuthError::Expired);
         }
@@ -194,21 +209,23 @@ impl Auth {
         old: &Tokens,
         proven_until_us: i64,
     ) -> Result<Bearer, AuthError> {
-        let server = match metadata::discover(&self.http, &platform.issuer, self.demo).await {
+        let server = match metadata::discover(&self.http, platform, self.demo).await {
             Ok(server) => server,
             Err(error) => return self.or_old(platform, old, error.to_string()),
         };
         let mut new = match tokens::refresh(&self.http, platform, &server, old, self.clock.now()).await {
             Ok(new) => new,
-            Err(TokenError::Grant) => {
+            Err(TokenError::Grant) if !off(Defence::GrantEnds) => {
                 self.expire(platform, row).await?;
                 return Err(AuthError::Expired);
             }
-            Err(error @ (TokenError::Refused(_) | TokenError::Unavailable(_))) => {
+            Err(error @ (TokenError::Grant | TokenError::Refused(_) | TokenError::Unavailable(_))) => {
                 return self.or_old(platform, old, error.to_string());
             }
         };
         new.proven_until_us = proven_until_us;
+        #[cfg(test)]
+        let row = &super::tests::naive::forget_first(self, platform, row).await?;
         // One statement replaces the old tokens by the new: after a crash there is one pair or the other.
         let row = self.connected_row(platform, Some(row), &new)?;
         let mut tx = self.db.begin().await?;
@@ -237,7 +254,7 @@ impl Auth {
 
     /// Revokes at the platform, as far as it can be reached.
     pub(super) async fn revoke(&self, platform: &Platform, tokens: &Tokens) {
-        let done = match metadata::discover(&self.http, &platform.issuer, self.demo).await {
+        let done = match metadata::discover(&self.http, platform, self.demo).await {
             Ok(server) => {
                 tokens::revoke(&self.http, platform, &server, tokens).await.map_err(|error| error.to_string())
             }

@@ -3,7 +3,12 @@
 //! The text comes from anybody: any program can open a link, any page can call a loopback port. It is read strictly, and
 //! what is not exactly a return is dropped. Deliberately not here: whether the return was awaited.
 
-use super::platform::is_id;
+#[cfg(test)]
+use super::tests::naive;
+use super::{
+    defence::{Defence, off},
+    platform::is_id,
+};
 use crate::secret::Sensitive;
 
 /// Longest link or query read, bytes.
@@ -53,9 +58,14 @@ pub(super) enum CallbackError {
 
 /// Reads a deep link: the platform in its path, and the return.
 pub(super) fn read_link(link: &str) -> Result<(&str, Callback), CallbackError> {
+    #[cfg(test)]
+    if off(Defence::ExactRoute) {
+        return naive::read_link(link);
+    }
     check_text(link)?;
+    let ends: &[char] = if off(Defence::QueryOnly) { &['?', '#'] } else { &['?'] };
     let (platform, query) =
-        link.strip_prefix(ROUTE).and_then(|rest| rest.split_once('?')).ok_or(CallbackError::Route)?;
+        link.strip_prefix(ROUTE).and_then(|rest| rest.split_once(ends)).ok_or(CallbackError::Route)?;
     if !is_id(platform) {
         return Err(CallbackError::Route);
     }
@@ -70,7 +80,7 @@ pub(super) fn read_query(query: &str) -> Result<Callback, CallbackError> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').ok_or(CallbackError::Query)?;
         let (name, value) = (decode(name)?, decode(value)?);
-        if names.contains(&name) {
+        if names.contains(&name) && !off(Defence::SingleValued) {
             return Err(CallbackError::Twice);
         }
         match name.as_str() {
@@ -78,14 +88,16 @@ pub(super) fn read_query(query: &str) -> Result<Callback, CallbackError> {
             "iss" => iss = Some(value),
             "code" => code = Some(value),
             "error" => error = Some(value),
-            "access_token" | "id_token" | "refresh_token" | "token_type" => return Err(CallbackError::Token),
+            "access_token" | "id_token" | "refresh_token" | "token_type" if !off(Defence::CodeOnly) => {
+                return Err(CallbackError::Token);
+            }
             // RFC 6749 §4.1.2: unknown parameters are ignored.
             _ => {}
         }
         names.push(name);
     }
     let filled = |value: Option<String>| value.filter(|text| !text.is_empty());
-    let state = filled(state).ok_or(CallbackError::NoState)?;
+    let state = filled(state).or_else(|| off(Defence::State).then(String::new)).ok_or(CallbackError::NoState)?;
     let answer = match (filled(code), filled(error)) {
         (Some(code), None) => Answer::Code(Sensitive::new(code)),
         (None, Some(error)) => Answer::Error(error),
@@ -95,13 +107,16 @@ pub(super) fn read_query(query: &str) -> Result<Callback, CallbackError> {
 }
 
 fn check_text(text: &str) -> Result<(), CallbackError> {
+    if off(Defence::TextLimits) {
+        return Ok(());
+    }
     if text.len() > LENGTH_MAX {
         return Err(CallbackError::TooLong);
     }
     if text.bytes().any(|b| !b.is_ascii_graphic()) {
         return Err(CallbackError::Character);
     }
-    if text.contains('#') { Err(CallbackError::Fragment) } else { Ok(()) }
+    if text.contains('#') && !off(Defence::QueryOnly) { Err(CallbackError::Fragment) } else { Ok(()) }
 }
 
 /// Percent-decoding of a form value. Everything OAuth puts there is printable ASCII (RFC 6749 appendix A).
@@ -123,6 +138,7 @@ fn decode(text: &str) -> Result<String, CallbackError> {
         match byte {
             0x20..=0x7e => decoded.push(char::from(byte)),
             0x80..=0xff => decoded.push(char::REPLACEMENT_CHARACTER),
+            _ if off(Defence::TextLimits) => decoded.push(char::REPLACEMENT_CHARACTER),
             _ => return Err(CallbackError::Character),
         }
     }

@@ -3,13 +3,17 @@
 //! Each move is one transaction. A return is claimed before its code is sent, so that only one can win; a sign-in that
 //! was given up or begun anew meanwhile keeps nothing. Deliberately not here: use of the tokens.
 
+#[cfg(test)]
+use super::tests::naive;
 use super::{
     Auth, Listener,
     callback::{Answer, Callback, read_link},
+    defence::{Defence, off},
     loopback::{self, Awaited},
     metadata::{self, Server},
     pending::Pending,
     platform::Platform,
+    pushed,
     tokens::{self, Tokens},
 };
 use crate::{
@@ -82,7 +86,7 @@ impl Auth {
         if self.vault.state() != VaultState::Open {
             return Err(VaultError::Closed(self.vault.state()).into());
         }
-        let server = metadata::discover(&self.http, &platform.issuer, self.demo)
+        let server = metadata::discover(&self.http, platform, self.demo)
             .await
             .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?;
         let (redirect, listener) = self.way_back(platform, return_by).await?;
@@ -114,19 +118,28 @@ impl Auth {
     ) -> Result<Url, Fault> {
         let mut pending = Pending {
             state: self.random_text::<32>()?,
-            verifier: self.random_text::<32>()?,
+            verifier: self.verifier()?,
             issuer: platform.issuer.clone(),
             iss_in_response: server.iss_in_response,
             token_endpoint: server.token.clone(),
             redirect,
             url: String::new(),
         };
-        let url = tokens::authorization_url(platform, server, &pending)
-            .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+        let url = match &server.pushed_requests {
+            Some(endpoint) if !off(Defence::Pushed) => pushed::push(&self.http, platform, server, endpoint, &pending)
+                .await
+                .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?,
+            Some(_) | None => tokens::authorization_url(platform, server, &pending)
+                .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?,
+        };
         pending.url = url.to_string();
         let attempt = self.random_text::<12>()?;
         let row = self.seal_pending(platform, &attempt, &pending)?;
         let _order = self.starting.lock().await;
+        #[cfg(test)]
+        if off(Defence::OneVisit) && pending_sign_ins::read(self.db.reader(), &platform.id).await?.is_some() {
+            return Ok(url);
+        }
         let mut tx = self.db.begin().await?;
         pending_sign_ins::put(&mut tx, &row).await?;
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
@@ -198,6 +211,8 @@ impl Auth {
     /// Takes a return that came by the address `by`.
     pub(super) async fn arrive(&self, platform: &str, by: &str, callback: Callback) -> Ending {
         let Ok(platform) = self.known(platform) else { return self.dropped_for("unknown platform") };
+        #[cfg(test)]
+        let platform = naive::whose(self, platform, by, &callback).await;
         let claimed = match self.claim(platform, by, &callback).await {
             Ok(claimed) => claimed,
             Err(why) => return self.dropped_for(&why.to_string()),
@@ -223,24 +238,22 @@ impl Auth {
     /// Checks a return against the visit under way and claims it. Who answered is checked before what was answered.
     async fn claim(&self, platform: &Platform, by: &str, callback: &Callback) -> Result<(String, Pending), Drop> {
         let (row, pending) = self.pending(platform).await?.ok_or(Drop::NothingAwaited)?;
-        if pending.redirect != by {
+        if pending.redirect != by && !off(Defence::OwnAddress) {
             return Err(Drop::OtherReturn);
         }
-        verify_slices_are_equal(pending.state.as_bytes(), callback.state.expose().as_bytes())
-            .map_err(|_| Drop::State)?;
-        if row.used {
+        let state = verify_slices_are_equal(pending.state.as_bytes(), callback.state.expose().as_bytes());
+        if state.is_err() && !off(Defence::State) {
+            return Err(Drop::State);
+        }
+        if row.used && !off(Defence::SingleUse) {
             return Err(Drop::Used);
         }
-        if self.clock.now() >= row.expires_at {
+        if self.clock.now() >= row.expires_at && !off(Defence::TimeLimit) {
             return Err(Drop::Late);
         }
-        match &callback.iss {
-            Some(iss) if *iss != pending.issuer => return Err(Drop::Issuer),
-            None if pending.iss_in_response => return Err(Drop::NoIssuer),
-            Some(_) | None => {}
-        }
+        check_issuer(&pending, callback)?;
         let mut tx = self.db.begin().await?;
-        if !pending_sign_ins::claim(&mut tx, &platform.id, &row.attempt).await? {
+        if !pending_sign_ins::claim(&mut tx, &platform.id, &row.attempt).await? && !off(Defence::SingleUse) {
             return Err(Drop::Used);
         }
         self.db.commit(tx).await?;
@@ -263,7 +276,7 @@ impl Auth {
             Err(why) => Some(self.plain_row(platform, before.as_ref(), State::Failed((*why).to_owned()))),
         };
         let mut tx = self.db.begin().await?;
-        let current = pending_sign_ins::delete(&mut tx, &platform.id, attempt).await?;
+        let current = off(Defence::SingleUse) || pending_sign_ins::delete(&mut tx, &platform.id, attempt).await?;
         let written = match &row {
             Some(row) if current => sign_ins::put(&mut tx, row, self.clock.now()).await?,
             Some(_) | None => current,
@@ -326,11 +339,34 @@ impl Auth {
         Ok(self.view_of(platform).await?)
     }
 
+    /// A proof key of its own for every visit: 43 characters (RFC 7636 §4.1 wants 43 to 128).
+    fn verifier(&self) -> Result<String, Fault> {
+        if off(Defence::FreshVerifier) {
+            return Ok("A".repeat(43));
+        }
+        if off(Defence::LongVerifier) { self.random_text::<16>() } else { self.random_text::<32>() }
+    }
+
     /// Random bytes as URL-safe text: 43 characters for 32 bytes.
     fn random_text<const N: usize>(&self) -> Result<String, Fault> {
         let mut bytes = Zeroizing::new([0; N]);
         aws_lc_rs::rand::SecureRandom::fill(&self.rng, &mut *bytes)
             .map_err(|_| Fault::new(FaultCode::Internal, "no randomness"))?;
         Ok(URL_SAFE_NO_PAD.encode(*bytes))
+    }
+}
+
+/// Who answered: the issuer of the visit, byte for byte, in an error as in a code (RFC 9207 §2.4). It may be missing only
+/// where the issuer never said that it names itself.
+fn check_issuer(pending: &Pending, callback: &Callback) -> Result<(), Drop> {
+    if off(Defence::Issuer) || (off(Defence::IssuerBeforeError) && matches!(callback.answer, Answer::Error(_))) {
+        return Ok(());
+    }
+    match &callback.iss {
+        #[cfg(test)]
+        Some(iss) if off(Defence::IssuerExact) && naive::same_issuer(iss, &pending.issuer) => Ok(()),
+        Some(iss) if *iss != pending.issuer => Err(Drop::Issuer),
+        None if pending.iss_in_response && !off(Defence::IssuerPresent) => Err(Drop::NoIssuer),
+        Some(_) | None => Ok(()),
     }
 }

@@ -3,6 +3,10 @@
 //! A redirect would send a code or a token to somebody else (RFC 9700 §4.12) and is an answer like any other here.
 //! Deliberately not here: which addresses may be asked (see [`super::metadata`]).
 
+use super::{
+    defence::{Defence, off},
+    resolver::{self, Guarded, LookUp},
+};
 use oauth2::{HttpRequest, HttpResponse, http};
 use std::time::Duration;
 use url::Url;
@@ -38,12 +42,24 @@ impl From<reqwest::Error> for HttpError {
 impl Http {
     /// `demo` also speaks to loopback without TLS; then no proxy may come between.
     pub(super) fn new(demo: bool) -> Result<Self, HttpError> {
+        Self::with(demo, TIMEOUT, resolver::system())
+    }
+
+    /// As [`Http::new`], with another patience and another way to look names up.
+    pub(super) fn with(demo: bool, patience: Duration, look_up: LookUp) -> Result<Self, HttpError> {
+        let redirects = reqwest::redirect::Policy::none();
+        #[cfg(test)]
+        let redirects = if off(Defence::NoRedirects) { reqwest::redirect::Policy::limited(5) } else { redirects };
         let builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(redirects)
             .referer(false)
-            .timeout(TIMEOUT)
+            .dns_resolver(Guarded::new(look_up))
             .https_only(!demo);
         let builder = if demo { builder.no_proxy() } else { builder };
+        // Tests in demo mode speak plain HTTP only; reading the system's root certificates takes longer than all they do.
+        #[cfg(test)]
+        let builder = if demo { builder.tls_certs_only([]) } else { builder };
+        let builder = if off(Defence::Patience) { builder } else { builder.timeout(patience) };
         Ok(Self(builder.build()?))
     }
 
@@ -54,10 +70,11 @@ impl Http {
         Ok((answer.status().as_u16(), answer.into_body()))
     }
 
-    /// Posts a form; answers the status.
-    pub(super) async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<u16, HttpError> {
-        let request = self.0.post(url).form(form).build()?;
-        Ok(self.carry(request).await?.status().as_u16())
+    /// Posts a form; answers status and body.
+    pub(super) async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), HttpError> {
+        let request = self.0.post(url).header("accept", "application/json").form(form).build()?;
+        let answer = self.carry(request).await?;
+        Ok((answer.status().as_u16(), answer.into_body()))
     }
 
     /// Carries a request of the OAuth library.
@@ -73,7 +90,7 @@ impl Http {
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
-            if body.len() + chunk.len() > BODY_MAX {
+            if body.len() + chunk.len() > BODY_MAX && !off(Defence::SmallAnswers) {
                 return Err(HttpError::TooLarge);
             }
             body.extend_from_slice(&chunk);

@@ -4,7 +4,14 @@
 //! short refusal and changes nothing. It reads one small GET per connection and knows no more of HTTP than that.
 //! Deliberately not here: whether a return is believed.
 
-use super::{Auth, callback::read_query, flow::Ending};
+#[cfg(test)]
+use super::tests::naive;
+use super::{
+    Auth,
+    callback::read_query,
+    defence::{Defence, off},
+    flow::Ending,
+};
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Weak},
@@ -33,6 +40,12 @@ pub(super) struct Awaited {
 
 /// Listens on a port of 127.0.0.1; 0 means any free one.
 pub(super) async fn bind(port: u16) -> std::io::Result<TcpListener> {
+    #[cfg(test)]
+    let port = if off(Defence::FreePort) { naive::PORT } else { port };
+    #[cfg(test)]
+    if off(Defence::LoopbackOnly) {
+        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    }
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
@@ -72,7 +85,7 @@ async fn converse(auth: Weak<Auth>, awaited: Awaited, mut stream: TcpStream, sto
         Ok(Err(_)) | Err(_) => (Status::BadRequest, REFUSED, false),
     };
     let (status, page, ended) = answer;
-    if ended {
+    if ended && !off(Defence::ListenerCloses) {
         stop.cancel();
     }
     // Somebody who does not wait for the page does not get it.
@@ -130,7 +143,7 @@ fn read_request<'a>(head: &'a [u8], redirect: &str) -> Result<&'a str, Status> {
         let (name, value) = line.split_once(':').ok_or(Status::BadRequest)?;
         let value = value.trim_matches([' ', '\t']);
         match name.to_ascii_lowercase().as_str() {
-            "host" if value == host => hosts += 1,
+            "host" if value == host || off(Defence::LiteralHost) => hosts += 1,
             "host" | "transfer-encoding" => return Err(Status::BadRequest),
             "content-length" if value != "0" => return Err(Status::BadRequest),
             _ => {}

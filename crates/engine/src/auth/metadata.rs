@@ -3,7 +3,11 @@
 //! Deliberately not here: a cache. A sign-in and an hourly refresh can afford to ask, and a document that was checked
 //! long ago is worth less than one that was checked now.
 
-use super::http::{Http, HttpError};
+use super::{
+    defence::{Defence, off},
+    http::{Http, HttpError},
+    platform::Platform,
+};
 use serde::Deserialize;
 use url::{Host, Url};
 
@@ -13,6 +17,8 @@ pub(super) struct Server {
     pub(super) authorization: Url,
     pub(super) token: Url,
     pub(super) revocation: Option<Url>,
+    /// Where requests are pushed to (RFC 9126); they are, wherever they can be.
+    pub(super) pushed_requests: Option<Url>,
     /// Responses carry `iss` (RFC 9207); one without it is not from this issuer.
     pub(super) iss_in_response: bool,
 }
@@ -41,6 +47,9 @@ pub(super) enum MetadataError {
     /// It does not give codes.
     #[error("metadata: no authorization code")]
     NoCode,
+    /// It wants requests pushed and does not say where.
+    #[error("metadata: no address for pushed requests")]
+    NoPush,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +58,9 @@ struct Document {
     authorization_endpoint: String,
     token_endpoint: String,
     revocation_endpoint: Option<String>,
+    pushed_authorization_request_endpoint: Option<String>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     response_types_supported: Vec<String>,
     #[serde(default)]
     code_challenge_methods_supported: Vec<String>,
@@ -56,13 +68,13 @@ struct Document {
     authorization_response_iss_parameter_supported: bool,
 }
 
-/// Fetches and checks the metadata of `issuer`. `demo` allows plain HTTP to a loopback address.
-pub(super) async fn discover(http: &Http, issuer: &str, demo: bool) -> Result<Server, MetadataError> {
-    let base = address("issuer", issuer, demo)?;
+/// Fetches and checks the metadata of the platform's issuer. `demo` allows plain HTTP to a loopback address.
+pub(super) async fn discover(http: &Http, platform: &Platform, demo: bool) -> Result<Server, MetadataError> {
+    let base = address("issuer", &platform.issuer, demo)?;
     let mut last = 0;
     for url in places(&base) {
         match http.get(url).await? {
-            (200, body) => return check(&body, issuer, demo),
+            (200, body) => return check(&body, &platform.issuer, &platform.endpoint_hosts, demo),
             (status, _) => last = status,
         }
     }
@@ -83,12 +95,13 @@ fn places(issuer: &Url) -> [Url; 2] {
     ]
 }
 
-fn check(body: &[u8], issuer: &str, demo: bool) -> Result<Server, MetadataError> {
+pub(super) fn check(body: &[u8], issuer: &str, hosts: &[String], demo: bool) -> Result<Server, MetadataError> {
     let document: Document = serde_json::from_slice(body).map_err(|_| MetadataError::Malformed)?;
-    if document.issuer != issuer {
+    if document.issuer != issuer && !off(Defence::MetadataIssuer) {
         return Err(MetadataError::Issuer);
     }
-    if !document.code_challenge_methods_supported.iter().any(|method| method == "S256") {
+    let promised = document.code_challenge_methods_supported.iter().any(|method| method == "S256");
+    if !promised && !off(Defence::ProofKeyPromise) {
         return Err(MetadataError::NoProofKey);
     }
     if !document.response_types_supported.iter().any(|kind| kind == "code") {
@@ -97,14 +110,28 @@ fn check(body: &[u8], issuer: &str, demo: bool) -> Result<Server, MetadataError>
     let base = address("issuer", issuer, demo)?;
     let endpoint = |name, text: &str| {
         let url = address(name, text, demo)?;
-        // A named host over TLS proves who it is; an address, or plain HTTP, only the issuer's own may be.
-        let elsewhere = url.scheme() != "https" || !matches!(url.host(), Some(Host::Domain(_)));
-        if url.origin() != base.origin() && elsewhere { Err(MetadataError::Address(name)) } else { Ok(url) }
+        // A document could send codes of one platform to another. Whatever it says, an endpoint is the issuer's own, or
+        // on a host that the platform's file names, which proves by TLS who it is.
+        let named = url.scheme() == "https" && url.port().is_none();
+        let listed = matches!(url.host(), Some(Host::Domain(host)) if hosts.iter().any(|known| known == host));
+        let ours = url.origin() == base.origin() || (named && listed);
+        if ours || off(Defence::OwnHosts) || off(Defence::SafeScheme) {
+            Ok(url)
+        } else {
+            Err(MetadataError::Address(name))
+        }
     };
+    if document.require_pushed_authorization_requests && document.pushed_authorization_request_endpoint.is_none() {
+        return Err(MetadataError::NoPush);
+    }
     Ok(Server {
         authorization: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
         token: endpoint("token_endpoint", &document.token_endpoint)?,
         revocation: document.revocation_endpoint.map(|text| endpoint("revocation_endpoint", &text)).transpose()?,
+        pushed_requests: document
+            .pushed_authorization_request_endpoint
+            .map(|text| endpoint("pushed_authorization_request_endpoint", &text))
+            .transpose()?,
         iss_in_response: document.authorization_response_iss_parameter_supported,
     })
 }
@@ -114,12 +141,15 @@ fn address(name: &'static str, text: &str, demo: bool) -> Result<Url, MetadataEr
     let refused = || MetadataError::Address(name);
     // What the URL parser would repair or a desktop's opener might interpret is refused as it stands.
     let odd = |c: char| !c.is_ascii_graphic() || "\"'<>\\^`{|}$;()*!".contains(c);
-    if text.len() > 2048 || text.contains(odd) {
+    if (text.len() > 2048 || text.contains(odd)) && !off(Defence::PlainCharacters) {
         return Err(refused());
     }
     let url = Url::parse(text).map_err(|_| refused())?;
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(refused());
+    }
+    if off(Defence::SafeScheme) || off(Defence::PublicHosts) {
+        return Ok(url);
     }
     let allowed = match (url.scheme(), url.host()) {
         ("https", Some(Host::Domain(host))) => !is_local_name(host),
@@ -152,6 +182,10 @@ mod tests {
         })
     }
 
+    fn hosts() -> Vec<String> {
+        vec!["token.example.com".to_owned()]
+    }
+
     #[track_caller]
     fn check_refused(name: &str, value: Value) {
         let mut changed = document();
@@ -160,12 +194,12 @@ mod tests {
         } else {
             changed[name] = value.clone();
         }
-        assert!(check(changed.to_string().as_bytes(), ISSUER, false).is_err(), "{name} = {value}");
+        assert!(check(changed.to_string().as_bytes(), ISSUER, &hosts(), false).is_err(), "{name} = {value}");
     }
 
     #[test]
     fn a_sound_document_is_used() {
-        let server = check(document().to_string().as_bytes(), ISSUER, false).unwrap();
+        let server = check(document().to_string().as_bytes(), ISSUER, &hosts(), false).unwrap();
         assert_eq!(server.token.as_str(), "https://token.example.com/token");
         assert!(!server.iss_in_response && server.revocation.is_none());
     }
@@ -177,6 +211,29 @@ mod tests {
         {
             check_refused("issuer", json!(issuer));
         }
+    }
+
+    #[test]
+    fn an_endpoint_is_on_the_issuers_own_host_or_on_one_that_the_platforms_file_names() {
+        let body = document().to_string();
+        assert!(matches!(check(body.as_bytes(), ISSUER, &[], false), Err(MetadataError::Address("token_endpoint"))));
+        for address in
+            ["https://evil.example.com/x", "https://token.example.com:8443/x", "https://id.example.com:444/x"]
+        {
+            for name in ["authorization_endpoint", "token_endpoint", "pushed_authorization_request_endpoint"] {
+                check_refused(name, json!(address));
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_wants_requests_pushed_says_where() {
+        check_refused("require_pushed_authorization_requests", json!(true));
+        let mut pushed = document();
+        pushed["require_pushed_authorization_requests"] = json!(true);
+        pushed["pushed_authorization_request_endpoint"] = json!("https://id.example.com/par");
+        let server = check(pushed.to_string().as_bytes(), ISSUER, &hosts(), false).unwrap();
+        assert_eq!(server.pushed_requests.unwrap().as_str(), "https://id.example.com/par");
     }
 
     #[test]
@@ -229,15 +286,15 @@ mod tests {
                 "code_challenge_methods_supported": ["S256"]})
             .to_string()
         };
-        assert!(check(local(7000).as_bytes(), "http://127.0.0.1:7000", true).is_ok());
-        assert!(check(local(7000).as_bytes(), "http://127.0.0.1:7000", false).is_err(), "not demo");
-        assert!(check(local(7001).as_bytes(), "http://127.0.0.1:7000", true).is_err(), "another port");
+        assert!(check(local(7000).as_bytes(), "http://127.0.0.1:7000", &[], true).is_ok());
+        assert!(check(local(7000).as_bytes(), "http://127.0.0.1:7000", &[], false).is_err(), "not demo");
+        assert!(check(local(7001).as_bytes(), "http://127.0.0.1:7000", &[], true).is_err(), "another port");
     }
 
     #[test]
     fn nesting_and_other_json_are_refused_without_harm() {
         for body in ["[".repeat(60_000), "null".to_owned(), "{}".to_owned(), String::new()] {
-            assert!(matches!(check(body.as_bytes(), ISSUER, false), Err(MetadataError::Malformed)));
+            assert!(matches!(check(body.as_bytes(), ISSUER, &[], false), Err(MetadataError::Malformed)));
         }
     }
 }

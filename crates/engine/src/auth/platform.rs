@@ -27,6 +27,8 @@ pub struct Platform {
     /// Path of the loopback return where the platform compares it: RFC 8252 §7.3 leaves only the port free. `None`: a
     /// random one each time.
     pub loopback_path: Option<String>,
+    /// Hosts beside the issuer's own where its endpoints may be, on the usual port.
+    pub endpoint_hosts: Vec<String>,
 }
 
 /// A platform file is not usable.
@@ -52,6 +54,8 @@ struct Record {
     returns: Vec<ReturnBy>,
     /// Without the slash in front.
     loopback_path: Option<String>,
+    #[serde(default)]
+    endpoint_hosts: Vec<String>,
 }
 
 fn read(text: &str, given: &[(&str, String)]) -> Result<Platform, PlatformError> {
@@ -61,8 +65,8 @@ fn read(text: &str, given: &[(&str, String)]) -> Result<Platform, PlatformError>
     if !is_id(&record.id) {
         return Err(PlatformError(format!("{:?} is not an id", record.id)));
     }
-    let Record { id, name, client_id, scopes, returns, loopback_path, .. } = record;
-    Ok(Platform { id, name, issuer, client_id, scopes, returns, loopback_path })
+    let Record { id, name, client_id, scopes, returns, loopback_path, endpoint_hosts, .. } = record;
+    Ok(Platform { id, name, issuer, client_id, scopes, returns, loopback_path, endpoint_hosts })
 }
 
 /// Whether a text can be the path of a deep link as it stands.

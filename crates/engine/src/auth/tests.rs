@@ -1,5 +1,12 @@
 //! What sign-in promises, against the sandbox's member platform over real HTTP, and against one that misbehaves.
 
+mod attack;
+mod local;
+pub(super) mod naive;
+mod returns;
+mod servers;
+mod table;
+mod tokens;
 mod world;
 
 use super::*;

@@ -2,7 +2,10 @@
 //!
 //! Deliberately not here: when to refresh, and where the sealed tokens are stored.
 
+#[cfg(test)]
+use super::tests::naive;
 use super::{
+    defence::{Defence, off},
     http::{Http, HttpError},
     metadata::Server,
     pending::Pending,
@@ -72,16 +75,21 @@ pub(super) fn authorization_url(
     pending: &Pending,
 ) -> Result<Url, url::ParseError> {
     let verifier = PkceCodeVerifier::new(pending.verifier.clone());
-    let proof = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
     let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
         .set_auth_uri(AuthUrl::from_url(server.authorization.clone()))
         .set_redirect_uri(RedirectUrl::new(pending.redirect.clone())?);
     let state = pending.state.clone();
-    let (url, _) = client
-        .authorize_url(|| CsrfToken::new(state))
-        .add_scopes(platform.scopes.iter().cloned().map(Scope::new))
-        .set_pkce_challenge(proof)
-        .url();
+    let request =
+        client.authorize_url(|| CsrfToken::new(state)).add_scopes(platform.scopes.iter().cloned().map(Scope::new));
+    // The library takes no verifier that is too short.
+    let request = if off(Defence::ProofKey) || off(Defence::LongVerifier) {
+        request
+    } else {
+        request.set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
+    };
+    let (url, _) = request.url();
+    #[cfg(test)]
+    let url = if off(Defence::HashedChallenge) { naive::plain_challenge(url, &pending.verifier) } else { url };
     Ok(url)
 }
 
@@ -97,9 +105,9 @@ pub(super) async fn redeem(
     let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
         .set_token_uri(TokenUrl::from_url(pending.token_endpoint.clone()))
         .set_redirect_uri(redirect);
-    let request = client
-        .exchange_code(AuthorizationCode::new(code.expose().clone()))
-        .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
+    let request = client.exchange_code(AuthorizationCode::new(code.expose().clone()));
+    let verifier = PkceCodeVerifier::new(pending.verifier.clone());
+    let request = if off(Defence::ProofKey) { request } else { request.set_pkce_verifier(verifier) };
     let answer = request.request_async(&Strict(http)).await.map_err(explain)?;
     accept(&answer, &platform.scopes, now)
 }
@@ -137,9 +145,11 @@ pub(super) async fn revoke(
         None => (&tokens.access, "access_token"),
     };
     let form = [("token", token.as_str()), ("token_type_hint", hint), ("client_id", &platform.client_id)];
+    #[cfg(test)]
+    let endpoint = if off(Defence::BodyOnly) { naive::in_address(endpoint, &form) } else { endpoint };
     match http.post(endpoint, &form).await {
-        Ok(200) => Ok(()),
-        Ok(status) => Err(TokenError::Unavailable(format!("HTTP {status}"))),
+        Ok((200, _)) => Ok(()),
+        Ok((status, _)) => Err(TokenError::Unavailable(format!("HTTP {status}"))),
         Err(error) => Err(TokenError::Unavailable(error.to_string())),
     }
 }
@@ -159,12 +169,12 @@ impl<'c> AsyncHttpClient<'c> for Strict<'_> {
 fn strict(mut answer: HttpResponse) -> HttpResponse {
     let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(answer.body()) else { return answer };
     // Success and error at once is an error.
-    if answer.status() == StatusCode::OK && body.contains_key("error") {
+    if answer.status() == StatusCode::OK && body.contains_key("error") && !off(Defence::ErrorWins) {
         *answer.status_mut() = StatusCode::BAD_REQUEST;
         body.retain(|name, _| name.starts_with("error"));
     }
     // A lifetime that is no whole number of seconds is no lifetime.
-    if body.get("expires_in").is_some_and(|value| !value.is_u64()) {
+    if body.get("expires_in").is_some_and(|value| !value.is_u64()) && !off(Defence::Lifetime) {
         body.remove("expires_in");
     }
     if let Ok(bytes) = serde_json::to_vec(&body) {
@@ -192,7 +202,7 @@ fn explain(error: BasicRequestTokenError<HttpError>) -> TokenError {
 
 /// Takes an answer that gives what was asked and no more.
 fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Result<Tokens, TokenError> {
-    if *answer.token_type() != BasicTokenType::Bearer {
+    if *answer.token_type() != BasicTokenType::Bearer && !off(Defence::BearerOnly) {
         return Err(TokenError::Refused("not a bearer token"));
     }
     let scopes = match answer.scopes() {
@@ -200,7 +210,7 @@ fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Resu
         // RFC 6749 §5.1: absent means as asked.
         None => asked.to_vec(),
     };
-    if scopes.iter().any(|scope| !asked.contains(scope)) {
+    if scopes.iter().any(|scope| !asked.contains(scope)) && !off(Defence::ScopeChecked) {
         return Err(TokenError::Refused("more was granted than asked"));
     }
     let usable = |token: &str| (1..=16 * 1024).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
@@ -208,7 +218,8 @@ fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Resu
     if !usable(answer.access_token().secret()) || refresh.as_deref().is_some_and(|token| !usable(token)) {
         return Err(TokenError::Refused("an unusable token"));
     }
-    let lifetime_s = answer.expires_in().map_or(LIFETIME_DEFAULT_S, |lifetime| lifetime.as_secs()).min(LIFETIME_MAX_S);
+    let said_s = answer.expires_in().map_or(LIFETIME_DEFAULT_S, |lifetime| lifetime.as_secs());
+    let lifetime_s = if off(Defence::Lifetime) { said_s } else { said_s.min(LIFETIME_MAX_S) };
     Ok(Tokens {
         access: answer.access_token().secret().clone(),
         refresh,

@@ -12,8 +12,10 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::hostile::change_return;
+use super::pushed;
 use super::token::CODE;
-use super::{CLIENT_ID, PROVIDER, SCOPES};
+use super::{CLIENT_ID, PROVIDER, SCOPES, client_of};
 use crate::keys;
 use crate::store::{Document, StoreError};
 use crate::world::{Shared, World};
@@ -26,16 +28,29 @@ const RETURN: &str = include_str!("return.html");
 
 type Fields = HashMap<String, String>;
 
-fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
+pub(super) fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).map(String::as_str).unwrap_or_default()
 }
 
 /// `GET /authorize`.
 pub(super) async fn ask(State(world): State<Shared>, Query(fields): Query<Fields>) -> Response {
+    let fields = match fields.get("request_uri") {
+        Some(number) => match pushed::take(&world, number, field(&fields, "client_id")).await {
+            Ok(Some(pushed)) => pushed,
+            Ok(None) => {
+                return plain(StatusCode::BAD_REQUEST, "此请求已失效。 This request is not, or no longer, good.");
+            }
+            Err(_) => return plain(StatusCode::INTERNAL_SERVER_ERROR, "内部错误。 Internal error."),
+        },
+        None if world.switches.rule(PROVIDER, "par_required", false) => {
+            return plain(StatusCode::BAD_REQUEST, "请求须先提交。 The request has to be pushed first.");
+        }
+        None => fields,
+    };
     if field(&fields, "client_id") != CLIENT_ID || !is_registered(field(&fields, "redirect_uri")) {
         return plain(StatusCode::BAD_REQUEST, "未登记的应用或返回地址。 Unknown application or return address.");
     }
-    if let Err(error) = check(&fields) {
+    if let Err(error) = check(&world, &fields) {
         return back(&world, &fields, &[("error", error)]);
     }
     match remember(&world, &fields).await {
@@ -45,7 +60,7 @@ pub(super) async fn ask(State(world): State<Shared>, Query(fields): Query<Fields
 }
 
 /// The app's own scheme exactly, or any port and path of 127.0.0.1 (RFC 8252 §7.3).
-fn is_registered(uri: &str) -> bool {
+pub(super) fn is_registered(uri: &str) -> bool {
     if uri == "zhiyou://auth/zz-club" {
         return true;
     }
@@ -57,12 +72,14 @@ fn is_registered(uri: &str) -> bool {
         && parsed.username().is_empty()
 }
 
-fn check(fields: &Fields) -> Result<(), &'static str> {
+/// What a request may ask. `proof_key_optional` forgives a missing proof key, as servers of the old rules do.
+pub(super) fn check(world: &World, fields: &Fields) -> Result<(), &'static str> {
     let challenge = field(fields, "code_challenge");
     if field(fields, "response_type") != "code" {
         return Err("unsupported_response_type");
     }
-    if field(fields, "code_challenge_method") != "S256" || challenge.len() != 43 {
+    let none = challenge.is_empty() && world.switches.rule(PROVIDER, "proof_key_optional", false);
+    if !none && (field(fields, "code_challenge_method") != "S256" || challenge.len() != 43) {
         return Err("invalid_request");
     }
     if !scope(fields).split(' ').all(|scope| SCOPES.contains(&scope)) {
@@ -128,6 +145,7 @@ async fn decision(world: &World, form: &Fields) -> Result<Option<Response>, Stor
     }
     let code = keys::secret(43).map_err(|error| StoreError::Decode(Box::new(error)))?;
     let inner = json!({
+        "client": client_of(world),
         "challenge": field(&fields, "code_challenge"),
         "redirect_uri": field(&fields, "redirect_uri"),
         "scope": scope(&fields),
@@ -143,17 +161,16 @@ fn back(world: &World, fields: &Fields, parameters: &[(&str, &str)]) -> Response
     let Ok(mut target) = Url::parse(field(fields, "redirect_uri")) else {
         return plain(StatusCode::BAD_REQUEST, "返回地址有误。 Bad return address.");
     };
-    {
-        let mut query = target.query_pairs_mut();
-        query.extend_pairs(parameters);
-        if let Some(state) = fields.get("state") {
-            query.append_pair("state", state);
-        }
-        if world.switches.strike(PROVIDER, "omit_iss").is_none() {
-            let wrong = world.switches.strike(PROVIDER, "wrong_iss").is_some();
-            query.append_pair("iss", if wrong { "https://evil.example" } else { &world.urls.oauth });
-        }
+    let mut pairs: Vec<(String, String)> =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pairs.extend(fields.get("state").map(|state| ("state".to_owned(), state.clone())));
+    if world.switches.strike(PROVIDER, "omit_iss").is_none() {
+        let wrong = world.switches.strike(PROVIDER, "wrong_iss").is_some();
+        let issuer = if wrong { "https://evil.example" } else { &world.urls.oauth };
+        pairs.push(("iss".to_owned(), issuer.to_owned()));
     }
+    change_return(world, &mut pairs);
+    target.query_pairs_mut().extend_pairs(pairs);
     if target.scheme() == "http" {
         return (
             StatusCode::FOUND,

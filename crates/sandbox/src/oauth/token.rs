@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{ACCESS, CLIENT_ID, PROVIDER, Problem, REFRESH, alive};
+use super::{ACCESS, CLIENT_ID, PROVIDER, Problem, REFRESH, STRANGER, alive};
 use crate::keys;
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World, same};
@@ -44,24 +44,29 @@ async fn redeem(world: &World, fields: &Fields) -> Result<Response, Problem> {
     let mut book = world.book().await?;
     let code = book.get(CODE, field(fields, "code")).await?;
     let mut code = code.ok_or_else(|| Problem::new("invalid_grant"))?;
-    if code.inner["used"] == true {
+    if code.inner["used"] == true && !world.switches.rule(PROVIDER, "reuse_codes", false) {
         kill_family(&mut book, &code.link).await?;
         book.commit().await?;
         return Err(Problem::new("invalid_grant"));
     }
-    let proof = URL_SAFE_NO_PAD.encode(digest(&SHA256, field(fields, "code_verifier").as_bytes()));
-    let verifier_fits =
-        (43..=128).contains(&field(fields, "code_verifier").len()) && same(&proof, code.hidden("challenge"));
+    let verifier = field(fields, "code_verifier");
+    let proof = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
+    // RFC 9700 §4.8.2: a verifier for a code that was asked for without a challenge is refused too.
+    let verifier_fits = match code.hidden("challenge") {
+        "" => verifier.is_empty(),
+        challenge => (43..=128).contains(&verifier.len()) && same(&proof, challenge),
+    };
     code.inner["used"] = json!(true);
     book.put(CODE, &code).await?;
     if !verifier_fits
+        || code.hidden("client") != CLIENT_ID
         || code.hidden("redirect_uri") != field(fields, "redirect_uri")
         || world.now_us() >= code.number("expires_us")
     {
         book.commit().await?;
         return Err(Problem::new("invalid_grant"));
     }
-    let answer = issue(world, &mut book, &code.link, code.hidden("scope")).await?;
+    let answer = issue(world, &mut book, &code.link, code.hidden("scope"), "").await?;
     book.commit().await?;
     Ok(answer)
 }
@@ -70,7 +75,7 @@ async fn refresh(world: &World, fields: &Fields) -> Result<Response, Problem> {
     let mut book = world.book().await?;
     let known = book.get(REFRESH, field(fields, "refresh_token")).await?;
     let mut known = known.ok_or_else(|| Problem::new("invalid_grant"))?;
-    if known.inner["used"] == true {
+    if known.inner["used"] == true && !world.switches.rule(PROVIDER, "reuse_refresh", false) {
         kill_family(&mut book, &known.link).await?;
         book.commit().await?;
         return Err(Problem::new("invalid_grant"));
@@ -85,12 +90,14 @@ async fn refresh(world: &World, fields: &Fields) -> Result<Response, Problem> {
     }
     known.inner["used"] = json!(true);
     book.put(REFRESH, &known).await?;
-    let answer = issue(world, &mut book, &known.link, &asked).await?;
+    let other = world.switches.strike(PROVIDER, "other_subject").is_some();
+    let subject = if other { STRANGER } else { known.hidden("subject") };
+    let answer = issue(world, &mut book, &known.link, &asked, subject).await?;
     book.commit().await?;
     Ok(answer)
 }
 
-async fn issue(world: &World, book: &mut Book, family: &str, scope: &str) -> Result<Response, Problem> {
+async fn issue(world: &World, book: &mut Book, family: &str, scope: &str, subject: &str) -> Result<Response, Problem> {
     let ttl_s = world.switches.amount(PROVIDER, "access_ttl_s", 3600);
     let secret =
         || keys::secret(43).map_err(|_| Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "server_error" });
@@ -99,7 +106,7 @@ async fn issue(world: &World, book: &mut Book, family: &str, scope: &str) -> Res
     for (kind, text, lives_us) in
         [(ACCESS, &access, ttl_s.saturating_mul(1_000_000)), (REFRESH, &refresh, REFRESH_LIVES_US)]
     {
-        let inner = json!({"scope": scope, "expires_us": now_us.saturating_add(lives_us)});
+        let inner = json!({"scope": scope, "subject": subject, "expires_us": now_us.saturating_add(lives_us)});
         book.put(kind, &Document::new(text, Value::Null, inner).linked(family)).await?;
     }
     let body = json!({

@@ -215,3 +215,129 @@ async fn the_issuer_can_be_wrong_or_missing_on_demand() {
     assert_eq!(parameters(&decide(&bench, &page(&bench, &[]).await, "approve").await)["error"], "access_denied");
     assert!(parameters(&decide(&bench, &page(&bench, &[]).await, "approve").await).contains_key("code"));
 }
+
+async fn push(bench: &Bench, changes: &[(&str, &str)]) -> (u16, Value) {
+    let form: Vec<(String, String)> = authorize(bench, changes).query_pairs().into_owned().collect();
+    let answer = bench.http.post(format!("{}/par", bench.urls.oauth)).form(&form).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Opens the page of a pushed request.
+async fn open_pushed(bench: &Bench, client: &str, number: &str) -> (u16, String) {
+    let url = url::Url::parse_with_params(
+        &format!("{}/authorize", bench.urls.oauth),
+        [("client_id", client), ("request_uri", number)],
+    );
+    let answer = bench.http.get(url.unwrap()).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn oa_64_a_pushed_request_is_good_once_for_its_time_and_for_its_own_client() {
+    let bench = Bench::frozen().await;
+    assert_eq!(push(&bench, &[]).await.0, 404, "not offered");
+    bench.switch(json!({"provider": "oauth", "switch": "par"})).await;
+    let fresh = async || {
+        let (status, answer) = push(&bench, &[]).await;
+        assert_eq!((status, &answer["expires_in"]), (201, &json!(90)));
+        answer["request_uri"].as_str().unwrap().to_owned()
+    };
+    let number = fresh().await;
+    let (status, html) = open_pushed(&bench, "zhiyou-desktop", &number).await;
+    assert_eq!(status, 200);
+    let page = html.split("name=\"number\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let code = parameters(&decide(&bench, page, "approve").await)["code"].clone();
+    assert_eq!(redeem(&bench, &code, VERIFIER).await.0, 200);
+    assert_eq!(open_pushed(&bench, "zhiyou-desktop", &number).await.0, 400, "a second time");
+    assert_eq!(open_pushed(&bench, "somebody-else", &fresh().await).await.0, 400, "another client");
+    bench.switch(json!({"provider": "oauth", "switch": "other_client"})).await;
+    assert_eq!(open_pushed(&bench, "zhiyou-desktop", &fresh().await).await.0, 400, "somebody else's request");
+    let late = fresh().await;
+    bench.advance(2).await;
+    assert_eq!(open_pushed(&bench, "zhiyou-desktop", &late).await.0, 400, "too late");
+    // Without the rule that a number is good once, the second use succeeds.
+    bench.switch(json!({"provider": "oauth", "switch": "par_reusable"})).await;
+    let reused = fresh().await;
+    for _ in 0..2 {
+        assert_eq!(open_pushed(&bench, "zhiyou-desktop", &reused).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_pushed_request_is_checked_like_any_other_and_can_be_demanded() {
+    let bench = Bench::new().await;
+    bench.switch(json!({"provider": "oauth", "switch": "par"})).await;
+    for (change, expected) in [
+        (("client_id", "other"), (401, "invalid_client")),
+        (("redirect_uri", "https://evil.example/cb"), (400, "invalid_request")),
+        (("request_uri", "urn:x"), (400, "invalid_request")),
+        (("code_challenge_method", "plain"), (400, "invalid_request")),
+        (("scope", "admin"), (400, "invalid_scope")),
+    ] {
+        let (status, answer) = push(&bench, &[change]).await;
+        assert_eq!((status, answer["error"].as_str().unwrap()), expected, "{change:?}");
+    }
+    bench.switch(json!({"provider": "oauth", "switch": "par_required"})).await;
+    assert_eq!(bench.http.get(authorize(&bench, &[])).send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn every_endpoint_can_answer_wrongly_on_demand() {
+    let bench = Bench::new().await;
+    let metadata = async || {
+        let url = format!("{}/.well-known/oauth-authorization-server", bench.urls.oauth);
+        let answer = bench.http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    bench
+        .switch(json!({"provider": "oauth", "switch": "patch", "op": "metadata",
+            "merge": {"token_endpoint": "{issuer}/elsewhere", "code_challenge_methods_supported": null}}))
+        .await;
+    let changed: Value = serde_json::from_str(&metadata().await.1).unwrap();
+    assert_eq!(changed["token_endpoint"], format!("{}/elsewhere", bench.urls.oauth));
+    assert!(changed.get("code_challenge_methods_supported").is_none());
+    bench
+        .switch(json!({"provider": "oauth", "switch": "answer", "op": "metadata", "status": 302,
+            "headers": {"location": "{issuer}/thief"}, "body": {"a": 1}, "size": 100_000}))
+        .await;
+    let (status, body) = metadata().await;
+    assert_eq!((status, body.len()), (302, 100_000));
+    assert_eq!(metadata().await.0, 200, "it struck once");
+    bench
+        .switch(json!({"provider": "oauth", "switch": "patch", "op": "return",
+            "merge": {"state": "other", "iss": null}, "also": {"code": "second"}}))
+        .await;
+    let answer = decide(&bench, &page(&bench, &[]).await, "approve").await;
+    let target = url::Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+    let names: Vec<_> = target.query_pairs().map(|(name, _)| name.into_owned()).collect();
+    assert_eq!(names, ["code", "state", "code"]);
+    bench.switch(json!({"provider": "oauth", "switch": "time_out_before", "op": "token"})).await;
+    let form = [("client_id", "zhiyou-desktop")];
+    assert!(bench.http.post(format!("{}/token", bench.urls.oauth)).form(&form).send().await.is_err());
+}
+
+#[tokio::test]
+async fn the_platforms_own_defences_can_be_taken_away() {
+    let bench = Bench::new().await;
+    let rule = async |name: &str| bench.switch(json!({"provider": "oauth", "switch": name})).await;
+    let fresh = async |changes: &[(&str, &str)]| {
+        parameters(&decide(&bench, &page(&bench, changes).await, "approve").await)["code"].clone()
+    };
+    rule("other_client").await;
+    assert_eq!(redeem(&bench, &fresh(&[]).await, VERIFIER).await.0, 400, "somebody else's code");
+    rule("proof_key_optional").await;
+    let without = [("code_challenge", ""), ("code_challenge_method", "")];
+    assert_eq!(redeem(&bench, &fresh(&without).await, VERIFIER).await.0, 400, "a verifier nobody asked for");
+    assert_eq!(redeem(&bench, &fresh(&without).await, "").await.0, 200);
+    rule("reuse_codes").await;
+    let code = fresh(&[]).await;
+    assert_eq!([redeem(&bench, &code, VERIFIER).await.0, redeem(&bench, &code, VERIFIER).await.0], [200, 200]);
+    rule("reuse_refresh").await;
+    let first = signed_in(&bench).await;
+    for _ in 0..2 {
+        assert_eq!(refresh(&bench, first["refresh_token"].as_str().unwrap()).await.0, 200);
+    }
+    rule("other_subject").await;
+    let (_, other) = refresh(&bench, first["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(profile(&bench, &other["access_token"]).await.1["display_name"], "马博");
+}

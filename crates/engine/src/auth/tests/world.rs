@@ -3,6 +3,7 @@
 
 use super::super::*;
 use crate::ports::{BrowserError, KeyStore, KeyStoreError};
+use serde_json::{Value, json};
 use std::{
     sync::{LazyLock, atomic::AtomicI64, atomic::Ordering},
     time::Duration,
@@ -16,30 +17,67 @@ use url::Url;
 use zeroize::Zeroizing;
 use zhiyou_domain::time::UtcMicros;
 
-/// One sandbox for all tests; it holds nothing that one test could change for another.
-static ISSUER: LazyLock<String> = LazyLock::new(|| {
+/// One sandbox for all tests that change nothing in it; its folder has the keys, which take long to make.
+static SHARED: LazyLock<(String, std::path::PathBuf)> = LazyLock::new(|| {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let folder = TempDir::new().unwrap();
-            let config = zhiyou_sandbox::Config {
-                data_dir: folder.path().to_owned(),
-                seed: 1,
-                listen: std::net::Ipv4Addr::LOCALHOST.into(),
-                virtual_clock: true,
-                control_token: None,
-            };
-            let sandbox = zhiyou_sandbox::start(config).await.unwrap();
-            send.send(sandbox.announcement().oauth.clone()).unwrap();
+            let sandbox = sandbox(folder.path()).await;
+            send.send((sandbox.announcement().oauth.clone(), folder.path().to_owned())).unwrap();
             std::future::pending::<()>().await;
         });
     });
     receive.recv().unwrap()
 });
 
+async fn sandbox(folder: &std::path::Path) -> zhiyou_sandbox::Sandbox {
+    let config = zhiyou_sandbox::Config {
+        data_dir: folder.to_owned(),
+        seed: 1,
+        listen: std::net::Ipv4Addr::LOCALHOST.into(),
+        virtual_clock: true,
+        control_token: None,
+    };
+    zhiyou_sandbox::start(config).await.unwrap()
+}
+
 pub(super) fn issuer() -> String {
-    ISSUER.clone()
+    SHARED.0.clone()
+}
+
+/// A member platform of a test's own, which misbehaves as it is told.
+pub(super) struct Club {
+    pub(super) issuer: String,
+    sandbox: zhiyou_sandbox::Sandbox,
+    _folder: TempDir,
+}
+
+impl Club {
+    pub(super) async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::copy(SHARED.1.join("credentials.json"), folder.path().join("credentials.json")).unwrap();
+        let sandbox = sandbox(folder.path()).await;
+        Self { issuer: sandbox.announcement().oauth.clone(), sandbox, _folder: folder }
+    }
+
+    /// One with these switches set.
+    pub(super) async fn with(switches: &[Value]) -> Self {
+        let club = Self::start().await;
+        for switch in switches {
+            club.switch(switch.clone()).await;
+        }
+        club
+    }
+
+    /// Sets a switch; `{"reset": true}` makes it honest again.
+    pub(super) async fn switch(&self, mut switch: Value) {
+        switch["provider"] = json!("oauth");
+        let told = self.sandbox.announcement();
+        let request = client().post(format!("{}/scenario", told.control)).bearer_auth(&told.control_token);
+        assert_eq!(request.json(&switch).send().await.unwrap().status(), 200);
+    }
 }
 
 /// A clock that moves when told.
@@ -163,8 +201,14 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     text.split_once(before).unwrap().1.split_once(after).unwrap().0
 }
 
+/// The person's client: one for all tests, because making one reads every root certificate. It keeps no connection, which
+/// would end with the test that opened it.
 pub(super) fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        builder.pool_max_idle_per_host(0).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 /// The person decides on the platform's page; answers the address the browser is sent back to.
@@ -181,7 +225,12 @@ pub(super) async fn decide(page: &Url, decision: &str) -> String {
 
 /// What the platform's protected resource says to this token.
 pub(super) async fn profile_status(token: &str) -> u16 {
-    let request = client().get(format!("{}/profile", issuer())).bearer_auth(token);
+    profile_status_at(&issuer(), token).await
+}
+
+/// What the protected resource of the platform at `issuer` says to this token.
+pub(super) async fn profile_status_at(issuer: &str, token: &str) -> u16 {
+    let request = client().get(format!("{issuer}/profile")).bearer_auth(token);
     request.send().await.unwrap().status().as_u16()
 }
 

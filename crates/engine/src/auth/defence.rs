@@ -1,0 +1,148 @@
+//! The defences of sign-in by name, so that a test can take one away and show what it was for.
+//!
+//! In the product all of them stand: [`off`] is `false` at compile time, and what is done without one exists in test
+//! builds only (`tests/naive.rs`). Deliberately not here: the defences themselves, each of which is where it holds.
+
+macro_rules! defences {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
+        /// A defence that a test can take away.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[cfg_attr(not(test), allow(dead_code, reason = "some are taken away by code that only tests are built with"))]
+        pub(super) enum Defence {
+            $($(#[$doc])* $name,)*
+        }
+
+        #[cfg(test)]
+        impl Defence {
+            /// Every defence.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its name in the table of faults.
+            pub(super) const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+defences! {
+    /// A return repeats the visit's state exactly.
+    State = "state-compared",
+    /// A return works once.
+    SingleUse = "used-once",
+    /// A return comes in time.
+    TimeLimit = "time-limit",
+    /// A return is looked for only among what its own address awaits.
+    OwnAddress = "own-address",
+    /// A return without a visit is nobody's.
+    Awaited = "pending-record",
+    /// A platform has one visit; a new one ends the old.
+    OneVisit = "one-visit",
+    /// A code is bound to a key that only this app has.
+    ProofKey = "proof-key",
+    /// The platform promises to check that key by SHA-256.
+    ProofKeyPromise = "s256-promised",
+    /// The key has 43 characters.
+    LongVerifier = "long-verifier",
+    /// Every visit has its own key.
+    FreshVerifier = "fresh-verifier",
+    /// The key is shown as a hash only.
+    HashedChallenge = "hashed-challenge",
+    /// Who answered is compared.
+    Issuer = "issuer-compared",
+    /// It is compared byte for byte.
+    IssuerExact = "issuer-exact",
+    /// A platform that names itself always does.
+    IssuerPresent = "issuer-required",
+    /// It is compared before an error is believed.
+    IssuerBeforeError = "issuer-before-error",
+    /// A metadata document speaks for its own issuer.
+    MetadataIssuer = "metadata-issuer",
+    /// Endpoints are the issuer's own, or on hosts the platform's file names.
+    OwnHosts = "own-hosts",
+    /// Addresses are HTTPS.
+    SafeScheme = "safe-scheme",
+    /// Addresses hold no character that a program might interpret.
+    PlainCharacters = "plain-characters",
+    /// Addresses name public hosts.
+    PublicHosts = "public-hosts",
+    /// Connections go to public addresses, whatever a name resolves to.
+    CheckedConnection = "checked-connection",
+    /// Redirects are not followed.
+    NoRedirects = "no-redirects",
+    /// Answers are small.
+    SmallAnswers = "small-answers",
+    /// Answers are waited for a limited time.
+    Patience = "limited-patience",
+    /// A request that can be pushed is pushed.
+    Pushed = "request-pushed",
+    /// A link has exactly our route.
+    ExactRoute = "exact-route",
+    /// A parameter comes once.
+    SingleValued = "single-valued",
+    /// Parameters are in the query.
+    QueryOnly = "query-only",
+    /// A return carries a code and no token.
+    CodeOnly = "code-only",
+    /// A return is short and printable.
+    TextLimits = "text-limits",
+    /// The listener closes with its visit.
+    ListenerCloses = "listener-closes",
+    /// The listener is on the loopback interface.
+    LoopbackOnly = "loopback-only",
+    /// The listener takes any free port.
+    FreePort = "free-port",
+    /// The listener is asked by its literal address.
+    LiteralHost = "literal-host",
+    /// Tokens are bearer tokens.
+    BearerOnly = "bearer-only",
+    /// No more is granted than was asked.
+    ScopeChecked = "scope-checked",
+    /// A lifetime is a sensible number of seconds.
+    Lifetime = "lifetime-clamped",
+    /// An answer with an error is an error.
+    ErrorWins = "error-wins",
+    /// Secrets travel in bodies and headers.
+    BodyOnly = "body-only",
+    /// New tokens replace the old in one write.
+    OneWrite = "one-write",
+    /// One refresh serves all who ask.
+    SingleFlight = "single-flight",
+    /// A refused grant ends the sign-in.
+    GrantEnds = "grant-ends",
+    /// Tokens belong to the issuer that gave them.
+    IssuerKeyed = "issuer-keyed",
+    /// A token that was just refreshed is not refreshed again.
+    RefreshedOnce = "refreshed-once",
+    /// A token is refreshed before its end.
+    Margin = "refresh-margin",
+    /// A token goes to its own platform.
+    TokenOrigin = "token-origin",
+    /// Forgotten tokens are revoked.
+    Revoked = "revoked",
+}
+
+#[cfg(test)]
+thread_local! {
+    static OFF: std::cell::Cell<Option<Defence>> = const { std::cell::Cell::new(None) };
+}
+
+/// Takes a defence away in this thread, or puts all back.
+#[cfg(test)]
+pub(super) fn take_away(defence: Option<Defence>) {
+    OFF.set(defence);
+}
+
+/// Whether a defence is taken away in this thread.
+#[cfg(test)]
+pub(super) fn off(defence: Defence) -> bool {
+    OFF.get() == Some(defence)
+}
+
+/// Whether a defence is taken away: never, because nothing in the product can.
+#[cfg(not(test))]
+pub(super) const fn off(_: Defence) -> bool {
+    false
+}
