@@ -12,6 +12,7 @@ use crate::{
     pay::{
         Channels,
         desk::Desk,
+        turns::Turns,
         wechatpay::{Wechatpay, sign::Signer},
     },
     store::Store,
@@ -320,6 +321,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
         channels: Channels::default().with(p::Channel::Wechatpay, Arc::new(channel)),
         clock: Arc::new(Frozen),
         notify_base: address,
+        turns: Turns::default(),
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)), stub }
 }

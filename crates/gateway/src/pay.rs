@@ -5,6 +5,8 @@
 
 pub(crate) mod bounce;
 pub(crate) mod desk;
+pub(crate) mod paypal;
+pub(crate) mod turns;
 pub(crate) mod wechatpay;
 
 use crate::store::{attempts::Attempt, refunds::Refund};
