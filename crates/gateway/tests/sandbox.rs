@@ -3,6 +3,8 @@
 
 #[path = "sandbox/bookings.rs"]
 mod bookings;
+#[path = "sandbox/paypal.rs"]
+mod paypal;
 #[path = "sandbox/world.rs"]
 mod world;
 
