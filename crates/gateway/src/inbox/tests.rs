@@ -1,5 +1,7 @@
 //! What the inbox does with notifications: genuine, repeated, foreign, late, out of order, probing and unsigned ones.
 
+mod paypal;
+
 use super::*;
 use crate::{
     config::tests::{APIV3_KEY, sample, vector},

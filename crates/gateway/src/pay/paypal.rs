@@ -566,7 +566,8 @@ impl PaymentChannel for Paypal {
             // Without an answer's body, or with the authorisation as it is now.
             Ending::Taken(body) if body.is_empty() => closed(),
             Ending::Taken(body) => match serde_json::from_slice::<wire::Authorization>(&body) {
-                Ok(after) if after.id == part.id && after.status == AuthorizationStatus::Voided => closed(),
+                Ok(after) if after.id != part.id => integrity("the answer is about another payment"),
+                Ok(after) if after.status == AuthorizationStatus::Voided => closed(),
                 Ok(_) | Err(_) => Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, "no word of the void")),
             },
             Ending::Refused(Issue::PreviouslyVoided | Issue::AuthorizationVoided, _) => closed(),

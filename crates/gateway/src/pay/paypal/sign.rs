@@ -284,4 +284,4 @@ fn read(leaf: &CertificateDer<'_>) -> Result<Kept, ProofError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
