@@ -5,10 +5,9 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import axios from 'axios';
-import sdk from '@paypal/paypal-server-sdk';
+import { ApiError, Client, Environment, OrdersController, PaymentsController } from '@paypal/paypal-server-sdk';
 import { announcement, control, credentials } from './sandbox.mjs';
 
-const { ApiError, Client, Environment, OrdersController, PaymentsController } = sdk;
 const keys = credentials.paypal;
 const FULL = 'return=representation';
 // The client knows its own hosts only: what it sends there goes to the sandbox.
