@@ -285,7 +285,8 @@ async fn a_refunds_notification_is_a_hint_to_the_refund() {
 #[tokio::test]
 async fn wh_19_wh_20_an_unknown_kind_and_an_unknown_number_are_kept_and_answered_with_success() {
     let world = Paid::start().await;
-    let cases: [(&str, fn(&mut Value)); 4] = [
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 4] = [
         ("ignored", |event| event["resource_type"] = "dispute".into()),
         ("ignored", |event| drop(event["resource"].as_object_mut().unwrap().remove("custom_id"))),
         ("orphan", |event| event["resource"]["custom_id"] = "01KA0000000000000000000ZZZ".into()),
