@@ -163,7 +163,8 @@ fn ta_01_every_command_from_every_window_and_page_is_refused_but_the_three_that_
             for command in &commands {
                 cells += 1;
                 let answer = call(&app, label, origin, command, json!({}));
-                let text = answer.as_ref().err().and_then(|error| error.as_str().map(str::to_owned)).unwrap_or_default();
+                let text =
+                    answer.as_ref().err().and_then(|error| error.as_str().map(str::to_owned)).unwrap_or_default();
                 if !text.contains("not allowed") && !text.contains("not found") {
                     let_through.insert((label, origin, command.clone()));
                 }
@@ -172,7 +173,8 @@ fn ta_01_every_command_from_every_window_and_page_is_refused_but_the_three_that_
     }
     println!("{cells} cells, {} commands", commands.len());
     assert!(commands.len() > 100, "the list of commands is not the framework's");
-    let granted = ["plugin:event|listen", "plugin:event|unlisten", "rpc"].map(|command| (MAIN, OUR_PAGE, command.to_owned()));
+    let granted =
+        ["plugin:event|listen", "plugin:event|unlisten", "rpc"].map(|command| (MAIN, OUR_PAGE, command.to_owned()));
     assert_eq!(let_through.into_iter().collect::<Vec<_>>(), granted);
 }
 
@@ -198,7 +200,9 @@ fn ta_13_huge_and_odd_payloads_are_answered_and_the_app_goes_on() {
     let app = app();
     let names = ["get_order", "confirm_order", "../get_order", "get_order\0", "ɡet_order", "' OR 1=1 --"];
     for name in names {
-        for payload in [json!("x".repeat(1_000_000)), json!({ "order_id": "../../etc/passwd" }), json!(-1.5), Value::Null] {
+        for payload in
+            [json!("x".repeat(1_000_000)), json!({ "order_id": "../../etc/passwd" }), json!(-1.5), Value::Null]
+        {
             let answer = call(&app, MAIN, OUR_PAGE, "rpc", json!({ "name": name, "payload": payload })).unwrap_err();
             assert!(answer["code"].is_string(), "{name}: {answer}");
         }

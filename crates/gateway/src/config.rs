@@ -11,6 +11,9 @@ pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
 pub use paypal::PaypalConfig;
 pub use stripe::StripeConfig;
 
+#[cfg(test)]
+pub(crate) use paypal::tests as paypal_tests;
+
 use crate::secret::{Sensitive, weakness};
 use serde_json::Value;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The webhook inbox: raw bytes, proof, one transaction, then the answer.
 //!
 //! A notification is a hint with proof: everything it can change, a query changes the same way. Nothing here calls a
-//! provider. Deliberately not here: signatures, which are each provider's.
+//! provider, but for a certificate a proof needs. Deliberately not here: signatures, which are each provider's.
 
 use crate::{
     Clock,
@@ -88,7 +88,7 @@ async fn from_channel(State(inbox): State<Inbox>, Path(word): Path<String>, requ
         Err(status) => return answer(status, receipt.refused),
     };
     let now = inbox.clock.now();
-    let notice = channel.verify_notification(&headers, &body, now);
+    let notice = channel.verify_notification(&headers, &body, now).await;
     match inbox.receive(provider, notice, &headers, &body, now).await {
         Ok(()) => answer(StatusCode::OK, receipt.kept),
         Err(status) => answer(status, receipt.refused),
@@ -148,6 +148,10 @@ impl Inbox {
                 tracing::error!(provider, %error, "an authentic notification was refused");
                 return Err(StatusCode::BAD_REQUEST);
             }
+            Err(error @ Refused::Unprovable(_)) => {
+                tracing::error!(provider, %error, "a notification cannot be proved now; it will come again");
+                return Err(StatusCode::SERVICE_UNAVAILABLE);
+            }
         };
         match self.keep(provider, &notice, &evidence(headers), body, now).await {
             Ok(Reception::Kept) => Ok(()),
@@ -171,19 +175,31 @@ impl Inbox {
         let mut kept =
             Kept { provider, event_id: &notice.event_id, received_at_us: now.0, digest: &notice.digest, headers, body };
         let mut tx = self.store.begin().await?;
-        if let Some((digest, disposition)) = inbox::earlier(&mut tx, provider, &notice.event_id).await? {
-            if digest == notice.digest {
-                return Ok(reception(disposition));
+        let (mut known, mut fresh) = (None, false);
+        for event_id in std::iter::once(&notice.event_id).chain(&notice.second_id) {
+            match inbox::earlier(&mut tx, provider, event_id).await? {
+                None => fresh = true,
+                Some((digest, disposition)) if digest == notice.digest => known = Some(disposition),
+                Some(_) => {
+                    tracing::error!(provider, event_id, "one event id was used for two contents");
+                    let event_id = format!("{event_id}!{}", notice.digest);
+                    kept.event_id = &event_id;
+                    inbox::insert(&mut tx, &kept, Disposition::Conflict).await?;
+                    self.store.commit(tx).await?;
+                    return Ok(Reception::Refused);
+                }
             }
-            tracing::error!(provider, event_id = notice.event_id, "one event id was used for two contents");
-            let event_id = format!("{}!{}", notice.event_id, notice.digest);
-            kept.event_id = &event_id;
-            inbox::insert(&mut tx, &kept, Disposition::Conflict).await?;
-            self.store.commit(tx).await?;
-            return Ok(Reception::Refused);
         }
-        let disposition = apply(&mut tx, provider, notice, now).await?;
+        let disposition = match known {
+            Some(disposition) if fresh => disposition,
+            Some(disposition) => return Ok(reception(disposition)),
+            None => apply(&mut tx, provider, notice, now).await?,
+        };
         inbox::insert(&mut tx, &kept, disposition).await?;
+        if let Some(second_id) = &notice.second_id {
+            // The body is kept once.
+            inbox::insert(&mut tx, &Kept { event_id: second_id, body: &[], ..kept }, disposition).await?;
+        }
         self.store.commit(tx).await?;
         Ok(reception(disposition))
     }

@@ -5,7 +5,7 @@
 use crate::{
     Clock, Config,
     config::{
-        Profile,
+        Profile, paypal_tests,
         tests::{sample, vector},
     },
     http::Http,
@@ -13,6 +13,8 @@ use crate::{
         Channels,
         alipay::Alipay,
         desk::Desk,
+        paypal::{Paypal, sign::tests::Authority},
+        turns::Turns,
         wechatpay::{Wechatpay, sign::Signer},
     },
     store::Store,
@@ -88,6 +90,7 @@ const SHAPES: [Shape; 13] = [
 enum Provider {
     Wechatpay,
     Alipay,
+    Paypal,
     Duffel,
 }
 
@@ -100,6 +103,12 @@ enum Effect {
     CloseAlipay,
     TakeBackAlipay,
     RefundAlipay,
+    PaypalOpen,
+    PaypalTakeApproved,
+    PaypalSetAside,
+    PaypalTake,
+    PaypalVoid,
+    PaypalRefund,
     Hold,
     Book,
     Pay,
@@ -108,7 +117,7 @@ enum Effect {
     CancelHotel,
 }
 
-const EFFECTS: [Effect; 13] = [
+const EFFECTS: [Effect; 19] = [
     Effect::Open,
     Effect::Close,
     Effect::Refund,
@@ -116,6 +125,12 @@ const EFFECTS: [Effect; 13] = [
     Effect::CloseAlipay,
     Effect::TakeBackAlipay,
     Effect::RefundAlipay,
+    Effect::PaypalOpen,
+    Effect::PaypalTakeApproved,
+    Effect::PaypalSetAside,
+    Effect::PaypalTake,
+    Effect::PaypalVoid,
+    Effect::PaypalRefund,
     Effect::Hold,
     Effect::Book,
     Effect::Pay,
@@ -129,6 +144,12 @@ impl Effect {
         match self {
             Self::Open | Self::Close | Self::Refund => Provider::Wechatpay,
             Self::OpenAlipay | Self::CloseAlipay | Self::TakeBackAlipay | Self::RefundAlipay => Provider::Alipay,
+            Self::PaypalOpen
+            | Self::PaypalTakeApproved
+            | Self::PaypalSetAside
+            | Self::PaypalTake
+            | Self::PaypalVoid
+            | Self::PaypalRefund => Provider::Paypal,
             Self::Hold | Self::Book | Self::Pay | Self::CancelFlight | Self::BookHotel | Self::CancelHotel => {
                 Provider::Duffel
             }
@@ -144,13 +165,16 @@ fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)
         (Shape::InternalError | Shape::BadGateway | Shape::Unparsable | Shape::StrangersRefusal, _) => {
             ("unknown", ReasonCode::ProviderFault)
         }
-        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay | Provider::Alipay) => {
+        (Shape::Unsigned, Provider::Wechatpay | Provider::Alipay)
+        | (Shape::Foreign, Provider::Wechatpay | Provider::Alipay | Provider::Paypal) => {
             ("unknown", ReasonCode::IntegrityFault)
         }
-        (Shape::Unsigned | Shape::Foreign, Provider::Duffel) => return None,
+        (Shape::Unsigned, Provider::Paypal | Provider::Duffel) | (Shape::Foreign, Provider::Duffel) => return None,
         (Shape::Accepted, _) => ("unknown", ReasonCode::ProviderFault),
         (Shape::TooMany, _) => ("not_sent", ReasonCode::RateLimited),
-        (Shape::Decline, Provider::Wechatpay | Provider::Alipay) => ("declined", ReasonCode::NotAllowed),
+        (Shape::Decline, Provider::Wechatpay | Provider::Alipay | Provider::Paypal) => {
+            ("declined", ReasonCode::NotAllowed)
+        }
         (Shape::Decline, Provider::Duffel) => ("declined", ReasonCode::InsufficientBalance),
     })
 }
@@ -158,6 +182,16 @@ fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)
 fn transaction(state: &str, total: i64) -> Value {
     json!({"appid": "wxd678efh567hg6787", "mchid": "1900000109", "out_trade_no": PAYMENT, "transaction_id": "42",
         "trade_state": state, "amount": {"total": total, "currency": "CNY"}})
+}
+
+/// An order at PayPal: approved, or with its money set aside.
+fn paypal_order(aside: bool, intent: &str) -> Value {
+    let mut unit = json!({"custom_id": PAYMENT, "amount": {"currency_code": "USD", "value": "299.01"}});
+    if aside {
+        unit["payments"] = json!({"authorizations": [{"id": "AUT1", "status": "CREATED", "custom_id": PAYMENT}]});
+    }
+    let status = if aside { "COMPLETED" } else { "APPROVED" };
+    json!({"id": "ORD1", "status": status, "intent": intent, "purchase_units": [unit], "links": []})
 }
 
 /// The stub: one connection, one answer.
@@ -186,13 +220,15 @@ impl Stub {
         if self.provider == Provider::Alipay {
             return self.answer_alipay(&mut stream, path).await;
         }
-        if method == "GET" || path.ends_with("/actions/price") {
+        if method == "GET" || path.ends_with("/actions/price") || path == "/v1/oauth2/token" {
             let (status, body) = self.read(path);
             return self.write(&mut stream, status, &body, true).await;
         }
         self.effects.fetch_add(1, Ordering::SeqCst);
         let error = |code: &str| {
-            json!({"code": code, "message": "", "errors": [{"type": "invalid_state_error", "code": code, "message": ""}]}).to_string()
+            json!({"code": code, "name": "UNPROCESSABLE_ENTITY", "message": "", "details": [{"issue": code}],
+                "errors": [{"type": "invalid_state_error", "code": code, "message": ""}]})
+            .to_string()
         };
         match self.shape {
             Shape::Refused | Shape::Reset => {}
@@ -209,14 +245,14 @@ impl Stub {
             Shape::TooMany => self.write(&mut stream, 429, &error("FREQUENCY_LIMITED"), true).await,
             Shape::StrangersRefusal => self.write(&mut stream, 403, "<html>blocked by a proxy</html>", true).await,
             Shape::Decline => {
-                let code = if self.provider == Provider::Wechatpay { "RULE_LIMIT" } else { "insufficient_balance" };
-                self.write(
-                    &mut stream,
-                    if self.provider == Provider::Wechatpay { 403 } else { 422 },
-                    &error(code),
-                    true,
-                )
-                .await;
+                let (status, code) = match self.effect.provider() {
+                    Provider::Wechatpay => (403, "RULE_LIMIT"),
+                    Provider::Paypal => (422, "PAYEE_ACCOUNT_RESTRICTED"),
+                    // Answered above, inside the signed body.
+                    Provider::Alipay => return,
+                    Provider::Duffel => (422, "insufficient_balance"),
+                };
+                self.write(&mut stream, status, &error(code), true).await;
             }
         }
     }
@@ -277,6 +313,20 @@ impl Stub {
                 json!({"out_trade_no": PAYMENT, "out_refund_no": "another", "status": "SUCCESS",
                 "amount": {"total": 29_901, "refund": 100, "currency": "CNY"}})
             }
+            "/v2/checkout/orders" => {
+                let mut order = paypal_order(false, "CAPTURE");
+                order["status"] = "PAYER_ACTION_REQUIRED".into();
+                order["links"] =
+                    json!([{"rel": "payer-action", "href": "https://evil.example/checkoutnow?token=ORD1"}]);
+                order
+            }
+            _ if path.starts_with("/v2/checkout/orders/ORD1/") => {
+                let mut order = paypal_order(false, "CAPTURE");
+                order["id"] = "ORD2".into();
+                order
+            }
+            _ if path.starts_with("/v2/") => json!({"id": "OTHER", "status": "COMPLETED", "custom_id": "another",
+                "amount": {"currency_code": "USD", "value": "1.00"}}),
             _ => json!({}),
         }
         .to_string()
@@ -289,6 +339,14 @@ impl Stub {
             json!({"data": body}).to_string()
         };
         let body = match path {
+            "/v1/oauth2/token" => {
+                json!({"access_token": "A21AA", "token_type": "Bearer", "expires_in": 32_400}).to_string()
+            }
+            _ if path.starts_with("/v2/checkout") => {
+                let aside = matches!(self.effect, Effect::PaypalTake | Effect::PaypalVoid);
+                let later = aside || self.effect == Effect::PaypalSetAside;
+                paypal_order(aside, if later { "AUTHORIZE" } else { "CAPTURE" }).to_string()
+            }
             _ if path.starts_with("/v3/pay") => transaction("NOTPAY", 29_901).to_string(),
             _ if path.starts_with("/air/offers") => with(json!({"id": "off_1", "expires_at": "2027-01-01T00:00:00Z",
                 "owner": {"name": "Z", "iata_code": "ZZ"}, "passengers": [], "payment_requirements": {"requires_instant_payment": false}, "slices": []})),
@@ -347,6 +405,10 @@ fn cny(minor: i64) -> Money {
     Money::new(minor, Currency::CNY).unwrap()
 }
 
+fn usd(minor: i64) -> Money {
+    Money::new(minor, "USD".parse().unwrap()).unwrap()
+}
+
 fn wish() -> f::HoldFlight {
     f::HoldFlight {
         reference: "r".to_owned(),
@@ -381,14 +443,18 @@ async fn world(effect: Effect, shape: Shape) -> World {
             .unwrap();
     let channel = Wechatpay::new(&config.wechatpay, http.clone(), Arc::new(Frozen)).unwrap();
     let alipay = Alipay::new(&crate::config::alipay::tests::sample(&address), http.clone(), Arc::new(Frozen)).unwrap();
+    let merchant = paypal_tests::merchant(&address, &Authority::new().root_pem);
+    let paypal = Paypal::new(&merchant, http.clone(), Arc::new(Frozen)).unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     let desk = Desk {
         store,
         channels: Channels::default()
             .with(p::Channel::Wechatpay, Arc::new(channel))
-            .with(p::Channel::Alipay, Arc::new(alipay)),
+            .with(p::Channel::Alipay, Arc::new(alipay))
+            .with(p::Channel::Paypal, Arc::new(paypal)),
         clock: Arc::new(Frozen),
         notify_base: address,
+        turns: Turns::default(),
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)), stub }
 }
@@ -409,9 +475,34 @@ impl World {
     }
 
     async fn written_at(&self, channel: p::Channel, paid: bool, provider_ref: Option<&str>) {
-        let attempt = crate::store::attempts::Attempt {
+        self.row(paid, provider_ref, |attempt| attempt.channel = channel).await;
+    }
+
+    /// A payment of 299.01 dollars at PayPal.
+    async fn at_paypal(&self, paid: bool, authorise: bool) {
+        self.row(paid, None, |attempt| {
+            attempt.channel = p::Channel::Paypal;
+            attempt.amount = usd(29_901);
+            attempt.provider_ref = Some("ORD1".to_owned());
+            attempt.authorise = authorise;
+        })
+        .await;
+        sqlx::query("UPDATE attempts SET provider_ref = 'ORD1', transaction_id = CASE WHEN $1 = 1 THEN 'CAP1' END")
+            .bind(i64::from(paid))
+            .execute(self.desk.store.reader())
+            .await
+            .unwrap();
+    }
+
+    async fn row(
+        &self,
+        paid: bool,
+        provider_ref: Option<&str>,
+        change: impl FnOnce(&mut crate::store::attempts::Attempt),
+    ) {
+        let mut attempt = crate::store::attempts::Attempt {
             attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
-            channel,
+            channel: p::Channel::Wechatpay,
             amount: cny(29_901),
             description: "d".to_owned(),
             expires_at_us: Frozen.now().plus_minutes(15),
@@ -425,6 +516,7 @@ impl World {
             taken: None,
             state: if paid { p::PaymentState::Captured } else { p::PaymentState::RequiresAction },
         };
+        change(&mut attempt);
         let mut tx = self.desk.store.begin().await.unwrap();
         crate::store::attempts::insert(&mut tx, &attempt).await.unwrap();
         if let Some(provider_ref) = provider_ref {
@@ -480,6 +572,43 @@ impl World {
                 self.written_at(p::Channel::Alipay, true, Some("https://qr.alipay.com/x")).await;
                 self.refund().await
             }
+            Effect::PaypalOpen => told(
+                self.desk
+                    .create(p::CreatePaymentIntent {
+                        attempt_id,
+                        channel: p::Channel::Paypal,
+                        amount: usd(29_901),
+                        description: "智游".to_owned(),
+                        expires_at_us: Frozen.now().plus_minutes(15),
+                        authorise: false,
+                    })
+                    .await,
+            ),
+            Effect::PaypalTakeApproved | Effect::PaypalSetAside => {
+                self.at_paypal(false, effect == Effect::PaypalSetAside).await;
+                told(self.desk.status(attempt_id).await)
+            }
+            Effect::PaypalTake => {
+                self.at_paypal(false, true).await;
+                told(self.desk.capture(p::CapturePayment { attempt_id, amount: usd(100) }).await)
+            }
+            Effect::PaypalVoid => {
+                self.at_paypal(false, true).await;
+                told(self.desk.void(attempt_id).await)
+            }
+            Effect::PaypalRefund => {
+                self.at_paypal(true, false).await;
+                told(
+                    self.desk
+                        .refund(p::CreateRefund {
+                            refund_id: RefundId::parse_bare(REFUND).unwrap(),
+                            attempt_id,
+                            amount: usd(100),
+                            reason: "取消".to_owned(),
+                        })
+                        .await,
+                )
+            }
             Effect::Hold => told(self.duffel.hold(wish()).await),
             Effect::Book => told(FlightSupplier::book(&self.duffel, wish()).await),
             Effect::Pay => {
@@ -520,6 +649,9 @@ async fn every_effect_ends_rightly_under_every_failure() {
             if effect == Effect::Close && matches!(shape, Shape::Foreign | Shape::Unparsable) {
                 continue; // A close answers without a body: its signature is all there is.
             }
+            if matches!(effect, Effect::PaypalTakeApproved | Effect::PaypalSetAside) && shape == Shape::Decline {
+                continue; // What was approved and refused has a state of its own, and that is an answer.
+            }
             if effect == Effect::CancelHotel && shape == Shape::Unparsable {
                 ending = ("unknown", ReasonCode::ProviderFault);
             }
@@ -528,13 +660,16 @@ async fn every_effect_ends_rightly_under_every_failure() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 13 * 13 - 6 * 2 - 2);
+    assert_eq!(checked, 19 * 13 - 6 * 2 - 6 - 2 - 2);
 }
 
 #[tokio::test]
 async fn sg_23_a_call_that_fails_was_one_request_and_whether_to_ask_again_is_decided_elsewhere() {
     for effect in EFFECTS {
         for shape in [Shape::InternalError, Shape::BadGateway, Shape::TooMany, Shape::Reset, Shape::Decline] {
+            if matches!(effect, Effect::PaypalTakeApproved | Effect::PaypalSetAside) && shape == Shape::Decline {
+                continue;
+            }
             let world = world(effect, shape).await;
             world.run(effect).await;
             assert_eq!(world.stub.effects.load(Ordering::SeqCst), 1, "{effect:?} under {shape:?}");

@@ -6,6 +6,8 @@
 pub(crate) mod alipay;
 pub(crate) mod bounce;
 pub(crate) mod desk;
+pub(crate) mod paypal;
+pub(crate) mod turns;
 pub(crate) mod wechatpay;
 
 use crate::store::{attempts::Attempt, refunds::Refund};
@@ -94,6 +96,8 @@ pub(crate) struct DisputeSeen {
 pub(crate) struct Notice {
     /// The provider's event id.
     pub(crate) event_id: String,
+    /// Its second id of the same event, if it gives two; neither may come back with another content.
+    pub(crate) second_id: Option<String>,
     /// SHA-256 of the opened content, hex: the same event must always say the same.
     pub(crate) digest: String,
     /// What it says.
@@ -135,6 +139,9 @@ pub(crate) enum Refused {
     /// Authentic and unreadable.
     #[error("unreadable: {0}")]
     Unreadable(String),
+    /// What the proof needs cannot be reached; the provider shall send it again.
+    #[error("not provable now: {0}")]
+    Unprovable(String),
 }
 
 /// A payment that was opened at its channel.
@@ -194,8 +201,8 @@ pub(crate) trait PaymentChannel: Send + Sync {
     /// Where the refund stands; none when the channel does not know it.
     async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>>;
 
-    /// Proves and opens a notification.
-    fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused>;
+    /// Proves and opens a notification; the only thing it may fetch is what the proof needs.
+    async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused>;
 }
 
 /// Every configured channel.

@@ -8,7 +8,7 @@ use crate::{
     http::Http,
     inbox::{self, Inbox},
     mcp::{self, Server},
-    pay::{Channels, alipay::Alipay, desk::Desk, wechatpay::Wechatpay},
+    pay::{Channels, alipay::Alipay, desk::Desk, paypal::Paypal, turns::Turns, wechatpay::Wechatpay},
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
     travel::{
@@ -105,6 +105,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(&clock))?;
     let alipay = config.alipay.as_ref();
     let alipay = alipay.map(|alipay| Alipay::new(alipay, http.clone(), Arc::clone(&clock))).transpose()?;
+    let paypal = match &config.paypal {
+        Some(paypal) => Some(Arc::new(Paypal::new(paypal, http.clone(), Arc::clone(&clock))?)),
+        None => None,
+    };
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
     let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?;
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
@@ -123,9 +127,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     if let Some(alipay) = alipay {
         channels = channels.with(Channel::Alipay, Arc::new(alipay));
     }
+    if let Some(paypal) = &paypal {
+        channels = channels.with(Channel::Paypal, Arc::<Paypal>::clone(paypal));
+    }
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
-    let desk = Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone() };
+    let desk =
+        Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone(), turns: Turns::default() };
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
     let hotels: Arc<dyn HotelSupplier> = duffel.clone();
@@ -150,7 +158,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     tracker.spawn(serve(listener, router, stop.clone()));
     let url = format!("{notify_base}/notify/duffel");
     if !register(&duffel, &store, &url).await {
-        tracker.spawn(register_later(duffel, store, url, stop));
+        tracker.spawn(register_later(duffel, store, url, stop.clone()));
+    }
+    if let Some(paypal) = paypal {
+        let url = format!("{notify_base}/notify/{}", Channel::Paypal.word());
+        if !register_paypal(&paypal, &url).await {
+            tracker.spawn(register_paypal_later(paypal, url, stop));
+        }
     }
     Ok(gateway)
 }
@@ -285,6 +299,27 @@ async fn register_later(duffel: Arc<Duffel>, store: Store, url: String, stop: Ca
             () = tokio::time::sleep(Duration::from_secs(30)) => {}
         }
         if register(&duffel, &store, &url).await {
+            return;
+        }
+    }
+}
+
+async fn register_paypal(paypal: &Paypal, url: &str) -> bool {
+    let registered = paypal.register(url).await;
+    registered
+        .inspect_err(|reason| {
+            tracing::warn!(code = ?reason.code, detail = reason.detail, "the channel's webhook is not set yet");
+        })
+        .is_ok()
+}
+
+async fn register_paypal_later(paypal: Arc<Paypal>, url: String, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(30)) => {}
+        }
+        if register_paypal(&paypal, &url).await {
             return;
         }
     }

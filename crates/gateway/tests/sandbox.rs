@@ -5,6 +5,8 @@
 mod alipay;
 #[path = "sandbox/bookings.rs"]
 mod bookings;
+#[path = "sandbox/paypal.rs"]
+mod paypal;
 #[path = "sandbox/world.rs"]
 mod world;
 

@@ -188,6 +188,7 @@ async fn set_switch(State(world): State<Shared>, Json(body): Json<Map<String, Va
     if body.get("reset") == Some(&json!(true)) {
         world.switches.reset();
         crate::wechatpay::reconsider_refunds(&world).await?;
+        crate::paypal::reconsider(&world).await?;
     } else if body.get("switch") == Some(&json!("supplier_cancels")) {
         let id = body.get("id").and_then(Value::as_str).ok_or_else(|| wrong("id is missing"))?;
         if !crate::duffel::supplier_cancels(&world, id).await? {
@@ -204,6 +205,7 @@ async fn set_switch(State(world): State<Shared>, Json(body): Json<Map<String, Va
     } else {
         world.switches.set(&body).map_err(wrong)?;
         crate::wechatpay::reconsider_refunds(&world).await?;
+        crate::paypal::reconsider(&world).await?;
     }
     Ok(list_switches(State(world)).await)
 }

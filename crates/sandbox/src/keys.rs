@@ -163,10 +163,12 @@ fn viator_key() -> Result<String, KeyError> {
     secret(36)
 }
 
+/// A new RSA key of 2048 bits; slow.
 pub(crate) fn rsa() -> Result<KeyPair, KeyError> {
     KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Crypto)
 }
 
+/// The key as PKCS#8 PEM.
 pub(crate) fn private_pem(key: &KeyPair) -> Result<String, KeyError> {
     let der: Pkcs8V1Der<'_> = key.as_der().map_err(|_| KeyError::Crypto)?;
     Ok(pem("PRIVATE KEY", der.as_ref()))

@@ -11,6 +11,8 @@ mod control;
 mod flights;
 #[path = "wire/payments.rs"]
 mod payments;
+#[path = "wire/paypal.rs"]
+mod paypal;
 #[path = "wire/sign_in.rs"]
 mod sign_in;
 #[path = "wire/stays.rs"]

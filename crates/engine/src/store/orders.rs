@@ -14,8 +14,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use ulid::Ulid;
 use zhiyou_domain::{
     id::{AttemptId, OrderId, PlanId, RefundId},
-    order::{Attempt, AttemptState, Order, OrderItem, OrderState, Refund, deadline},
     money::Money,
+    order::{Attempt, AttemptState, Order, OrderItem, OrderState, Refund, deadline},
     port::payments::Channel,
     time::UtcMicros,
 };
@@ -28,8 +28,7 @@ const OPEN: &str = "SELECT order_id FROM orders WHERE open = 1";
 const DUE: &str = "SELECT order_id FROM deadlines WHERE at_us <= $1 ORDER BY at_us";
 const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
 const REPAIRING: &str = "SELECT order_id FROM orders WHERE repairs = $1 ORDER BY created_at_us";
-const PAYMENTS_SINCE: &str =
-    "SELECT attempt_id, channel, state, amount_minor, currency FROM payments WHERE attempt_id >= $1 \
+const PAYMENTS_SINCE: &str = "SELECT attempt_id, channel, state, amount_minor, currency FROM payments WHERE attempt_id >= $1 \
      ORDER BY attempt_id DESC LIMIT 200";
 const OF_ATTEMPT: &str = "SELECT order_id FROM payments WHERE attempt_id = $1";
 const OF_REFUND: &str = "SELECT order_id FROM refunds WHERE refund_id = $1";

@@ -459,7 +459,7 @@ impl PaymentChannel for Alipay {
         }
     }
 
-    fn verify_notification(&self, _: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
+    async fn verify_notification(&self, _: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
         webhook::read(self, body, now)
     }
 }

@@ -4,7 +4,7 @@
 //! The desk sends each effect once per call and never retries. Deliberately not here: wire formats, and notifications, which
 //! are the inbox's.
 
-use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut};
+use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, turns::Turns};
 use crate::{
     Clock,
     store::{
@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where channels send their notifications, without a trailing slash.
     pub(crate) notify_base: String,
+    /// One call at a time about one payment: a question that takes what was approved never races its closing.
+    pub(crate) turns: Turns,
 }
 
 /// Stops early with an ending that is not `Done`.
@@ -99,6 +101,7 @@ fn fingerprint(parts: &[&str]) -> String {
 impl Desk {
     /// Tool `createPaymentIntent`.
     pub(crate) async fn create(&self, wish: CreatePaymentIntent) -> Outcome<PaymentIntent> {
+        let _turn = self.turns.take(wish.attempt_id).await;
         let attempt = match self.open_attempt(&wish).await {
             Ok(attempt) => attempt,
             Err(ending) => return finish(Err(ending)),
@@ -203,6 +206,7 @@ impl Desk {
 
     /// Tool `getPaymentStatus`.
     pub(crate) async fn status(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        let _turn = self.turns.take(id).await;
         match attempts::find(self.store.reader(), id).await {
             Ok(Some(attempt)) => {
                 let seen = match self.channel(attempt.channel) {
@@ -232,6 +236,7 @@ impl Desk {
 
     /// Tool `closePayment`.
     pub(crate) async fn close(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        let _turn = self.turns.take(id).await;
         match attempts::find(self.store.reader(), id).await {
             Ok(Some(attempt)) => {
                 let seen = match self.channel(attempt.channel) {
@@ -247,6 +252,7 @@ impl Desk {
 
     /// Tool `capturePayment`.
     pub(crate) async fn capture(&self, wish: CapturePayment) -> Outcome<PaymentStatus> {
+        let _turn = self.turns.take(wish.attempt_id).await;
         let attempt = match self.authorised(wish.attempt_id).await {
             Ok(attempt) => attempt,
             Err(ending) => return finish(Err(ending)),
@@ -268,6 +274,7 @@ impl Desk {
 
     /// Tool `voidPayment`.
     pub(crate) async fn void(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        let _turn = self.turns.take(id).await;
         let attempt = match self.authorised(id).await {
             Ok(attempt) => attempt,
             Err(ending) => return finish(Err(ending)),
@@ -299,6 +306,14 @@ impl Desk {
         }
         let counted = match self.write_seen(attempt, &seen).await {
             Ok(counted) => counted,
+            Err(error) if seen.state == PaymentState::Closed => {
+                // Where a channel cannot close, our row is all that keeps the payment closed.
+                tracing::error!(%error, "a closed payment could not be written");
+                return Outcome::Unknown(Reason::new(
+                    ReasonCode::ProviderFault,
+                    "the gateway could not write its own record",
+                ));
+            }
             Err(error) => {
                 tracing::error!(%error, "what the channel said could not be written; it will be asked again");
                 attempt.seeing(&seen)

@@ -342,7 +342,7 @@ impl PaymentChannel for Wechatpay {
         }
     }
 
-    fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
+    async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
         webhook::read(self, headers, body, now)
     }
 }

@@ -107,7 +107,12 @@ impl World {
             _ if tool.contains("Hotel") => hotels,
             _ if tool.contains("Car") => cars,
             _ if tool.contains("Activit") => activities,
-            _ if tool.contains("Payment") || tool.contains("Refund") || tool.starts_with("list") => payments,
+            _ if tool.contains("Payment")
+                || tool.contains("Refund")
+                || ["listUpdates", "listChannels"].contains(&tool) =>
+            {
+                payments
+            }
             _ => flights,
         }
     }
@@ -243,11 +248,6 @@ impl World {
         self.control("/notify", Some(json!({"id": about, "mode": mode}))).await;
     }
 
-    /// Every notification so far with its tries.
-    pub(crate) async fn notifications(&self) -> Value {
-        self.control("/notifications", None).await
-    }
-
     /// What the phone shows after `scan`, `pay` or `refuse`.
     pub(crate) async fn phone(&self, verb: &str, content: &str) -> Value {
         let address = self.address("phone", &format!("/api/{verb}"));
@@ -266,6 +266,27 @@ impl World {
         let answer =
             self.http.post(self.address("phone", "/api/pay")).json(&json!({"text": content})).send().await.unwrap();
         assert_eq!(answer.status(), 200);
+    }
+
+    /// Opens a hosted payment page, presses a button on it, and tells where the browser is sent.
+    pub(crate) async fn payer_decides(&self, page: &str, decision: &str) -> String {
+        let shown = self.http.get(page).send().await.unwrap();
+        assert_eq!(shown.status(), 200, "{page}");
+        let shown = shown.text().await.unwrap();
+        let number = shown.split("name=\"number\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let decided = self.http.post(page).form(&[("number", number), ("decision", decision)]).send().await.unwrap();
+        assert_eq!(decided.status(), 303);
+        decided.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    /// The status a browser gets at an address.
+    pub(crate) async fn get(&self, address: &str) -> u16 {
+        self.http.get(address).send().await.unwrap().status().as_u16()
+    }
+
+    /// Every notification the sandbox sent or will send, with its tries.
+    pub(crate) async fn notifications(&self) -> Vec<Value> {
+        self.control("/notifications", None).await["notifications"].as_array().unwrap().clone()
     }
 
     /// Signs the sandbox's member in and answers the access token.

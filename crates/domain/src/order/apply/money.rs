@@ -380,7 +380,7 @@ impl Order {
             matches!(refund.state, RefundProgress::Requested | RefundProgress::Manual)
                 && !self.is_open(Op::Refund { refund: refund.id })
         };
-        let newest = self.refunds.iter().filter(ours).filter(still).next_back();
+        let newest = self.refunds.iter().filter(ours).rfind(still);
         newest.filter(|_| lost > 0 && lost + refunded > received.minor()).map(|refund| refund.id)
     }
 

@@ -33,7 +33,7 @@ pub(super) fn read(channel: &Alipay, body: &[u8], now: UtcMicros) -> Result<Noti
     // The moment of sending differs between tries of one event.
     fields.remove("notify_time");
     let digest = hex::encode(digest::digest(&digest::SHA256, sign::content(&fields).as_bytes()));
-    Ok(Notice { event_id, digest, content })
+    Ok(Notice { event_id, second_id: None, digest, content })
 }
 
 /// The fields, decoded once. An empty one is not signed, so it counts as absent.

@@ -31,7 +31,7 @@ pub(super) fn read(channel: &Wechatpay, headers: &HeaderMap, body: &[u8], now: U
         other => NoticeContent::Ignored(format!("{} of {other}", notification.event_type)),
     };
     let digest = hex::encode(digest::digest(&digest::SHA256, &plain));
-    Ok(Notice { event_id: notification.id, digest, content })
+    Ok(Notice { event_id: notification.id, second_id: None, digest, content })
 }
 
 fn transaction(channel: &Wechatpay, plain: &[u8]) -> Result<NoticeContent, Refused> {

@@ -137,7 +137,7 @@ pub(crate) fn read(
     } else {
         NoticeContent::Foreign("of another mode".to_owned())
     };
-    Ok(Notice { event_id: event.id, digest, content })
+    Ok(Notice { event_id: event.id, second_id: None, digest, content })
 }
 
 fn content(event: &Event) -> NoticeContent {

@@ -334,20 +334,20 @@ fn channel(now: UtcMicros, apiv3_key: &str, certificate: &str, serial: &str) -> 
     channel
 }
 
-fn notice(path: &str, change: impl FnOnce(&mut Value)) -> Result<NoticeContent, Refused> {
+async fn notice(path: &str, change: impl FnOnce(&mut Value)) -> Result<NoticeContent, Refused> {
     let mut json = json(path);
     let message = Signed::of(&json["headers"], None, text(&json, "body"));
     change(&mut json);
     let certificate = json["platform_certificate"].as_str().unwrap_or("../wechat/platform_cert_D7CE59D1F522D701.pem");
     let channel =
         channel(message.now(), text(&json, "api_v3_key"), certificate.trim_start_matches("../"), &message.serial);
-    channel.verify_notification(&message.headers(), &message.body, message.now()).map(|notice| notice.content)
+    channel.verify_notification(&message.headers(), &message.body, message.now()).await.map(|notice| notice.content)
 }
 
-#[test]
-fn derived_notifications_open_to_a_payment_and_a_refund() {
+#[tokio::test]
+async fn derived_notifications_open_to_a_payment_and_a_refund() {
     let NoticeContent::Payment(number, seen) =
-        notice("derived/wechat_notify_transaction_success.json", |_| {}).unwrap()
+        notice("derived/wechat_notify_transaction_success.json", |_| {}).await.unwrap()
     else {
         panic!()
     };
@@ -358,7 +358,8 @@ fn derived_notifications_open_to_a_payment_and_a_refund() {
         (PaymentState::Captured, Some("4200001234202611201234567890"), 29_901)
     );
     assert_eq!(paid_at_us.unwrap().to_rfc3339(), "2026-11-20T02:30:04Z");
-    let NoticeContent::Refund(number, seen) = notice("derived/wechat_notify_refund_success.json", |_| {}).unwrap()
+    let NoticeContent::Refund(number, seen) =
+        notice("derived/wechat_notify_refund_success.json", |_| {}).await.unwrap()
     else {
         panic!()
     };
@@ -368,13 +369,16 @@ fn derived_notifications_open_to_a_payment_and_a_refund() {
     );
 }
 
-#[test]
-fn the_published_notification_opens_and_is_of_a_kind_we_have_no_use_for() {
-    assert!(matches!(notice("wechat/notification_signed_encrypted.json", |_| {}), Ok(NoticeContent::Ignored(_))));
+#[tokio::test]
+async fn the_published_notification_opens_and_is_of_a_kind_we_have_no_use_for() {
+    assert!(matches!(notice("wechat/notification_signed_encrypted.json", |_| {}).await, Ok(NoticeContent::Ignored(_))));
 }
 
-#[test]
-fn a_notification_sealed_with_another_key_is_not_authentic() {
+#[tokio::test]
+async fn a_notification_sealed_with_another_key_is_not_authentic() {
     let other = |json: &mut Value| json["api_v3_key"] = "b7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb".into();
-    assert!(matches!(notice("derived/wechat_notify_transaction_success.json", other), Err(Refused::NotAuthentic(_))));
+    assert!(matches!(
+        notice("derived/wechat_notify_transaction_success.json", other).await,
+        Err(Refused::NotAuthentic(_))
+    ));
 }
