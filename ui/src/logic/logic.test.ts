@@ -59,6 +59,7 @@ describe("routes", () => {
   it("open every screen by address and fall back to the trips", () => {
     expect(parseRoute("#/order/ord_1/seats/itm_2")).toEqual({ screen: "seats", id: "ord_1", item: "itm_2" });
     expect(parseRoute("#/order/ord_1/pay")).toEqual({ screen: "pay", id: "ord_1" });
+    expect(parseRoute("#/travellers")).toEqual({ screen: "travellers" });
     expect(parseRoute("#/trip/pln_1")).toEqual({ screen: "trip", id: "pln_1" });
     for (const odd of ["", "#/", "#/trip", "#/nowhere", "#/../x"]) expect(parseRoute(odd)).toEqual({ screen: "trips" });
   });
@@ -77,6 +78,11 @@ describe("words", () => {
     ["OrderStateView", (words) => words.state],
     ["DeadlineKindView", (words) => words.deadline],
     ["VaultView", (words) => words.vault.state],
+    ["ExpiryView", (words) => words.travellers.expiry],
+    ["DocumentKindView", (words) => words.travellers.documentKinds],
+    ["SeatWishView", (words) => words.travellers.seats],
+    ["MealView", (words) => words.travellers.meals],
+    ["TitleView", (words) => words.travellers.titles],
   ];
   it.each(cases)("exist in both languages for every %s", (type, table) => {
     const all = variants(type);
