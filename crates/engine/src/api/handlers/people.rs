@@ -127,7 +127,7 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Ses
         return Err(Fault::new(FaultCode::WrongState, "an order is being booked"));
     }
     // Tokens are revoked while they can still be opened; a platform that does not answer keeps nobody here.
-    for row in engine.auth.list().await {
+    for row in engine.auth.list().await.iter().filter(|row| row.state != SignInStateView::Disconnected) {
         engine.auth.disconnect(&row.platform).await?;
     }
     exports::forget(&engine.data_dir).await?;
