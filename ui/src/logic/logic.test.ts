@@ -1,3 +1,4 @@
+import audit from "../../../crates/engine/src/audit.rs?raw";
 import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
@@ -88,6 +89,19 @@ describe("words", () => {
     const all = variants(type);
     expect(all.length).toBeGreaterThan(2);
     for (const code of all) for (const language of [zh, en]) expect(table(language)[code], `${type}.${code}`).toBeTruthy();
+  });
+});
+
+describe("the security log", () => {
+  const actions = [...audit.matchAll(/= "([a-z_]+)"\."([a-z_]+)";/g)].map(([, category, verb]) => ({ category: category ?? "", action: `${category}.${verb}` }));
+  it("has words in both languages for everything the core notes", () => {
+    expect(actions.length).toBeGreaterThan(20);
+    for (const { category, action } of actions) {
+      for (const language of [zh, en]) {
+        expect(language.audit.actions[action], action).toBeTruthy();
+        expect(language.audit.categories[category], category).toBeTruthy();
+      }
+    }
   });
 });
 
