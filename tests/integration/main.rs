@@ -4,6 +4,7 @@
 mod faults;
 mod input;
 mod main_job;
+mod people;
 mod storage;
 mod tools;
 mod world;

@@ -3,25 +3,38 @@
 //! The list below feeds the dispatch and the TypeScript types alike, so neither can know a command the other does not.
 //! Deliberately not here: transport. A host (the shell, the browser host, a remote gateway) carries name and payload.
 
+mod audited;
 mod bindings;
 pub mod command;
-mod convert;
+pub(crate) mod convert;
 mod dispatch;
 pub(crate) mod handlers;
 pub mod view;
 
+pub(crate) use audited::{About, about, told_of};
 pub use bindings::typescript;
 pub use dispatch::NAMES;
 pub(crate) use dispatch::dispatch;
 
-/// Commands that spend, or open what was locked: a person's, in our own window.
+/// Commands that spend: a person's, in our own window.
 const ONLY_IN_WINDOW: &[&str] =
-    &["confirm_order", "retry_payment", "accept_cancellation", "keep_change", "settle_debt", "unlock_vault"];
+    &["confirm_order", "retry_payment", "accept_cancellation", "keep_change", "settle_debt"];
+
+/// Commands about the vault and what is kept in it: a person's, in our own window, in the demo too.
+const NEVER_A_TOOL: &[&str] = &[
+    "unlock_vault",
+    "save_traveller",
+    "remove_traveller",
+    "export_my_data",
+    "erase_my_data",
+    "rotate_consent_key",
+    "export_audit",
+];
 
 /// Whether a tool that is not the window may send a command. In the demo no money moves, so it may book there; the
-/// vault's passphrase is a person's everywhere.
+/// vault's passphrase and what is personal are a person's everywhere.
 pub(crate) fn tool_may(command: &str, demo: bool) -> bool {
-    !ONLY_IN_WINDOW.contains(&command) || (demo && command != "unlock_vault")
+    !NEVER_A_TOOL.contains(&command) && (demo || !ONLY_IN_WINDOW.contains(&command))
 }
 
 /// Calls `$use! { name: Command => Result; … }` with every command of the API.
@@ -61,6 +74,16 @@ macro_rules! commands {
             unlock_vault: UnlockVault => SessionView;
             retry_keyring: RetryKeyring => SessionView;
             open_phone: OpenPhone => ();
+            list_travellers: ListTravellers => TravellersView;
+            save_traveller: SaveTraveller => TravellersView;
+            remove_traveller: RemoveTraveller => TravellersView;
+            export_my_data: ExportMyData => ExportedView;
+            erase_my_data: EraseMyData => SessionView;
+            list_consents: ListConsents => Vec<ConsentView>;
+            rotate_consent_key: RotateConsentKey => ();
+            list_audit: ListAudit => AuditView;
+            verify_audit: VerifyAudit => AuditCheckView;
+            export_audit: ExportAudit => ExportedView;
             changes: Changes => ChangesView;
         }
     };
@@ -72,12 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tool_never_spends_outside_the_demo_and_never_opens_the_vault() {
+    fn a_tool_never_spends_outside_the_demo_and_never_opens_the_vault_or_touches_what_is_personal() {
         assert!(ONLY_IN_WINDOW.iter().all(|name| NAMES.contains(name)), "a command was renamed");
         for name in ONLY_IN_WINDOW {
-            assert!(!tool_may(name, false), "{name}");
+            assert!(!tool_may(name, false) && tool_may(name, true), "{name}");
         }
-        assert!(tool_may("confirm_order", true) && !tool_may("unlock_vault", true));
+        for name in NEVER_A_TOOL {
+            assert!(NAMES.contains(name) && !tool_may(name, false) && !tool_may(name, true), "{name}");
+        }
         assert!(tool_may("get_order", false) && tool_may("prepare_order", false) && tool_may("cancel_order", false));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     api,
+    audit::{self, Action, Came, Entry, Origin, Resource},
     auth::{Auth, Platform},
     booking::{Ports, Suppliers, Travellers, book::Book, runner},
     ids::Ids,
@@ -137,6 +138,7 @@ impl Engine {
             tracker,
         });
         engine.tracker.spawn(Arc::clone(&engine).follow_sign_ins());
+        engine.tracker.spawn(Arc::clone(&engine).verify_audit());
         engine.auth.resume().await;
         Ok(engine)
     }
@@ -146,11 +148,23 @@ impl Engine {
     /// # Errors
     /// The command's [`Fault`]; nothing is half done.
     pub async fn dispatch(&self, command: &str, payload: Value) -> Result<Value, Fault> {
-        let result = api::dispatch(self, command, payload).await;
-        if let Err(fault) = &result {
-            tracing::warn!(command, %fault, "a command was refused");
-        }
-        result
+        self.dispatch_by(Origin::Window, command, payload).await
+    }
+
+    async fn dispatch_by(&self, origin: Origin, command: &str, payload: Value) -> Result<Value, Fault> {
+        let about = api::about(command, &payload);
+        let work = async {
+            let result = api::dispatch(self, command, payload).await;
+            if let Err(fault) = &result {
+                tracing::warn!(command, %fault, "a command was refused");
+                // What was done is noted where it is done.
+                if let Some((action, resource)) = &about {
+                    self.note_refused(*action, resource, fault.code).await;
+                }
+            }
+            result
+        };
+        origin.during(work).await
     }
 
     /// Carries out one command of the API for a program that is not our window.
@@ -158,10 +172,45 @@ impl Engine {
     /// # Errors
     /// `OnlyInWindow` for what only a person may do; else the command's [`Fault`].
     pub async fn dispatch_for_tool(&self, command: &str, payload: Value) -> Result<Value, Fault> {
-        if !api::tool_may(command, self.demo.is_some()) {
-            return Err(Fault::new(FaultCode::OnlyInWindow, command));
+        let result = if api::tool_may(command, self.demo.is_some()) {
+            self.dispatch_by(Origin::Tool, command, payload).await
+        } else {
+            Err(Fault::new(FaultCode::OnlyInWindow, command))
+        };
+        // A name that is no command of ours is not written down: it could be anything.
+        if let Some(name) = api::told_of(command) {
+            let came = result.as_ref().map_or_else(|fault| Came::Refused(fault.code), |_| Came::Done);
+            let entry =
+                Entry { action: Action::AgentCommand, resource: Resource::Command(name), came, origin: Origin::Tool };
+            audit::note_alone(&self.db, entry, self.clock.now()).await;
         }
-        self.dispatch(command, payload).await
+        result
+    }
+
+    async fn note_refused(&self, action: Action, about: &api::About, code: FaultCode) {
+        let resource = match about {
+            api::About::Nothing => Resource::None,
+            api::About::Order(id) => Resource::Order(*id),
+            api::About::Traveller(id) => Resource::Traveller(*id),
+            // Only a name that is ours is written down.
+            api::About::Platform(id) if self.auth.view(id).await.is_ok() => Resource::Platform(id),
+            api::About::Platform(_) => Resource::None,
+        };
+        let entry = Entry { action, resource, came: Came::Refused(code), origin: Origin::now() };
+        audit::note_alone(&self.db, entry, self.clock.now()).await;
+    }
+
+    /// Verifies the audit log; damage is told and stops nothing.
+    async fn verify_audit(self: Arc<Self>) {
+        let verified = tokio::select! {
+            () = self.stop.cancelled() => return,
+            verified = audit::verify(&self.db) => verified,
+        };
+        match verified {
+            Ok(report) if report.damaged.is_empty() => tracing::info!(rows = report.rows, "the audit log verifies"),
+            Ok(report) => tracing::error!(rows = report.rows, damaged = ?report.damaged, "the audit log is damaged"),
+            Err(fault) => tracing::error!(%fault, "the audit log could not be verified"),
+        }
     }
 
     /// The newest change cursor; changes whenever something the interface shows has changed.

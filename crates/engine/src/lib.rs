@@ -4,13 +4,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
+mod audit;
 pub mod auth;
 pub mod booking;
 mod calendar;
+mod consent;
 mod engine;
+mod exports;
 mod ids;
 mod killed;
 mod mcp;
+mod people;
 pub mod ports;
 pub mod secret;
 pub mod store;

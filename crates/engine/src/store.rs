@@ -4,7 +4,9 @@
 //! and rings the doorbell after its commit. Deliberately not here: what the rows mean (the domain's), the gateway's
 //! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
 
+pub(crate) mod audit;
 pub mod changes;
+pub(crate) mod consents;
 pub mod dialect;
 pub mod group;
 pub mod journal;
@@ -144,6 +146,15 @@ impl Db {
     #[must_use]
     pub fn doorbell(&self) -> watch::Receiver<i64> {
         self.doorbell.subscribe()
+    }
+
+    /// Empties the write-ahead log, so that what was deleted is in no file of ours any more. `false` when a reader kept it
+    /// from being emptied; the next time it is emptied does.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        dialect::empty_log(&self.writer).await
     }
 
     /// Closes both pools; a later call fails.

@@ -2,7 +2,8 @@
 //! keys derived from it.
 //!
 //! Nothing is ever written in the clear, and a root key is never replaced silently: what is sealed under it would be
-//! lost. Deliberately not here: what the sealed values mean, and rotation of the root key.
+//! lost. It is destroyed only on the wish of the person to erase everything. Deliberately not here: what the sealed values
+//! mean, and rotation of the root key.
 
 mod calls;
 mod keyring;
@@ -29,7 +30,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 use zhiyou_domain::fault::{Fault, FaultCode};
 
@@ -240,6 +241,34 @@ impl Vault {
         Ok(sealed::delete(tx, kind, id).await?)
     }
 
+    /// Ids of the documents of a kind in table `sealed`; works while the vault is closed.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn ids(&self, kind: &str) -> Result<Vec<String>, VaultError> {
+        Ok(sealed::ids(self.db.reader(), kind).await?)
+    }
+
+    /// Begins to destroy the keys of everything that is sealed: closes the vault and forgets the root key in the keyring.
+    /// What is sealed cannot be opened any more from here on, in this database or in a copy of it. A root key wrapped by a
+    /// passphrase goes with its row, see [`Destroying::forget`].
+    ///
+    /// # Errors
+    /// [`VaultError::Closed`] when the keyring does not let the key go; [`VaultError::Store`]. Nothing was destroyed.
+    pub async fn destroy(&self) -> Result<Destroying<'_>, VaultError> {
+        let one = self.opening.lock().await;
+        let row = vault_keys::read(self.db.reader()).await?;
+        let in_keyring = matches!(row, Some(VaultKey { mode: Mode::Keyring, .. }));
+        if in_keyring && let Err(error) = self.calls.run(KeyStore::delete).await {
+            tracing::warn!(%error, "the keyring does not forget the key");
+            return Err(VaultError::Closed(VaultState::KeyringLocked));
+        }
+        let state = if in_keyring { VaultState::KeyringLocked } else { VaultState::Locked };
+        // Nothing may be sealed under a key that is about to be gone.
+        self.set(state, None);
+        Ok(Destroying { vault: self, _one: one })
+    }
+
     /// A profile that has a key in the keyring: only that key opens it.
     async fn open_known(&self, row: VaultKey) -> Result<VaultState, VaultError> {
         match self.calls.run(KeyStore::read).await {
@@ -339,6 +368,34 @@ impl Vault {
     fn with_key<T>(&self, work: impl FnOnce(&OpenKey) -> Result<T, VaultError>) -> Result<T, VaultError> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         inner.open.as_ref().map_or(Err(VaultError::Closed(inner.state)), work)
+    }
+}
+
+/// A vault whose keys are being destroyed; nobody opens it meanwhile.
+pub struct Destroying<'a> {
+    vault: &'a Vault,
+    _one: MutexGuard<'a, Option<Key>>,
+}
+
+impl Destroying<'_> {
+    /// Deletes every sealed document and the profile's row, and with it what its keys were derived from.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn forget(&self, tx: &mut Tx) -> Result<(), VaultError> {
+        sealed::delete_all(tx).await?;
+        Ok(vault_keys::delete(tx).await?)
+    }
+
+    /// Opens the vault anew after the transaction was committed: with a new root key, or waiting for a new passphrase.
+    /// After a transaction that was not, the vault is as it was, as far as it can still be opened.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn renew(self) -> Result<VaultState, VaultError> {
+        let vault = self.vault;
+        drop(self);
+        vault.retry_keyring().await
     }
 }
 

@@ -56,6 +56,61 @@ item_id: string | null,
  * Amount concerned.
  */
 amount: MoneyView | null, };
+export type AuditCheckView = { 
+/**
+ * Rows that were ever appended.
+ */
+rows: number, 
+/**
+ * Rows that are missing or do not follow from the ones before them; at most a hundred are named.
+ */
+damaged: Array<number>, };
+export type AuditRowView = { 
+/**
+ * Position, from 1.
+ */
+seq: number, 
+/**
+ * When.
+ */
+at_us: number, 
+/**
+ * Whose doing: `local`.
+ */
+who: string, 
+/**
+ * E.g. `payment.confirm`; the part before the dot is the category.
+ */
+action: string, 
+/**
+ * E.g. `order:ord_…`; empty for nothing in particular.
+ */
+resource: string, 
+/**
+ * `done`, `refused:<fault code>` or `failed:<why>`.
+ */
+result: string, 
+/**
+ * `local`, or `socket` for a program on this machine.
+ */
+address: string, 
+/**
+ * `window`, `tool`, or `core` for what the app does by itself.
+ */
+agent: string, 
+/**
+ * Risk score, where somebody reckoned one.
+ */
+risk: number | null, };
+export type AuditView = { 
+/**
+ * Rows.
+ */
+rows: Array<AuditRowView>, 
+/**
+ * Whether there are older ones that match.
+ */
+more: boolean, };
 export type CabinElementView = { 
 /**
  * `seat`, `restricted`, `bassinet`, `empty`, `exit_row`, `lavatory`, `galley`, `closet`, `stairs`.
@@ -198,6 +253,10 @@ plans: Array<PlanView>,
  */
 sign_ins: Array<SignInView>, 
 /**
+ * Whether travellers changed and should be read again.
+ */
+travellers: boolean, 
+/**
  * Whether session data (settings, vault, clock) changed and should be read again.
  */
 session: boolean, 
@@ -335,6 +394,27 @@ problem: string,
  * Minutes too late, or minutes there are for a connection.
  */
 minutes: number | null, };
+export type ConsentView = { 
+/**
+ * When.
+ */
+at_us: number, 
+/**
+ * What was shown, as canonical JSON; the signature is over exactly these characters.
+ */
+payload: string, 
+/**
+ * Name of the key.
+ */
+key_id: string, 
+/**
+ * Ed25519, hexadecimal.
+ */
+signature: string, 
+/**
+ * Whether it verifies under the public key of this name.
+ */
+verifies: boolean, };
 export type DeadlineKindView = "holds_expire" | "pay_by" | "quote_expires";
 export type DeadlineView = { 
 /**
@@ -359,6 +439,56 @@ export type Disconnect = {
  * Platform id.
  */
 platform: string, };
+export type DocumentKindView = "passport" | "identity_card" | "travel_permit";
+export type DocumentView = { 
+/**
+ * Names it in a command.
+ */
+id: number, 
+/**
+ * Kind.
+ */
+kind: DocumentKindView, 
+/**
+ * Masked: `****5678`.
+ */
+number: string, 
+/**
+ * Country that issued it, ISO 3166-1 alpha-2.
+ */
+country: string, 
+/**
+ * Last day on which it is valid.
+ */
+expires_on: string, 
+/**
+ * What is wrong with that day.
+ */
+expiry: ExpiryView | null, };
+export type DocumentWish = { 
+/**
+ * Which; none for a new one.
+ */
+id: number | null, 
+/**
+ * Kind.
+ */
+kind: DocumentKindView, 
+/**
+ * Number; none leaves the one that is kept.
+ */
+number: string | null, 
+/**
+ * Country that issued it, ISO 3166-1 alpha-2.
+ */
+country: string, 
+/**
+ * Last day on which it is valid.
+ */
+expires_on: string, };
+export type EraseMyData = Record<symbol, never>;
+export type ExpiryView = "expired" | "before_trip_ends" | "within_six_months";
+export type ExportAudit = Record<symbol, never>;
 export type ExportCalendar = { 
 /**
  * Order.
@@ -368,6 +498,7 @@ order_id: string,
  * Language of its words; Chinese for `system`.
  */
 locale: LocaleSetting, };
+export type ExportMyData = Record<symbol, never>;
 export type ExportedView = { 
 /**
  * Where it is.
@@ -392,6 +523,7 @@ amount: MoneyView,
  * Where it was heard; absent while nothing moved.
  */
 source: SourceView | null, };
+export type GenderView = "m" | "f";
 export type GetOrder = { 
 /**
  * Which.
@@ -517,6 +649,32 @@ item_id: string,
  * Made by the caller.
  */
 request_id: string, };
+export type ListAudit = { 
+/**
+ * A category or an action, e.g. `payment` or `payment.confirm`; everything when empty.
+ */
+action: string, 
+/**
+ * A resource, whole, e.g. `order:ord_…`; everything when empty.
+ */
+resource: string, 
+/**
+ * Not before this moment.
+ */
+from_us: number | null, 
+/**
+ * Not after this moment.
+ */
+to_us: number | null, 
+/**
+ * Only rows before this one: the next page begins at the last one of this.
+ */
+before: number | null, };
+export type ListConsents = { 
+/**
+ * Order.
+ */
+order_id: string, };
 export type ListOrderChannels = { 
 /**
  * Order.
@@ -533,7 +691,27 @@ export type ListSignIns = {
  * Plan to mark needs for.
  */
 plan_id: string | null, };
+export type ListTravellers = Record<symbol, never>;
 export type LocaleSetting = "system" | "zh-CN" | "en";
+export type LoyaltyView = { 
+/**
+ * Programme; names it in a command.
+ */
+programme: string, 
+/**
+ * Masked: `****5678`.
+ */
+number: string, };
+export type LoyaltyWish = { 
+/**
+ * Programme.
+ */
+programme: string, 
+/**
+ * Number; none leaves the one that is kept.
+ */
+number: string | null, };
+export type MealView = "any" | "vegetarian" | "vegan" | "halal" | "kosher" | "gluten_free";
 export type MoneyMapView = { 
 /**
  * Received from the traveller.
@@ -899,6 +1077,71 @@ expires_at_us: number,
  * The channel's own number.
  */
 transaction_id: string | null, };
+export type PersonView = { 
+/**
+ * `trv_…`
+ */
+id: string, 
+/**
+ * Name to show.
+ */
+display_name: string, 
+/**
+ * Title.
+ */
+title: TitleView, 
+/**
+ * Gender as on the document.
+ */
+gender: GenderView, 
+/**
+ * Given name, Latin letters.
+ */
+given_name: string, 
+/**
+ * Family name, Latin letters.
+ */
+family_name: string, 
+/**
+ * Masked: `1992-**-**`.
+ */
+born_on: string, 
+/**
+ * Masked: `x***@example.com`.
+ */
+email: string, 
+/**
+ * Masked: `****0000`.
+ */
+phone_number: string, 
+/**
+ * Country of residence, ISO 3166-1 alpha-2.
+ */
+residence_country: string | null, 
+/**
+ * Travel documents.
+ */
+documents: Array<DocumentView>, 
+/**
+ * Memberships.
+ */
+loyalty: Array<LoyaltyView>, 
+/**
+ * Where to sit.
+ */
+seat: SeatWishView, 
+/**
+ * What to eat.
+ */
+meal: MealView, 
+/**
+ * Trips to come that name this traveller.
+ */
+trips: number, 
+/**
+ * Whether an order that names this traveller is being booked: nothing it is booked with can change now.
+ */
+busy: boolean, };
 export type PlanBookingView = "draft" | "confirmed" | "booking";
 export type PlanItemView = { 
 /**
@@ -1041,6 +1284,11 @@ reason: CancelReasonView,
  * Made by the caller.
  */
 request_id: string, };
+export type RemoveTraveller = { 
+/**
+ * Which.
+ */
+traveller_id: string, };
 export type RetryKeyring = Record<symbol, never>;
 export type RetryPayment = { 
 /**
@@ -1056,6 +1304,64 @@ channel: ChannelWord | null,
  */
 request_id: string, };
 export type ReturnBy = "deep_link" | "loopback";
+export type RotateConsentKey = Record<symbol, never>;
+export type SaveTraveller = { 
+/**
+ * Made by the caller for a new one.
+ */
+traveller_id: string, 
+/**
+ * Name to show.
+ */
+display_name: string, 
+/**
+ * Title.
+ */
+title: TitleView, 
+/**
+ * Gender as on the document.
+ */
+gender: GenderView, 
+/**
+ * Latin letters.
+ */
+given_name: string, 
+/**
+ * Latin letters.
+ */
+family_name: string, 
+/**
+ * `1992-03-14`.
+ */
+born_on: string | null, 
+/**
+ * E-mail.
+ */
+email: string | null, 
+/**
+ * Phone, E.164.
+ */
+phone_number: string | null, 
+/**
+ * ISO 3166-1 alpha-2.
+ */
+residence_country: string | null, 
+/**
+ * All documents; those that are missing are removed.
+ */
+documents: Array<DocumentWish>, 
+/**
+ * All memberships; those that are missing are removed.
+ */
+loyalty: Array<LoyaltyWish>, 
+/**
+ * Where to sit.
+ */
+seat: SeatWishView, 
+/**
+ * What to eat.
+ */
+meal: MealView, };
 export type SeatChoiceView = { 
 /**
  * Segment.
@@ -1117,6 +1423,7 @@ traveller_id: string,
  * Seat, e.g. `12A`.
  */
 designator: string, };
+export type SeatWishView = "any" | "window" | "aisle";
 export type SegmentView = { 
 /**
  * Segment id.
@@ -1360,6 +1667,7 @@ amount: MoneyView | null,
  */
 reference: string | null, };
 export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "authorised" | "money_taken" | "money_released" | "disputed" | "dispute_decided" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "change_withdrawn" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
+export type TitleView = "mr" | "ms" | "mrs" | "miss" | "dr";
 export type TravellerView = { 
 /**
  * `trv_…`
@@ -1369,12 +1677,22 @@ id: string,
  * Name to show, as the plan wrote it.
  */
 display_name: string, };
+export type TravellersView = { 
+/**
+ * Travellers.
+ */
+travellers: Array<PersonView>, 
+/**
+ * Travellers whose details do not open any more.
+ */
+unreadable: number, };
 export type UnlockVault = { 
 /**
  * At least 10 characters when it is chosen.
  */
 passphrase: string, };
 export type VaultView = "open" | "needs_passphrase" | "locked" | "keyring_locked";
+export type VerifyAudit = Record<symbol, never>;
 
 export interface Api {
   get_session: { command: GetSession; result: SessionView };
@@ -1410,5 +1728,15 @@ export interface Api {
   unlock_vault: { command: UnlockVault; result: SessionView };
   retry_keyring: { command: RetryKeyring; result: SessionView };
   open_phone: { command: OpenPhone; result: null };
+  list_travellers: { command: ListTravellers; result: TravellersView };
+  save_traveller: { command: SaveTraveller; result: TravellersView };
+  remove_traveller: { command: RemoveTraveller; result: TravellersView };
+  export_my_data: { command: ExportMyData; result: ExportedView };
+  erase_my_data: { command: EraseMyData; result: SessionView };
+  list_consents: { command: ListConsents; result: Array<ConsentView> };
+  rotate_consent_key: { command: RotateConsentKey; result: null };
+  list_audit: { command: ListAudit; result: AuditView };
+  verify_audit: { command: VerifyAudit; result: AuditCheckView };
+  export_audit: { command: ExportAudit; result: ExportedView };
   changes: { command: Changes; result: ChangesView };
 }

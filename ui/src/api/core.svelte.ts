@@ -10,12 +10,14 @@ interface Known {
   /** Whether there are orders older than those known. */
   olderOrders: boolean;
   signIns: Record<string, SignInView>;
+  /** Rises whenever travellers changed; their details are read where they are shown and kept nowhere else. */
+  travellersChanged: number;
   /** Core time minus this device's, microseconds. */
   offsetUs: number;
   fault: FaultView | null;
 }
 
-export const core: Known = $state({ session: null, plans: {}, orders: {}, olderOrders: false, signIns: {}, offsetUs: 0, fault: null });
+export const core: Known = $state({ session: null, plans: {}, orders: {}, olderOrders: false, signIns: {}, travellersChanged: 0, offsetUs: 0, fault: null });
 
 let cursor = 0;
 let pulling: Promise<void> | null = null;
@@ -83,6 +85,7 @@ async function pullAll(): Promise<void> {
     batch.orders.forEach(keepOrder);
     batch.plans.forEach(keepPlan);
     batch.sign_ins.forEach(keepSignIn);
+    if (batch.travellers) core.travellersChanged += 1;
     if (batch.session) keepSession(await rpc("get_session", {}));
     if (batch.open_screen) location.hash = `#/${batch.open_screen}`;
   }

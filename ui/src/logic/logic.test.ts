@@ -1,3 +1,4 @@
+import audit from "../../../crates/engine/src/audit.rs?raw";
 import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
@@ -59,6 +60,7 @@ describe("routes", () => {
   it("open every screen by address and fall back to the trips", () => {
     expect(parseRoute("#/order/ord_1/seats/itm_2")).toEqual({ screen: "seats", id: "ord_1", item: "itm_2" });
     expect(parseRoute("#/order/ord_1/pay")).toEqual({ screen: "pay", id: "ord_1" });
+    expect(parseRoute("#/travellers")).toEqual({ screen: "travellers" });
     expect(parseRoute("#/trip/pln_1")).toEqual({ screen: "trip", id: "pln_1" });
     for (const odd of ["", "#/", "#/trip", "#/nowhere", "#/../x"]) expect(parseRoute(odd)).toEqual({ screen: "trips" });
   });
@@ -77,11 +79,29 @@ describe("words", () => {
     ["OrderStateView", (words) => words.state],
     ["DeadlineKindView", (words) => words.deadline],
     ["VaultView", (words) => words.vault.state],
+    ["ExpiryView", (words) => words.travellers.expiry],
+    ["DocumentKindView", (words) => words.travellers.documentKinds],
+    ["SeatWishView", (words) => words.travellers.seats],
+    ["MealView", (words) => words.travellers.meals],
+    ["TitleView", (words) => words.travellers.titles],
   ];
   it.each(cases)("exist in both languages for every %s", (type, table) => {
     const all = variants(type);
     expect(all.length).toBeGreaterThan(2);
     for (const code of all) for (const language of [zh, en]) expect(table(language)[code], `${type}.${code}`).toBeTruthy();
+  });
+});
+
+describe("the security log", () => {
+  const actions = [...audit.matchAll(/= "([a-z_]+)"\."([a-z_]+)";/g)].map(([, category, verb]) => ({ category: category ?? "", action: `${category}.${verb}` }));
+  it("has words in both languages for everything the core notes", () => {
+    expect(actions.length).toBeGreaterThan(20);
+    for (const { category, action } of actions) {
+      for (const language of [zh, en]) {
+        expect(language.audit.actions[action], action).toBeTruthy();
+        expect(language.audit.categories[category], category).toBeTruthy();
+      }
+    }
   });
 });
 

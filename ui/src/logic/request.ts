@@ -17,6 +17,11 @@ export function ulid(now: number, random: (bytes: Uint8Array<ArrayBuffer>) => vo
   return text;
 }
 
+/** The id of something new that the caller names, so that saving it twice saves it once. */
+export function freshId(prefix: string): string {
+  return `${prefix}_${ulid(Date.now(), (bytes) => crypto.getRandomValues(bytes))}`;
+}
+
 /** A short name for what a request is for; a whole plan would not fit into the page's storage. */
 function keyOf(what: string): string {
   let [a, b] = [0x811c9dc5, 0x9747b28c];
@@ -31,7 +36,7 @@ export function requestId(what: string): string {
   const key = keyOf(what);
   const stored = sessionStorage.getItem(key);
   if (stored) return stored;
-  const id = `req_${ulid(Date.now(), (bytes) => crypto.getRandomValues(bytes))}`;
+  const id = freshId("req");
   sessionStorage.setItem(key, id);
   return id;
 }

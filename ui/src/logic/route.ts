@@ -3,6 +3,7 @@ export type Route =
   | { screen: "trips" }
   | { screen: "orders" }
   | { screen: "sign-in" }
+  | { screen: "travellers" }
   | { screen: "settings" }
   | { screen: "trip"; id: string }
   | { screen: "order"; id: string }
@@ -14,6 +15,7 @@ export function parseRoute(hash: string): Route {
   switch (screen) {
     case "orders":
     case "sign-in":
+    case "travellers":
     case "settings":
       return { screen };
     case "trip":

@@ -4,6 +4,7 @@
 //! Deliberately not here: storage, and sealing the travellers' details.
 
 mod file;
+pub mod text;
 
 use super::{
     Constraint, Destination, ItemRequest, Plan, PlanBooking, PlanItem, PlanStorage, Priority, Supplier, Timeline,
@@ -19,6 +20,7 @@ use file::{DateText, ItemFile, MoneyFile, PlanFile, TravellerFile};
 use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use text::{country, email, latin_name, line, phone};
 
 /// Largest accepted file, bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -481,39 +483,6 @@ fn known_city(path: String, name: &str) -> Checked<&'static places::CityPlace> {
     places::city(name).map_or_else(|| problem(path, Problem::UnknownPlace, name), Ok)
 }
 
-/// One line of visible text.
-fn line(path: impl Into<String>, text: &str, chars_max: usize) -> Checked<String> {
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return problem(path, Problem::Missing, "");
-    }
-    // Control and bidirectional override characters can make a name look like another one.
-    let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if trimmed.chars().count() > chars_max || trimmed.chars().any(hidden) {
-        return problem(path, Problem::BadText, trimmed);
-    }
-    Ok(trimmed.to_owned())
-}
-
-/// Airlines take 1 to 20 Latin letters, spaces, hyphens and apostrophes.
-fn latin_name(path: String, text: &str) -> Checked<String> {
-    let name = line(path.clone(), text, 20)?;
-    let allowed = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '\'');
-    if name.chars().all(allowed) { Ok(name) } else { problem(path, Problem::BadText, name) }
-}
-
-fn email(path: String, text: &str) -> Checked<String> {
-    let address = line(path.clone(), text, 254)?;
-    let plausible = address.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'));
-    if plausible && address.is_ascii() && !address.contains(' ') {
-        Ok(address)
-    } else {
-        problem(path, Problem::BadText, "")
-    }
-}
-
 /// Car hire companies ask where the driver, the first traveller of the item, lives.
 fn drivers_live_somewhere(items: &[PlanItem], travellers: &[Traveller]) -> Checked<()> {
     for item in items.iter().filter(|item| matches!(item.request, ItemRequest::Car { .. })) {
@@ -525,17 +494,6 @@ fn drivers_live_somewhere(items: &[PlanItem], travellers: &[Traveller]) -> Check
         }
     }
     Ok(())
-}
-
-fn country(path: String, code: &str) -> Checked<String> {
-    let plausible = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    if plausible { Ok(code.to_owned()) } else { problem(path, Problem::BadText, code) }
-}
-
-fn phone(path: String, text: &str) -> Checked<String> {
-    let digits = text.strip_prefix('+').unwrap_or_default();
-    let plausible = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    if plausible { Ok(text.to_owned()) } else { problem(path, Problem::BadText, "") }
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! Every field is checked when it is read; unknown fields are refused. `request_id` (`req_…`) is made and stored by the
 //! caller first; repeating it returns the same result. Deliberately not here: what a command does.
 
-use super::view::{CancelReasonView, LocaleSetting, PriorityView, ThemeSetting};
+use super::view::{
+    CancelReasonView, DocumentKindView, GenderView, LocaleSetting, MealView, PriorityView, SeatWishView, ThemeSetting,
+    TitleView,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use zhiyou_domain::{
@@ -316,6 +319,120 @@ command!(
     OpenPhone {}
 );
 command!(
+    /// Lists travellers with masked details.
+    ListTravellers {}
+);
+command!(
+    /// Saves a traveller, new or changed. Doing it again changes nothing more. A masked field that is missing or empty
+    /// stays as it is kept.
+    SaveTraveller {
+        /// Made by the caller for a new one.
+        traveller_id: TravellerId as "string",
+        /// Name to show.
+        display_name: Personal as "string",
+        /// Title.
+        title: TitleView,
+        /// Gender as on the document.
+        gender: GenderView,
+        /// Latin letters.
+        given_name: Personal as "string",
+        /// Latin letters.
+        family_name: Personal as "string",
+        /// `1992-03-14`.
+        born_on: Option<Personal> as "string | null",
+        /// E-mail.
+        email: Option<Personal> as "string | null",
+        /// Phone, E.164.
+        phone_number: Option<Personal> as "string | null",
+        /// ISO 3166-1 alpha-2.
+        residence_country: Option<String>,
+        /// All documents; those that are missing are removed.
+        documents: Vec<DocumentWish>,
+        /// All memberships; those that are missing are removed.
+        loyalty: Vec<LoyaltyWish>,
+        /// Where to sit.
+        seat: SeatWishView,
+        /// What to eat.
+        meal: MealView,
+    }
+);
+/// A document of a traveller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentWish {
+    /// Which; none for a new one.
+    #[ts(type = "number | null")]
+    pub id: Option<i64>,
+    /// Kind.
+    pub kind: DocumentKindView,
+    /// Number; none leaves the one that is kept.
+    #[ts(type = "string | null")]
+    pub number: Option<Personal>,
+    /// Country that issued it, ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Last day on which it is valid.
+    pub expires_on: String,
+}
+/// A membership of a traveller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct LoyaltyWish {
+    /// Programme.
+    pub programme: String,
+    /// Number; none leaves the one that is kept.
+    #[ts(type = "string | null")]
+    pub number: Option<Personal>,
+}
+command!(
+    /// Removes a traveller.
+    RemoveTraveller {
+        /// Which.
+        traveller_id: TravellerId as "string",
+    }
+);
+command!(
+    /// Writes everything that is kept about the person to a file, in the clear.
+    ExportMyData {}
+);
+command!(
+    /// Destroys the keys of everything that is sealed, and signs out everywhere. It cannot be undone.
+    EraseMyData {}
+);
+command!(
+    /// Lists what was agreed to about an order, and whether each signature verifies.
+    ListConsents {
+        /// Order.
+        order_id: OrderId as "string",
+    }
+);
+command!(
+    /// Replaces the key that signs what is agreed to.
+    RotateConsentKey {}
+);
+command!(
+    /// Searches the security audit log, newest first, a page of at most 50.
+    ListAudit {
+        /// A category or an action, e.g. `payment` or `payment.confirm`; everything when empty.
+        action: String,
+        /// A resource, whole, e.g. `order:ord_…`; everything when empty.
+        resource: String,
+        /// Not before this moment.
+        from_us: Option<i64> as "number | null",
+        /// Not after this moment.
+        to_us: Option<i64> as "number | null",
+        /// Only rows before this one: the next page begins at the last one of this.
+        before: Option<i64> as "number | null",
+    }
+);
+command!(
+    /// Verifies the chain of the security audit log.
+    VerifyAudit {}
+);
+command!(
+    /// Writes the security audit log to a file, one JSON object a line.
+    ExportAudit {}
+);
+command!(
     /// Reads what changed after a cursor.
     Changes {
         /// The last cursor the caller has applied.
@@ -347,6 +464,25 @@ impl Passphrase {
 }
 
 impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+/// A personal detail on its way to the vault; it cannot be printed and is wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Personal(zeroize::Zeroizing<String>);
+
+impl Personal {
+    /// The text, for the check and the seal.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Personal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("<redacted>")
     }

@@ -2,9 +2,11 @@
 
 mod order;
 mod payment;
+mod people;
 
-pub(crate) use order::{Context, Rebooked, cancel_reason, order_view};
+pub(crate) use order::{Context, Rebooked, cancel_reason, cancellation_sums, order_view};
 pub(crate) use payment::{bar, channel};
+pub(crate) use people::{gender_from, person, title_from};
 
 use super::view::*;
 use std::collections::BTreeMap;

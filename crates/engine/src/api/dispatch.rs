@@ -2,7 +2,7 @@
 
 use super::{
     command::*,
-    handlers::{orders::*, payments::*, plans::*, session::*, sign_ins::*},
+    handlers::{audit::*, orders::*, payments::*, people::*, plans::*, session::*, sign_ins::*},
     view::*,
 };
 use crate::engine::Engine;
@@ -13,7 +13,10 @@ use zhiyou_domain::fault::{Fault, FaultCode};
 fn read<T: DeserializeOwned>(payload: Value) -> Result<T, Fault> {
     serde_path_to_error::deserialize(payload).map_err(|error| {
         let path = error.path().to_string();
-        Fault::new(FaultCode::MalformedInput, error.to_string()).with("path", path).with("problem", "malformed")
+        // The rest of the error may quote what was typed, and it goes to the log.
+        Fault::new(FaultCode::MalformedInput, format!("{path}: malformed"))
+            .with("path", path)
+            .with("problem", "malformed")
     })
 }
 

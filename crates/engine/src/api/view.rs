@@ -4,14 +4,18 @@
 //! The TypeScript types are generated from this file. Deliberately not here: anything the interface could decide money
 //! or state by, and any secret.
 
+mod audit;
 mod change;
 mod order;
 mod payment;
+mod people;
 mod standing;
 
+pub use audit::*;
 pub use change::*;
 pub use order::*;
 pub use payment::*;
+pub use people::*;
 pub use standing::*;
 
 use serde::{Deserialize, Serialize};
@@ -349,6 +353,8 @@ pub struct ChangesView {
     pub plans: Vec<PlanView>,
     /// Sign-ins that changed.
     pub sign_ins: Vec<SignInView>,
+    /// Whether travellers changed and should be read again.
+    pub travellers: bool,
     /// Whether session data (settings, vault, clock) changed and should be read again.
     pub session: bool,
     /// A screen somebody asked for by a link, e.g. `order/ord_…`; consumed by reading it.

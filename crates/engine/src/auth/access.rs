@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     api::view::SignInView,
+    audit::{self, Action},
     secret::Sensitive,
     store::{
         StoreError,
@@ -168,6 +169,7 @@ impl Auth {
             sign_ins::put(&mut tx, &row, self.clock.now()).await?;
         }
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        audit::of_platform(&mut tx, Action::SignInDisconnect, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
         drop(turn);
         self.close_listener(&platform.id);
@@ -232,6 +234,7 @@ impl Auth {
         if !sign_ins::put(&mut tx, &row, self.clock.now()).await? {
             return Err(AuthError::NotConnected);
         }
+        audit::of_platform(&mut tx, Action::TokenRefresh, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
         bearer(platform, &new)
     }
@@ -247,6 +250,7 @@ impl Auth {
         let mut tx = self.db.begin().await?;
         if sign_ins::put(&mut tx, &row, self.clock.now()).await? {
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+            audit::of_platform(&mut tx, Action::TokenExpire, &platform.id, None, self.clock.now()).await?;
         }
         self.db.commit(tx).await?;
         Ok(())

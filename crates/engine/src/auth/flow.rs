@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     api::{command::ReturnBy, view::SignInView},
+    audit::{self, Action},
     store::{
         StoreError,
         changes::{self, Entity},
@@ -143,6 +144,7 @@ impl Auth {
         let mut tx = self.db.begin().await?;
         pending_sign_ins::put(&mut tx, &row).await?;
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        audit::of_platform(&mut tx, Action::SignInStart, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
         self.close_listener(&platform.id);
         if let Some(listener) = listener {
@@ -290,6 +292,8 @@ impl Auth {
             return Err(Drop::NothingAwaited);
         }
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+        let failed = outcome.as_ref().err().copied();
+        audit::of_platform(&mut tx, Action::SignInFinish, &platform.id, failed, self.clock.now()).await?;
         self.db.commit(tx).await?;
         if outcome.is_err() {
             return Ok(Ending::NotConnected);
@@ -333,6 +337,7 @@ impl Auth {
             let mut tx = self.db.begin().await?;
             pending_sign_ins::delete(&mut tx, &platform.id, &row.attempt).await?;
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+            audit::of_platform(&mut tx, Action::SignInCancel, &platform.id, None, self.clock.now()).await?;
             self.db.commit(tx).await?;
         }
         self.close_listener(&platform.id);

@@ -8,6 +8,7 @@ use crate::{
     store::{
         Db,
         changes::{self, Entity},
+        consents::Consent,
         group::SqlJournal,
         requests,
     },
@@ -128,17 +129,30 @@ impl Book {
         signal: Option<Signal>,
         facts: impl Fn(&Order, UtcMicros) -> Result<Vec<Fact>, Fault> + Send,
     ) -> Result<Arc<Order>, Fault> {
+        self.record_agreed(id, signal, move |order, now| Ok((facts(order, now)?, None))).await
+    }
+
+    /// The same for what a person agreed to: the signed consent is kept in the transaction of the facts.
+    ///
+    /// # Errors
+    /// As [`Book::record_asked`].
+    pub(crate) async fn record_agreed(
+        &self,
+        id: OrderId,
+        signal: Option<Signal>,
+        facts: impl Fn(&Order, UtcMicros) -> Result<(Vec<Fact>, Option<Consent>), Fault> + Send,
+    ) -> Result<Arc<Order>, Fault> {
         if let Some(id) = self.earlier(signal.as_ref()).await? {
             return self.get(id).await;
         }
         for _ in 0..STALE_MAX {
             let (before, now) = (self.kept(id).await?, self.now());
-            let facts = facts(&before.order, now)?;
+            let (facts, consent) = facts(&before.order, now)?;
             if facts.is_empty() {
                 return Ok(before.order);
             }
             let append = Append::facts(&before, now, facts, signal.clone()).map_err(wrong_state)?;
-            match self.append(append).await {
+            match self.journal.write(self.fence, append, consent).await {
                 Ok(Appended::Written(kept)) => return Ok(kept.order),
                 Ok(Appended::Repeated(id)) => return self.get(id).await,
                 Err(Refused::Stale) => {}

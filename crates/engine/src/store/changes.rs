@@ -19,6 +19,8 @@ pub enum Entity {
     Plan,
     /// A platform's sign-in; the id is the platform's.
     SignIn,
+    /// Travellers; the id is `trv_…`, or empty for all of them.
+    Traveller,
     /// Settings, vault or clock; the id is empty.
     Session,
 }
@@ -29,6 +31,7 @@ impl Entity {
             Self::Order => "order",
             Self::Plan => "plan",
             Self::SignIn => "sign_in",
+            Self::Traveller => "traveller",
             Self::Session => "session",
         }
     }
@@ -38,6 +41,7 @@ impl Entity {
             "order" => Ok(Self::Order),
             "plan" => Ok(Self::Plan),
             "sign_in" => Ok(Self::SignIn),
+            "traveller" => Ok(Self::Traveller),
             "session" => Ok(Self::Session),
             other => Err(StoreError::Newer(format!("change of {other:?}"))),
         }

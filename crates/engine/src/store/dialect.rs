@@ -30,7 +30,14 @@ pub(super) async fn pool(url: &str, connections_max: u32) -> Result<AnyPool, Sto
             Box::pin(async move {
                 let busy = format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}");
                 sqlx::raw_sql(sqlx::AssertSqlSafe(busy)).execute(&mut *connection).await?;
-                for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"] {
+                // What is deleted or replaced is overwritten: an erased person is not found in the file's free pages.
+                let settings = [
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = FULL",
+                    "PRAGMA foreign_keys = ON",
+                    "PRAGMA secure_delete = ON",
+                ];
+                for pragma in settings {
                     sqlx::raw_sql(pragma).execute(&mut *connection).await?;
                 }
                 Ok(())
@@ -56,6 +63,12 @@ pub(super) async fn check_engine(pool: &AnyPool) -> Result<(), StoreError> {
         return Err(StoreError::Engine(format!("journal_mode {mode}, synchronous {synchronous}")));
     }
     Ok(())
+}
+
+/// Empties the write-ahead log, which still holds what was deleted. `false` when a reader kept it from being emptied.
+pub(super) async fn empty_log(pool: &AnyPool) -> Result<bool, StoreError> {
+    let (busy,): (i64,) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await?;
+    Ok(busy == 0)
 }
 
 /// Whether the database failed because the disk is full (SQLITE_FULL, or an IO error that says so).

@@ -7,12 +7,16 @@
 use super::{
     Db, StoreError, Tx, changes,
     changes::Entity,
+    consents::{self, Consent},
     journal,
     lease::Lease,
     orders::{self, Stored},
     requests,
 };
-use crate::killed;
+use crate::{
+    audit::{self, Origin},
+    killed,
+};
 use hashlink::LruCache;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -69,6 +73,9 @@ struct Job {
     append: Append,
     rows: Vec<Row>,
     stored: Stored,
+    /// What the person agreed to with it, signed; kept beside the journal in the same transaction.
+    consent: Option<Consent>,
+    origin: Origin,
     reply: oneshot::Sender<Result<Appended, Refused>>,
 }
 
@@ -136,13 +143,20 @@ impl SqlJournal {
         Ok(Some(locked(&self.shared.remembered).read(kept, began)))
     }
 
-    async fn write(&self, fence: Fence, append: Append) -> Result<Appended, Refused> {
+    /// The same as [`Journal::append`], with the consent that belongs to it.
+    pub(crate) async fn write(
+        &self,
+        fence: Fence,
+        append: Append,
+        consent: Option<Consent>,
+    ) -> Result<Appended, Refused> {
         let rows = append.rows()?;
         let stored = Stored::new(append.before.clone(), Arc::clone(&append.order), append.rests).map_err(refused)?;
         let id = append.order.id;
         let (reply, answer) = oneshot::channel();
         let gone = || Refused::NotStored { full: false, why: "the store is closed".to_owned() };
-        self.jobs.send(Job { fence, append, rows, stored, reply }).map_err(|_| gone())?;
+        let origin = Origin::now();
+        self.jobs.send(Job { fence, append, rows, stored, consent, origin, reply }).map_err(|_| gone())?;
         let answer = answer.await.map_err(|_| gone())?;
         if matches!(answer, Err(Refused::Stale)) {
             // What is remembered is not what is stored.
@@ -168,7 +182,7 @@ impl Journal for SqlJournal {
     }
 
     async fn append(&mut self, fence: Fence, append: Append) -> Result<Appended, Refused> {
-        self.write(fence, append).await
+        self.write(fence, append, None).await
     }
 
     async fn due(&mut self, now: UtcMicros) -> Result<Vec<OrderId>, Refused> {
@@ -334,7 +348,13 @@ async fn put(tx: &mut Tx, jobs: &[Job]) -> Result<i64, StoreError> {
     let stored: Vec<&Stored> = jobs.iter().map(|job| &job.stored).collect();
     orders::put(tx, &stored).await?;
     let mut changed = BTreeSet::new();
+    let now = jobs.iter().map(|job| job.append.at).max().unwrap_or(UtcMicros(0));
+    let told = jobs.iter().flat_map(|job| audit::of_facts(job.append.order.id, &job.append.facts, job.origin));
+    audit::append(tx, &told.collect::<Vec<_>>(), now).await?;
     for job in jobs {
+        if let Some(consent) = &job.consent {
+            consents::insert(tx, consent).await?;
+        }
         let (order, at) = (&job.append.order, job.append.at);
         if let Some(signal) = &job.append.signal {
             requests::remember(tx, signal.id, &signal.command, &signal.payload, &order.id.to_string(), at).await?;
@@ -345,7 +365,6 @@ async fn put(tx: &mut Tx, jobs: &[Job]) -> Result<i64, StoreError> {
             changed.insert((Entity::Plan, order.plan.to_string()));
         }
     }
-    let now = jobs.iter().map(|job| job.append.at).max().unwrap_or(UtcMicros(0));
     changes::append_all(tx, &changed.into_iter().collect::<Vec<_>>(), now).await
 }
 

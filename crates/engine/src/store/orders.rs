@@ -387,14 +387,15 @@ async fn put_deadlines(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError
 
 #[cfg(test)]
 mod tests {
-    use crate::store::{Db, changes, journal, orders, requests};
+    use crate::store::{Db, audit, changes, consents, journal, orders, requests, sealed};
     use sqlx::Row as _;
 
     #[tokio::test]
     async fn no_read_walks_through_a_whole_table() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(folder.path()).await.unwrap();
-        for sql in [orders::READS, changes::READS, journal::READS, requests::READS].concat() {
+        let ours = [orders::READS, changes::READS, journal::READS, requests::READS];
+        for sql in [ours.concat(), [audit::READS, consents::READS, sealed::READS].concat()].concat() {
             let explained = format!("EXPLAIN QUERY PLAN {sql}");
             let mut query = sqlx::query(sqlx::AssertSqlSafe(explained));
             for _ in 0..sql.matches('$').count() {

@@ -84,3 +84,12 @@ pub(crate) async fn delete(tx: &mut Tx, platform: &str, attempt: &str) -> Result
         .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Ends every visit under way.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn delete_all(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM pending_sign_ins").execute(&mut **tx).await?;
+    Ok(())
+}

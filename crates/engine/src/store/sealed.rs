@@ -5,6 +5,12 @@
 use super::{StoreError, Tx};
 use sqlx::AnyPool;
 
+const IDS: &str = "SELECT id FROM sealed WHERE kind = $1 ORDER BY id";
+
+/// The reads of this table that could walk through it.
+#[cfg(test)]
+pub(super) const READS: &[&str] = &[IDS];
+
 /// Writes a sealed document, replacing an older one.
 ///
 /// # Errors
@@ -33,6 +39,24 @@ pub(crate) async fn get(pool: &AnyPool, kind: &str, id: &str) -> Result<Option<V
         .fetch_optional(pool)
         .await?;
     Ok(row.map(|(body,)| body))
+}
+
+/// Ids of the documents of a kind, in their order.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn ids(pool: &AnyPool, kind: &str) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = sqlx::query_as(IDS).bind(kind).fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Deletes every sealed document of every kind.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn delete_all(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sealed").execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Deletes a sealed document; nothing happens when there is none.

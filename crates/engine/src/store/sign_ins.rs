@@ -67,6 +67,21 @@ pub(crate) async fn read(pool: &AnyPool, platform: &str) -> Result<Option<SignIn
     row.map(from_row).transpose()
 }
 
+/// Forgets the tokens of every platform, known to this version or not.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn forget_all(tx: &mut Tx, now: UtcMicros) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE sign_ins SET state = 'disconnected', why = NULL, account = NULL, tokens = NULL, serial = serial + 1,
+             updated_at_us = $1",
+    )
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Writes the row as version `row.serial`, if version `row.serial - 1` (0: none) is the one that is there.
 /// `false` when somebody else was faster; nothing was written then.
 ///

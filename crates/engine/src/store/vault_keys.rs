@@ -72,6 +72,15 @@ fn from_row((profile, key_check, mode, key, salt, memory, passes, lanes): Row) -
     Ok(VaultKey { profile, key_check, mode })
 }
 
+/// Deletes the row: what was sealed under this profile's keys opens never again. Only the erasing of everything does this.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn delete(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM vault_keys WHERE name = 'root'").execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Writes the row once. A second row never replaces the first: what is sealed under its key would be lost.
 ///
 /// # Errors

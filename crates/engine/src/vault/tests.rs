@@ -328,3 +328,98 @@ async fn a_keyring_that_waits_for_a_prompt_does_not_hold_us_up_and_its_late_answ
     }
     assert_eq!(*keys.inner.0.lock().unwrap(), late, "the key that the prompt let through is the vault's");
 }
+
+/// Whether any file of the folder holds these bytes.
+fn any_file_holds(folder: &Path, wanted: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(wanted.len()).any(|window| window == wanted)
+    })
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_in_no_file_any_more() {
+    let folder = TempDir::new().unwrap();
+    let vault = vault(folder.path(), Arc::new(Keyring::default())).await;
+    for number in 0..50 {
+        keep(&vault, &format!("trv_{number}"), SECRET).await;
+    }
+    let bodies = futures::future::join_all((0..50).map(|number| {
+        let id = format!("trv_{number}");
+        let pool = vault.db.reader().clone();
+        async move { sealed::get(&pool, "traveller", &id).await.unwrap().unwrap() }
+    }))
+    .await;
+    vault.db.empty_log().await.unwrap();
+    assert!(bodies.iter().all(|body| any_file_holds(folder.path(), body)));
+    let mut tx = vault.db.begin().await.unwrap();
+    for number in 0..49 {
+        vault.delete(&mut tx, "traveller", &format!("trv_{number}")).await.unwrap();
+    }
+    vault.db.commit(tx).await.unwrap();
+    assert!(vault.db.empty_log().await.unwrap());
+    let left: Vec<_> = bodies.iter().filter(|body| any_file_holds(folder.path(), body)).collect();
+    assert_eq!(left.len(), 1, "the one that was not deleted");
+}
+
+async fn destroy(vault: &Vault) -> VaultState {
+    let destroying = vault.destroy().await.unwrap();
+    let refused = vault.seal(&place("row", "column"), SECRET).unwrap_err();
+    assert!(matches!(refused, VaultError::Closed(_)), "nothing is sealed meanwhile");
+    let mut tx = vault.db.begin().await.unwrap();
+    destroying.forget(&mut tx).await.unwrap();
+    vault.db.commit(tx).await.unwrap();
+    destroying.renew().await.unwrap()
+}
+
+#[tokio::test]
+async fn destroyed_keys_open_nothing_not_even_a_copy_that_was_made_before() {
+    let (folder, copy, keys) = (TempDir::new().unwrap(), TempDir::new().unwrap(), Arc::new(Keyring::default()));
+    let vault = vault(folder.path(), keys.clone()).await;
+    keep(&vault, "trv_1", SECRET).await;
+    let loose = vault.seal(&place("row", "column"), SECRET).unwrap();
+    let root = keys.0.lock().unwrap().clone().unwrap();
+    vault.db.empty_log().await.unwrap();
+    std::fs::copy(folder.path().join("zhiyou.db"), copy.path().join("zhiyou.db")).unwrap();
+
+    assert_eq!(destroy(&vault).await, VaultState::Open, "a new key was made");
+    assert_ne!(keys.0.lock().unwrap().clone().unwrap(), root);
+    assert!(vault.get("traveller", "trv_1").await.unwrap().is_none());
+    assert!(matches!(vault.open_sealed(&place("row", "column"), &loose), Err(VaultError::Damaged)));
+    keep(&vault, "trv_2", SECRET).await;
+    assert_eq!(vault.get("traveller", "trv_2").await.unwrap().unwrap().as_slice(), SECRET);
+    let copied = self::vault(copy.path(), keys).await;
+    assert_eq!(copied.state(), VaultState::KeyringLocked, "the copy's key is nowhere");
+}
+
+#[tokio::test]
+async fn a_vault_with_a_passphrase_wants_a_new_one_after_its_keys_were_destroyed() {
+    let folder = TempDir::new().unwrap();
+    let vault = vault(folder.path(), missing()).await;
+    vault.unlock("correct horse").await.unwrap();
+    let loose = vault.seal(&place("row", "column"), SECRET).unwrap();
+    assert_eq!(destroy(&vault).await, VaultState::NeedsPassphrase);
+    vault.unlock("correct horse").await.unwrap();
+    assert!(matches!(vault.open_sealed(&place("row", "column"), &loose), Err(VaultError::Damaged)), "another root key");
+}
+
+#[tokio::test]
+async fn a_keyring_that_does_not_forget_the_key_leaves_everything_as_it_was() {
+    struct Clinging(Keyring);
+    impl KeyStore for Clinging {
+        fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
+            self.0.read()
+        }
+        fn write(&self, key: &[u8]) -> Result<(), KeyStoreError> {
+            self.0.write(key)
+        }
+        fn delete(&self) -> Result<(), KeyStoreError> {
+            Err(KeyStoreError::Locked("locked".to_owned()))
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let vault = vault(folder.path(), Arc::new(Clinging(Keyring::default()))).await;
+    keep(&vault, "trv_1", SECRET).await;
+    assert!(matches!(vault.destroy().await, Err(VaultError::Closed(VaultState::KeyringLocked))));
+    assert_eq!(vault.get("traveller", "trv_1").await.unwrap().unwrap().as_slice(), SECRET);
+}

@@ -399,17 +399,21 @@ fn cannot_cancel(order: &Order, item: ItemId, reason: ReasonCode) -> CannotCance
     }
 }
 
-fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, MoneyError> {
+/// What a cancellation costs and what it gives back, as it is shown.
+pub(crate) fn cancellation_sums(order: &Order, open: &Cancellation) -> Result<(Money, Money), MoneyError> {
     let currency = order.budget.currency();
     let quoted = || {
         let about = |item: &&OrderItem| open.items.contains(&item.wanted.id);
         order.items.iter().filter(about).filter(|item| item.cancel_quote.is_some())
     };
-    let refund = zhiyou_domain::money::Money::sum(
-        currency,
-        quoted().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund),
-    )?;
-    let price = zhiyou_domain::money::Money::sum(currency, quoted().filter_map(OrderItem::price))?;
+    let refund =
+        Money::sum(currency, quoted().filter_map(|item| item.cancel_quote.as_ref()).map(|quote| quote.refund))?;
+    let price = Money::sum(currency, quoted().filter_map(OrderItem::price))?;
+    Ok((price.minus(refund)?, refund))
+}
+
+fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, MoneyError> {
+    let (fee, refund) = cancellation_sums(order, open)?;
     Ok(CancellationView {
         quote_id: open.quote.to_string(),
         state: match open.state {
@@ -421,7 +425,7 @@ fn cancellation(order: &Order, open: &Cancellation) -> Result<CancellationView, 
             CancellationState::Lapsed => CancellationStateView::Lapsed,
         },
         refused: open.refused.iter().map(|(item, reason)| cannot_cancel(order, *item, *reason)).collect(),
-        fee: money(price.minus(refund)?),
+        fee: money(fee),
         refund: money(refund),
         items: order
             .items

@@ -2,8 +2,11 @@
 
 use super::super::{command::*, convert, view::*};
 use crate::{
+    audit::{self, Action, Entry, Resource},
     booking::Standing,
+    consent::{self, Shown, Signer},
     engine::Engine,
+    exports,
     store::{
         plans,
         requests::{self, Earlier},
@@ -17,8 +20,8 @@ use zhiyou_domain::{
     fault::{Fault, FaultCode},
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId, RequestId},
     order::{
-        Attempt, AttemptState, CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem, OrderState,
-        SeatChosen, cart, graph,
+        Attempt, AttemptState, Cancellation, CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem,
+        OrderState, SeatChosen, cart, graph,
     },
     plan::PlanBooking,
     port::{
@@ -238,6 +241,8 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         let screening = super::payments::screening(engine, &order, wish.channel).await?;
         tracing::info!(order = %order.id, score = screening.score, reasons = ?screening.reasons, "a payment was screened");
     }
+    // What is agreed to is signed in the same transaction; a repeat is not signed again.
+    let signer = if order.confirmed.is_none() { Some(signer(engine).await?) } else { None };
     let broken = repaired(engine, &order).await;
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
@@ -246,11 +251,19 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
         let pay_by = pay_by(order, now).ok_or_else(lapsed)?;
         let (cart_hash, channel) = (wish.cart_hash.clone(), wish.channel);
-        Ok(vec![Fact::Confirmed { cart_hash, total, attempt, channel, pay_by, authorise }])
+        let signer = signer.as_ref().ok_or_else(|| Fault::new(FaultCode::WrongState, "it was confirmed before"))?;
+        let (order_id, hash) = (order.id, cart_hash.clone());
+        let shown = Shown::ConfirmOrder { at_us: now, cart_hash: hash, channel, order_id, total };
+        let consent = signer.sign(wish.request_id, &shown)?;
+        Ok((vec![Fact::Confirmed { cart_hash, total, attempt, channel, pay_by, authorise }], Some(consent)))
     };
-    let order = engine.book.record_asked(wish.order_id, Some(asked), facts).await?;
+    let order = engine.book.record_agreed(wish.order_id, Some(asked), facts).await?;
     super::plans::mark(engine, order.plan, PlanBooking::Confirmed).await?;
     changed(engine, order).await
+}
+
+async fn signer(engine: &Engine) -> Result<Signer, Fault> {
+    consent::signer(&engine.db, &engine.vault, engine.clock.now()).await
 }
 
 /// The member platform is asked with the traveller's own token: a revoked sign-in cannot confirm.
@@ -398,26 +411,44 @@ pub(crate) async fn export_calendar(engine: &Engine, wish: ExportCalendar) -> Re
     let order = engine.book.get(wish.order_id).await?;
     let plan = super::plans::get(engine, order.plan).await?;
     let text = crate::calendar::text(&order, &plan.title, wish.locale, engine.clock.now());
-    let folder = engine.data_dir.join("exports");
-    let path = folder.join(format!("{}.ics", order.id));
-    tokio::fs::create_dir_all(&folder).await.map_err(crate::store::StoreError::Io)?;
-    tokio::fs::write(&path, text).await.map_err(crate::store::StoreError::Io)?;
-    Ok(ExportedView { path: path.display().to_string() })
+    Ok(exports::write(&engine.data_dir, &format!("{}.ics", order.id), text.into_bytes()).await?)
 }
 
 pub(crate) async fn accept_cancellation(engine: &Engine, wish: AcceptCancellation) -> Result<OrderView, Fault> {
     let refund = RefundId::from_ulid(engine.ids.ulid());
     let quote = wish.quote_id;
-    let facts = move |order: &Order, now: UtcMicros| {
+    // A closed vault must not keep anybody from cancelling; then it is noted that nothing was signed.
+    let signer = match signer(engine).await {
+        Ok(signer) => Some(signer),
+        Err(fault) if matches!(fault.code, FaultCode::VaultLocked | FaultCode::VaultUnavailable) => None,
+        Err(fault) => return Err(fault),
+    };
+    let facts = |order: &Order, now: UtcMicros| {
         let open =
             order.cancellation.as_ref().filter(|open| open.quote == quote && open.state == CancellationState::Quoted);
-        open.ok_or_else(|| Fault::new(FaultCode::CartChanged, "this quote is not open"))?;
+        let open = open.ok_or_else(|| Fault::new(FaultCode::CartChanged, "this quote is not open"))?;
         if order.items.iter().any(|item| item.cancel_quote.as_ref().is_some_and(|quote| quote.expires_at <= now)) {
             return Err(Fault::new(FaultCode::HoldExpired, "the quote is past its time"));
         }
-        Ok(vec![Fact::CancelAccepted { quote, refund }])
+        let consent = match &signer {
+            Some(signer) => Some(signer.sign(wish.request_id, &cancellation_shown(order, open, now)?)?),
+            None => None,
+        };
+        Ok((vec![Fact::CancelAccepted { quote, refund }], consent))
     };
-    asked(engine, wish.order_id, wish.request_id, "accept_cancellation", &wish.quote_id.to_string(), facts).await
+    let asked = signal(wish.request_id, "accept_cancellation", format!("{} {quote}", wish.order_id));
+    let order = engine.book.record_agreed(wish.order_id, Some(asked), facts).await?;
+    if signer.is_none() {
+        let entry = Entry::done(Action::ConsentUnsigned, Resource::Order(order.id));
+        audit::note_alone(&engine.db, entry, engine.clock.now()).await;
+    }
+    changed(engine, order).await
+}
+
+fn cancellation_shown(order: &Order, open: &Cancellation, now: UtcMicros) -> Result<Shown, Fault> {
+    let (fee, refund) =
+        convert::cancellation_sums(order, open).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+    Ok(Shown::AcceptCancellation { at_us: now, fee, order_id: order.id, quote_id: open.quote, refund })
 }
 
 pub(super) async fn asked(

@@ -7,6 +7,7 @@ use super::super::{
 };
 use crate::{
     engine::Engine,
+    people,
     store::{changes, changes::Entity, orders, plans, requests},
 };
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use zhiyou_domain::{
     order::OrderState,
     plan::{
         Plan, PlanBooking, PlanStorage,
-        import::{self, ImportError, Imported, Problem, Traveller},
+        import::{self, ImportError, Imported, Problem},
     },
 };
 
@@ -55,7 +56,7 @@ pub(crate) async fn import_sample(engine: &Engine, wish: ImportSample) -> Result
 async fn keep(engine: &Engine, command: &'static str, text: &str, request: RequestId) -> Result<PlanView, Fault> {
     let now = engine.clock.now();
     let today = now.in_zone(HOME_ZONE).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
-    let Imported { plan, travellers } =
+    let Imported { mut plan, travellers } =
         import::read(text, today.local.date(), &mut engine.ids.clone()).map_err(|error| refused(&error))?;
     let mut tx = engine.db.begin().await?;
     match requests::earlier(&mut *tx, request, command, text).await? {
@@ -69,14 +70,12 @@ async fn keep(engine: &Engine, command: &'static str, text: &str, request: Reque
             return Err(malformed("request_id", "duplicate_key"));
         }
     }
-    for traveller in &travellers {
-        let plain =
-            serde_json::to_vec(traveller).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
-        engine.vault.put(&mut tx, "traveller", &traveller.id.to_string(), &plain).await?;
-    }
+    let busy = super::people::busy(engine).await?;
+    people::take_in(&engine.vault, &mut tx, &mut plan, travellers, &busy).await?;
     plans::put(&mut tx, &plan, now).await?;
     requests::remember(&mut tx, request, command, text, &plan.id.to_string(), now).await?;
     changes::append(&mut tx, Entity::Plan, &plan.id.to_string(), now).await?;
+    changes::append(&mut tx, Entity::Traveller, "", now).await?;
     engine.db.commit(tx).await?;
     view(engine, &plan).await
 }
@@ -145,10 +144,8 @@ pub(crate) async fn view(engine: &Engine, plan: &Plan) -> Result<PlanView, Fault
 async fn names(engine: &Engine, plan: &Plan) -> Names {
     let mut names = Names::new();
     for id in &plan.travellers {
-        let Ok(Some(plain)) = engine.vault.get("traveller", &id.to_string()).await else { continue };
-        if let Ok(traveller) = serde_json::from_slice::<Traveller>(&plain) {
-            names.insert(*id, traveller.display_name);
-        }
+        let Ok(Some(person)) = people::get(&engine.vault, *id).await else { continue };
+        names.insert(*id, person.traveller.display_name);
     }
     names
 }

@@ -2,8 +2,10 @@
 
 use super::super::{command::*, view::*};
 use crate::{
+    audit::{self, Action, Came, Entry, Resource},
     engine::Engine,
     store::{changes, changes::Entity, plans, settings},
+    vault::VaultState,
 };
 use std::collections::BTreeSet;
 use zhiyou_domain::{
@@ -27,7 +29,7 @@ pub(crate) async fn get_session(engine: &Engine, _: GetSession) -> Result<Sessio
     })
 }
 
-async fn read_settings(engine: &Engine) -> Result<SettingsView, Fault> {
+pub(super) async fn read_settings(engine: &Engine) -> Result<SettingsView, Fault> {
     let reader = engine.db.reader();
     let word = |value: Option<String>| serde_json::Value::String(value.unwrap_or_else(|| "system".to_owned()));
     let locale = word(settings::get(reader, "locale").await?);
@@ -48,21 +50,32 @@ pub(crate) async fn set_settings(engine: &Engine, wish: SetSettings) -> Result<S
     settings::put(&mut tx, "theme", &word(serde_json::to_value(wish.theme))).await?;
     settings::put(&mut tx, "channel", wish.channel.map_or("", Channel::word)).await?;
     changes::append(&mut tx, Entity::Session, "", engine.clock.now()).await?;
+    audit::note(&mut tx, Action::SettingsSave, Resource::None, engine.clock.now()).await?;
     engine.db.commit(tx).await?;
     get_session(engine, GetSession {}).await
 }
 
 pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<SessionView, Fault> {
     engine.vault.unlock(wish.passphrase.expose()).await?;
-    engine.auth.resume().await;
-    engine.session_changed().await?;
+    opened(engine, Action::VaultUnlock).await?;
     get_session(engine, GetSession {}).await
+}
+
+/// What follows an opening of the vault, or a try.
+async fn opened(engine: &Engine, action: Action) -> Result<(), Fault> {
+    engine.auth.resume().await;
+    let (mut tx, now) = (engine.db.begin().await?, engine.clock.now());
+    let state = engine.vault.state();
+    let came = if state == VaultState::Open { Came::Done } else { Came::Failed("closed") };
+    audit::append(&mut tx, &[Entry { came, ..Entry::done(action, Resource::None) }], now).await?;
+    changes::append(&mut tx, Entity::Session, "", now).await?;
+    changes::append(&mut tx, Entity::Traveller, "", now).await?;
+    Ok(engine.db.commit(tx).await?)
 }
 
 pub(crate) async fn retry_keyring(engine: &Engine, _: RetryKeyring) -> Result<SessionView, Fault> {
     engine.vault.retry_keyring().await?;
-    engine.auth.resume().await;
-    engine.session_changed().await?;
+    opened(engine, Action::VaultRetry).await?;
     get_session(engine, GetSession {}).await
 }
 
@@ -82,6 +95,7 @@ pub(crate) async fn changes(engine: &Engine, wish: Changes) -> Result<ChangesVie
         orders: Vec::new(),
         plans: Vec::new(),
         sign_ins: Vec::new(),
+        travellers: false,
         session: false,
         open_screen: engine.take_open_screen(),
     };
@@ -99,6 +113,7 @@ pub(crate) async fn changes(engine: &Engine, wish: Changes) -> Result<ChangesVie
                 }
             }
             Entity::SignIn => view.sign_ins.extend(super::sign_ins::one(engine, &change.id).await),
+            Entity::Traveller => view.travellers = true,
             Entity::Session => view.session = true,
         }
     }
