@@ -19,8 +19,8 @@ mod travel;
 mod outcomes;
 
 pub use config::{
-    AlipayConfig, AlipayKeys, AlipayPresents, Config, ConfigError, DuffelConfig, MemberPlatformConfig, PaypalConfig,
-    PlatformKeyConfig, Profile, StripeConfig, ViatorConfig, WechatConfig,
+    AlipayConfig, AlipayKeys, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig,
+    MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig, WechatConfig,
 };
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};

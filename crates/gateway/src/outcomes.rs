@@ -389,6 +389,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
             .with(p::Channel::Alipay, Arc::new(alipay)),
         clock: Arc::new(Frozen),
         notify_base: address,
+        caps: Arc::default(),
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)), stub }
 }

@@ -101,12 +101,11 @@ pub struct Gateway {
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, StartError> {
     config.check()?;
     private_folder(&config.data_dir)?;
-    let http = Http::new(config.profile)?;
-    let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(&clock))?;
-    let alipay = config.alipay.as_ref();
-    let alipay = alipay.map(|alipay| Alipay::new(alipay, http.clone(), Arc::clone(&clock))).transpose()?;
+    let http = Http::with_timeout(config.profile, config.http.timeout)?.retrying(config.http.read_retries);
+    let channels = channels(&config, &http, &clock)?;
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
-    let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?;
+    let activity_http =
+        Http::with_timeout(config.profile, viator::TIMEOUT)?.retrying(config.http.read_retries);
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
     let store = Store::open(&config.data_dir).await?;
     private_file(&config.data_dir.join("gateway.db"))?;
@@ -119,13 +118,14 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         .map_or_else(|| base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned());
 
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
-    if let Some(alipay) = alipay {
-        channels = channels.with(Channel::Alipay, Arc::new(alipay));
+    let caps = config.enforced_caps()?;
+    for cap in &caps {
+        tracing::info!("{cap}");
     }
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
-    let desk = Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone() };
+    let desk =
+        Desk { store: store.clone(), channels, clock: Arc::clone(&clock), notify_base: notify_base.clone(), caps: caps.into() };
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
     let hotels: Arc<dyn HotelSupplier> = duffel.clone();
@@ -153,6 +153,16 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         tracker.spawn(register_later(duffel, store, url, stop));
     }
     Ok(gateway)
+}
+
+/// The adapter of every configured channel.
+pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Result<Channels, ConfigError> {
+    let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(clock))?;
+    let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
+    if let Some(alipay) = &config.alipay {
+        channels = channels.with(Channel::Alipay, Arc::new(Alipay::new(alipay, http.clone(), Arc::clone(clock))?));
+    }
+    Ok(channels)
 }
 
 impl Gateway {

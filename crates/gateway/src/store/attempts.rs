@@ -8,7 +8,7 @@ use crate::pay::PaymentSeen;
 use sqlx::{AnyPool, FromRow};
 use zhiyou_domain::{
     id::AttemptId,
-    money::Money,
+    money::{Currency, Money},
     port::payments::{Channel, PaymentState, PaymentStatus},
     time::UtcMicros,
 };
@@ -187,6 +187,29 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     .execute(&mut **tx)
     .await?;
     get(tx, attempt.attempt_id).await?.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
+}
+
+/// What was asked for over a channel in a currency from `from` until just before `until`, minor units. Everything counts
+/// that is not closed: it was paid or can still be.
+pub(crate) async fn asked_for(
+    tx: &mut Tx,
+    channel: Channel,
+    currency: Currency,
+    from: UtcMicros,
+    until: UtcMicros,
+) -> Result<i64, StoreError> {
+    let (sum,): (i64,) = sqlx::query_as(
+        "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM attempts WHERE channel = $1 AND currency = $2 AND \
+         created_at_us >= $3 AND created_at_us < $4 AND state <> $5",
+    )
+    .bind(channel.word())
+    .bind(currency.code())
+    .bind(from.0)
+    .bind(until.0)
+    .bind(word(PaymentState::Closed))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(sum)
 }
 
 /// Keeps the channel's own id of a payment; the first one stays.
