@@ -77,7 +77,12 @@ async fn health(State(inbox): State<Inbox>) -> Response {
 }
 
 async fn from_channel(State(inbox): State<Inbox>, Path(word): Path<String>, request: Request) -> Response {
-    let channel = Channel::of_word(&word).and_then(|channel| Some((channel.word(), inbox.channels.of(channel)?)));
+    from_named(inbox, &word, request).await
+}
+
+/// Takes in a notification of the channel with this word.
+pub(crate) async fn from_named(inbox: Inbox, word: &str, request: Request) -> Response {
+    let channel = Channel::of_word(word).and_then(|channel| Some((channel.word(), inbox.channels.of(channel)?)));
     let Some((provider, channel)) = channel else { return StatusCode::NOT_FOUND.into_response() };
     tracing::debug!(provider, "a notification arrived");
     let receipt = channel.receipt();

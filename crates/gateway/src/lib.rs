@@ -10,6 +10,7 @@ mod http;
 mod inbox;
 mod mcp;
 mod pay;
+mod rest;
 mod secret;
 mod start;
 mod store;

@@ -9,6 +9,7 @@ use crate::{
     inbox::{self, Inbox},
     mcp::{self, Server},
     pay::{Channels, alipay::Alipay, desk::Desk, wechatpay::Wechatpay},
+    rest,
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
     travel::{
@@ -143,7 +144,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         stop: stop.clone(),
         tracker: tracker.clone(),
     };
-    let mut router = inbox::router(inbox);
+    let mut router = inbox::router(inbox.clone());
+    if let Some(rest) = &config.rest {
+        router = router.merge(rest::router(rest, desk, inbox, tracker.clone()));
+    }
     if let Some(token) = config.mcp_http_token {
         router = router.merge(gateway.mcp_http(token, authority));
     }

@@ -91,7 +91,8 @@ fn disagreement<T>(problem: &str, number: &str) -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }
 
-fn fingerprint(parts: &[&str]) -> String {
+/// A digest of a request's fields, each with its length.
+pub(crate) fn fingerprint(parts: &[&str]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(&part.len().to_be_bytes());
