@@ -1,10 +1,11 @@
 //! What the gateway is started with: base addresses, merchant identities and their secrets.
 //!
-//! [`Config::check`] refuses everything a start must refuse. Deliberately not here: reading files or the environment, which
-//! the caller does.
+//! [`Config::check`] refuses everything a start must refuse; `config/file.rs` reads the file. Deliberately not here: reading
+//! the environment, which the caller does.
 
 pub(crate) mod alipay;
 mod caps;
+mod file;
 mod paypal;
 mod rest;
 mod stripe;

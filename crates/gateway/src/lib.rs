@@ -5,7 +5,9 @@
 //! engine's decision. Deliberately not here: orders, travellers' stored tokens, the interface.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod checkup;
 mod config;
+mod console;
 mod http;
 mod inbox;
 mod mcp;
@@ -23,6 +25,8 @@ pub use config::{
     AlipayConfig, AlipayKeys, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig,
     MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig, WechatConfig,
 };
+pub use checkup::{Finding, check_up};
+pub use console::{Console, ConsoleError, Notification};
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};
 pub use store::StoreError;

@@ -8,7 +8,7 @@ use crate::{
     http::Http,
     inbox::{self, Inbox},
     mcp::{self, Server},
-    pay::{Channels, alipay::Alipay, desk::Desk, wechatpay::Wechatpay},
+    pay::{Channels, alipay::Alipay, desk::Desk, experience, wechatpay::Wechatpay},
     rest,
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
@@ -144,6 +144,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         stop: stop.clone(),
         tracker: tracker.clone(),
     };
+    if config.wechatpay.experience {
+        tracing::warn!("experience mode: every WeChat payment is given back within 24 hours");
+        tracker.spawn(experience::run(desk.clone(), stop.clone()));
+    }
     let mut router = inbox::router(inbox.clone());
     if let Some(rest) = &config.rest {
         router = router.merge(rest::router(rest, desk, inbox, tracker.clone()));

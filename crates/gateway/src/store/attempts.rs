@@ -212,6 +212,48 @@ pub(crate) async fn asked_for(
     Ok(sum)
 }
 
+const COLUMNS: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
+                       created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor FROM attempts ";
+
+/// Payments of a channel opened after `from` and until `until` that may have been paid without our knowing.
+pub(crate) async fn open_between(
+    pool: &AnyPool,
+    channel: Channel,
+    from: UtcMicros,
+    until: UtcMicros,
+) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "{COLUMNS}WHERE channel = $1 AND created_at_us > $2 AND created_at_us <= $3 AND state NOT IN ($4, $5) \
+         ORDER BY attempt_id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(channel.word())
+        .bind(from.0)
+        .bind(until.0)
+        .bind(word(PaymentState::Captured))
+        .bind(word(PaymentState::Closed))
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(Attempt::try_from).collect()
+}
+
+/// Payments of a channel paid until `until` of which not everything has arrived back or lies with a person.
+pub(crate) async fn unreturned(pool: &AnyPool, channel: Channel, until: UtcMicros) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "{COLUMNS}WHERE channel = $1 AND state = $2 AND COALESCE(paid_at_us, updated_at_us) <= $3 \
+         AND COALESCE(taken_minor, amount_minor) > (SELECT COALESCE(SUM(refunds.amount_minor), 0) FROM refunds \
+         WHERE refunds.attempt_id = attempts.attempt_id AND refunds.state IN ('succeeded', 'needs_manual')) \
+         ORDER BY attempt_id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(channel.word())
+        .bind(word(PaymentState::Captured))
+        .bind(until.0)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(Attempt::try_from).collect()
+}
+
 /// Keeps the channel's own id of a payment; the first one stays.
 pub(crate) async fn name(tx: &mut Tx, id: AttemptId, provider_ref: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE attempts SET provider_ref = $2 WHERE attempt_id = $1 AND provider_ref IS NULL")
