@@ -53,8 +53,7 @@ pub async fn check_up(config: &Config, clock: Arc<dyn Clock>, production: bool) 
     findings.push(supplier("duffel (flights, hotels, cars)", asked));
     let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?;
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
-    let asked =
-        ActivitySupplier::find(&viator, FindBooking { reference: unused.to_string() }).await;
+    let asked = ActivitySupplier::find(&viator, FindBooking { reference: unused.to_string() }).await;
     findings.push(supplier("viator (activities)", asked));
     let adapters = channels(config, &http, &clock)?;
     for channel in Channel::ALL {

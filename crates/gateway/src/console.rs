@@ -173,3 +173,55 @@ fn about(content: &NoticeContent) -> String {
         NoticeContent::Foreign(problem) => format!("not ours: {problem}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::inbox::Kept;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> UtcMicros {
+            UtcMicros(1_795_141_500_000_000)
+        }
+    }
+
+    #[tokio::test]
+    async fn orphans_are_listed_first_and_nothing_of_a_body_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Console::of_folder(folder.path(), Arc::new(Still)).await, Err(ConsoleError::NoData(_))));
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        for (event_id, at, disposition) in [
+            ("EV-1", 4, Disposition::Applied),
+            ("EV-2", 1, Disposition::Orphan),
+            ("EV-3", 3, Disposition::Foreign),
+            ("EV-4", 2, Disposition::Orphan),
+        ] {
+            let kept = Kept {
+                provider: "wechatpay",
+                event_id,
+                received_at_us: at,
+                digest: "d",
+                headers: r#"{"wechatpay-signature":"c2lnbmF0dXJl"}"#,
+                body: b"Amelia Earhart",
+            };
+            inbox::insert(&mut tx, &kept, disposition).await.unwrap();
+        }
+        store.commit(tx).await.unwrap();
+        store.close().await;
+        let console = Console::of_folder(folder.path(), Arc::new(Still)).await.unwrap();
+        let listed = console.list().await.unwrap();
+        let order: Vec<&str> = listed.iter().map(|kept| kept.event_id.as_str()).collect();
+        assert_eq!(order, ["EV-4", "EV-2", "EV-3", "EV-1"]);
+        let one = console.show("wechatpay", "EV-2").await.unwrap();
+        assert_eq!((one.disposition, one.bytes, &one.about), ("orphan", 14, &None));
+        let shown = serde_json::to_string(&(listed, one)).unwrap();
+        assert!(!shown.contains("Amelia") && !shown.contains("c2lnbmF0dXJl"), "{shown}");
+        assert!(matches!(console.show("wechatpay", "EV-9").await, Err(ConsoleError::NotFound)));
+        assert!(matches!(console.replay("wechatpay", "EV-2").await, Err(ConsoleError::NotProved)), "without keys");
+        assert!(matches!(console.replay("wechatpay", "EV-1").await, Err(ConsoleError::NoOrphan("applied"))));
+        console.close().await;
+    }
+}

@@ -21,11 +21,12 @@ mod travel;
 #[cfg(test)]
 mod outcomes;
 
+pub use checkup::{Finding, check_up};
 pub use config::{
     AlipayConfig, AlipayKeys, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig,
-    MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig, WechatConfig,
+    MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig,
+    WechatConfig,
 };
-pub use checkup::{Finding, check_up};
 pub use console::{Console, ConsoleError, Notification};
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};

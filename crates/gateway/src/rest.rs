@@ -72,7 +72,9 @@ pub(crate) fn router(config: &RestConfig, desk: Desk, inbox: Inbox, tracker: Tas
     routes()
         .into_iter()
         .fold(Router::new(), |router, (_, path, method)| router.route(path, method))
-        .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "not this way") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "not this way")
+        })
         .route("/api/{*rest}", axum::routing::any(|| async { Problem::not_found() }))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(rest)
@@ -129,7 +131,11 @@ fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        Problem::invalid(&if path == "." { "the body is not as described".to_owned() } else { format!("{path} is not as described") })
+        Problem::invalid(&if path == "." {
+            "the body is not as described".to_owned()
+        } else {
+            format!("{path} is not as described")
+        })
     })?;
     reader.end().map_err(|_| Problem::invalid("the body is not as described"))?;
     Ok(read)
@@ -303,7 +309,9 @@ mod tests {
         let paths = described["paths"].as_object().unwrap();
         let mut named: Vec<String> = paths
             .iter()
-            .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+            .flat_map(|(path, methods)| {
+                methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            })
             .collect();
         served.sort();
         named.sort();
@@ -319,9 +327,8 @@ mod tests {
     #[test]
     fn a_refused_body_is_named_without_quoting_it() {
         let refused = |text: &str| body::<view::NewOrder>(&Bytes::from(text.to_owned())).unwrap_err();
-        let decimal = refused(
-            r#"{"kind":"travel","reference":"r","description":"d","amount":{"minor":200.5,"currency":"CNY"}}"#,
-        );
+        let decimal =
+            refused(r#"{"kind":"travel","reference":"r","description":"d","amount":{"minor":200.5,"currency":"CNY"}}"#);
         assert_eq!(decimal.to_string(), "invalid_request: amount.minor is not as described");
         let secret = refused(r#"{"kind":"Amelia"}"#).to_string();
         assert!(!secret.contains("Amelia"), "{secret}");

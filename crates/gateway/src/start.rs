@@ -105,8 +105,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     let http = Http::with_timeout(config.profile, config.http.timeout)?.retrying(config.http.read_retries);
     let channels = channels(&config, &http, &clock)?;
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
-    let activity_http =
-        Http::with_timeout(config.profile, viator::TIMEOUT)?.retrying(config.http.read_retries);
+    let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?.retrying(config.http.read_retries);
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
     let store = Store::open(&config.data_dir).await?;
     private_file(&config.data_dir.join("gateway.db"))?;
@@ -125,8 +124,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     }
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
-    let desk =
-        Desk { store: store.clone(), channels, clock: Arc::clone(&clock), notify_base: notify_base.clone(), caps: caps.into() };
+    let desk = Desk {
+        store: store.clone(),
+        channels,
+        clock: Arc::clone(&clock),
+        notify_base: notify_base.clone(),
+        caps: caps.into(),
+    };
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
     let hotels: Arc<dyn HotelSupplier> = duffel.clone();

@@ -46,7 +46,12 @@ mod tests {
     fn a_token_key_shorter_than_256_bits_or_a_placeholder_is_refused() {
         let config = |key: &str| RestConfig { audience: "zhiyou".to_owned(), jwt_keys: vec![key.to_owned().into()] };
         config("q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE").check(Profile::Live).unwrap();
-        for weak in ["", "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGa", "changeme-changeme-changeme-changeme", "aaaaaaaabbbbbbbbaaaaaaaabbbbbbbb"] {
+        for weak in [
+            "",
+            "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGa",
+            "changeme-changeme-changeme-changeme",
+            "aaaaaaaabbbbbbbbaaaaaaaabbbbbbbb",
+        ] {
             let refused = config(weak).check(Profile::Live).unwrap_err();
             assert_eq!(refused.field(), "rest.jwt_keys", "{weak}");
             assert!(weak.is_empty() || !refused.to_string().contains(weak));

@@ -187,7 +187,11 @@ fn already_paid() -> Problem {
 }
 
 fn still_open() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unknown", "the channel has not closed it yet; send the same request again")
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unknown",
+        "the channel has not closed it yet; send the same request again",
+    )
 }
 
 /// Gives money back, once per key.
@@ -322,7 +326,11 @@ impl Known {
                 let arrived = self.refunds.iter().filter(|refund| refund.state == Standing::At(RefundState::Succeeded));
                 let taken = attempt.taken.unwrap_or(attempt.amount);
                 let back = Money::sum(taken.currency(), arrived.map(|refund| refund.amount));
-                if back.is_ok_and(|back| back.minor() >= taken.minor()) { OrderStatus::Refunded } else { OrderStatus::Paid }
+                if back.is_ok_and(|back| back.minor() >= taken.minor()) {
+                    OrderStatus::Refunded
+                } else {
+                    OrderStatus::Paid
+                }
             }
             Some((_, PaymentState::Closed)) => OrderStatus::Cancelled,
             Some(_) | None if over => OrderStatus::Cancelled,

@@ -82,9 +82,8 @@ impl Default for Audience {
 impl Tokens {
     /// Keys were checked with the configuration.
     pub(crate) fn new(config: &crate::config::RestConfig) -> Self {
-        let key = |secret: &crate::secret::Sensitive<String>| {
-            hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes())
-        };
+        let key =
+            |secret: &crate::secret::Sensitive<String>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         Self { keys: config.jwt_keys.iter().map(key).collect(), audience: config.audience.clone() }
     }
 
@@ -211,7 +210,8 @@ mod tests {
         let header = json!({"alg": "HS256"});
         let wrong = "X7xK2pQ9sV4tB8nL1zR6cW3yH5jD0gFu";
         assert_eq!(judged(&header, &claims(|_| {}), wrong), Err(TokenError::Signature));
-        let (genuine, other) = (encode(&header, &claims(|_| {}), KEY), encode(&header, &claims(|c| c["sub"] = json!("x")), KEY));
+        let (genuine, other) =
+            (encode(&header, &claims(|_| {}), KEY), encode(&header, &claims(|c| c["sub"] = json!("x")), KEY));
         let parts: Vec<&str> = genuine.split('.').collect();
         let forged = format!("{}.{}.{}", parts[0], other.split('.').nth(1).unwrap(), parts[2]);
         assert_eq!(tokens().subject(&forged, UtcMicros(0)), Err(TokenError::Signature));

@@ -3,10 +3,7 @@
 use crate::store::shop_orders::Kind;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use zhiyou_domain::{
-    money::Money,
-    port::payments::RefundState,
-};
+use zhiyou_domain::{money::Money, port::payments::RefundState};
 
 /// An amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -120,23 +120,29 @@ fn the_plans_caps_come_out_a_hundred_times_what_its_comments_say() {
     let first = LIVE.find("[[caps]]").unwrap();
     let without = format!("{}{}", &LIVE[..first], &LIVE[LIVE.find("[rest]").unwrap()..]);
     let written = Written::new(&without).with("MCP_MAX_AMOUNT", "10000").with("MCP_DAILY_LIMIT", "1000000");
-    assert_eq!(written.read().unwrap().caps[0].to_string(), "wechatpay: at most 100.00 yuan a payment, 10000.00 yuan a day");
+    assert_eq!(
+        written.read().unwrap().caps[0].to_string(),
+        "wechatpay: at most 100.00 yuan a payment, 10000.00 yuan a day"
+    );
     assert!(Written::new(&without).with("MCP_MAX_AMOUNT", "10000").refused().contains("per_day"));
 }
 
 #[test]
 fn names_that_contradict_each_other_and_values_that_are_none_are_refused_by_name() {
     for (pairs, wanted) in [
-        (&[("WECHAT_MCP_MERCHANT_ID", "1900000108"), ("WECHAT_PAY_MCH_ID", "1900000107")][..],
-            "WECHAT_PAY_MCH_ID contradicts WECHAT_MCP_MERCHANT_ID"),
+        (
+            &[("WECHAT_MCP_MERCHANT_ID", "1900000108"), ("WECHAT_PAY_MCH_ID", "1900000107")][..],
+            "WECHAT_PAY_MCH_ID contradicts WECHAT_MCP_MERCHANT_ID",
+        ),
         (&[("WECHAT_MCP_EXPERIENCE", "yes")], "WECHAT_MCP_EXPERIENCE is neither true nor false"),
-        (&[("WECHAT_MCP_EXPERIENCE", "false"), ("MCP_EXPERIENCE_MODE", "true")],
-            "MCP_EXPERIENCE_MODE contradicts WECHAT_MCP_EXPERIENCE"),
+        (
+            &[("WECHAT_MCP_EXPERIENCE", "false"), ("MCP_EXPERIENCE_MODE", "true")],
+            "MCP_EXPERIENCE_MODE contradicts WECHAT_MCP_EXPERIENCE",
+        ),
         (&[("MCP_MAX_AMOUNT", "100.00")], "MCP_MAX_AMOUNT is not a whole number"),
         (&[("MCP_TIMEOUT", "30001")], "http.timeout_ms is not between 1 and 30000"),
         (&[("MCP_RETRY_COUNT", "4")], "http.read_retries is more than 3"),
-        (&[("PAYMENT_MCP_ENABLED", "false")],
-            "PAYMENT_MCP_ENABLED is false, and payments are what the gateway is for"),
+        (&[("PAYMENT_MCP_ENABLED", "false")], "PAYMENT_MCP_ENABLED is false, and payments are what the gateway is for"),
         (&[("WECHAT_PAY_SANDBOX", "true")], "duffel.base_url is not an address this profile may use"),
     ] {
         let written = pairs.iter().fold(Written::new(LIVE), |written, (name, value)| written.with(name, value));
@@ -154,9 +160,15 @@ fn a_missing_a_misspelt_and_a_broken_key_are_named_and_no_value_is_quoted() {
     assert_eq!(told("mchid =", "mchId ="), "wechatpay.mchId is not a key of this file");
     assert_eq!(told("minor = 10000,", "minor = 100.5,"), "caps[0].per_payment.minor is not what this key takes");
     assert_eq!(told("\"jwt.key\"", "\"nothing.key\""), "rest.jwt_keys.key_file cannot be read: entity not found");
-    assert_eq!(told("token_file = \"duffel.token\"", "token_file = \"duffel.token\"\ntoken = \"x\""), "duffel.token is given twice");
+    assert_eq!(
+        told("token_file = \"duffel.token\"", "token_file = \"duffel.token\"\ntoken = \"x\""),
+        "duffel.token is given twice"
+    );
     let broken = told("api_key = \"c0ffee5Qr8Zt1WmXy7Kb2Nd\"", "api_key = \"c0ffee5Qr8Zt1WmXy7Kb2Nd");
-    assert!(broken.starts_with("the configuration file is not TOML near line") && !broken.contains("c0ffee"), "{broken}");
+    assert!(
+        broken.starts_with("the configuration file is not TOML near line") && !broken.contains("c0ffee"),
+        "{broken}"
+    );
     let alipay = Written::new(&format!("{LIVE}\n[alipay]\napp_id = \"x\"\n")).refused();
     assert_eq!(alipay, "alipay.base_url is missing");
 }
