@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     http::Http,
     inbox::{Inbox, Replayed},
-    pay::{Channels, NoticeContent, PaymentSeen, RefundSeen},
+    pay::{Channels, DisputeSeen, NoticeContent, PaymentSeen, RefundSeen},
     start::{StartError, channels},
     store::{
         Store, StoreError,
@@ -164,6 +164,9 @@ fn about(content: &NoticeContent) -> String {
         ),
         NoticeContent::Refund(number, RefundSeen { state, payment_number, amount: back, .. }) => {
             format!("refund {number} of payment {payment_number}: {state:?}, {}", amount(*back))
+        }
+        NoticeContent::Dispute(number, DisputeSeen { dispute_id, amount: about, state }) => {
+            format!("dispute {dispute_id} of payment {number}: {state:?}, {}", amount(*about))
         }
         NoticeContent::PaymentHint(number) => format!("something about payment {number}"),
         NoticeContent::RefundHint(number) => format!("something about refund {number}"),
