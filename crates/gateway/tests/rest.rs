@@ -252,3 +252,52 @@ async fn experience_mode_gives_every_payment_back_within_a_day_and_caps_them() {
     assert_eq!(shop.book().await["refunds"].as_array().unwrap().len(), 2, "once each");
     shop.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_per_provider_what_works_and_never_a_secret() {
+    let shop = Shop::start(|_| {}).await;
+    let good = shop.config(|config| config.caps = vec![cap(10_000, 100_000)]).await;
+    let findings = shop.check_up(&good, false).await;
+    assert!(findings.iter().all(|finding| finding.ok), "{findings:?}");
+    assert!(
+        findings.iter().any(|finding| finding.detail == "wechatpay: at most 100.00 yuan a payment, 1000.00 yuan a day")
+    );
+    let bad = shop.config(|config| {
+        config.duffel.token = "duffel_test_c0ffee5Qr8Zt1WmXy7Kb2Nd".to_owned().into();
+        config.viator.base_url = "http://127.0.0.1:1".parse().unwrap();
+        config.wechatpay.merchant_serial = "5F1C72E2A8931B72A2E13AF8DEE92471EB397116".to_owned();
+    });
+    let bad = bad.await;
+    let findings = shop.check_up(&bad, true).await;
+    let missing: Vec<&str> =
+        findings.iter().filter(|finding| !finding.ok).map(|finding| finding.name.as_str()).collect();
+    assert_eq!(missing[..3], ["duffel (flights, hotels, cars)", "viator (activities)", "wechatpay"], "{findings:?}");
+    assert!(missing.contains(&"production"));
+    let shown = format!("{findings:?}");
+    for secret in
+        [bad.duffel.token.expose().as_str(), bad.wechatpay.apiv3_key.expose(), "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE"]
+    {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_tells_what_a_notification_is_about_and_not_who_paid() {
+    let shop = Shop::start(|_| {}).await;
+    let (id, content) = shop.open("k1", 100).await;
+    let mut wake = shop.gateway().wake();
+    shop.phone_pays(&content).await;
+    wake.changed().await.unwrap();
+    let console = shop.console().await;
+    let [kept] = console.list().await.unwrap().try_into().unwrap();
+    assert_eq!((kept.provider.as_str(), kept.disposition), ("wechatpay", "applied"));
+    let about = console.show("wechatpay", &kept.event_id).await.unwrap().about.unwrap();
+    let number = id.strip_prefix("ord_").unwrap();
+    assert!(
+        about.starts_with(&format!("payment {number}: Captured, 1.00 CNY")) && !about.contains("openid"),
+        "{about}"
+    );
+    console.close().await;
+    shop.stop().await;
+}

@@ -19,7 +19,7 @@ use zhiyou_domain::{
     port::payments::Channel,
     time::UtcMicros,
 };
-use zhiyou_gateway::{CapConfig, Clock, Config, Gateway, RestConfig};
+use zhiyou_gateway::{CapConfig, Clock, Config, Console, Finding, Gateway, RestConfig};
 use zhiyou_sandbox::Sandbox;
 
 const KEY: &str = "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE";
@@ -140,9 +140,9 @@ impl Shop {
                 .filter(|(name, _)| name.as_str().starts_with("wechatpay-") || *name == "content-type")
                 .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
                 .collect();
+            *kept.lock().unwrap() = Some((pairs.clone(), body.to_vec()));
             let request = pairs.iter().fold(http.post(target), |request, (name, value)| request.header(name, value));
             let answer = request.body(body.to_vec()).send().await.unwrap();
-            *kept.lock().unwrap() = Some((pairs, body.to_vec()));
             axum::http::StatusCode::from_u16(answer.status().as_u16()).unwrap().into_response()
         };
         let routes = axum::Router::new().route("/notify/wechatpay", axum::routing::post(relayed));
@@ -169,6 +169,21 @@ impl Shop {
         self.gateway.take().unwrap().stop().await;
         let config = configured(&self.folder, &self.announcement, self.change).await;
         self.gateway = Some(zhiyou_gateway::start(config, Arc::<Moved>::clone(&self.clock)).await.unwrap());
+    }
+
+    /// The configuration the gateway runs with, changed.
+    pub(crate) async fn config(&self, change: fn(&mut Config)) -> Config {
+        configured(&self.folder, &self.announcement, change).await
+    }
+
+    pub(crate) async fn check_up(&self, config: &Config, production: bool) -> Vec<Finding> {
+        zhiyou_gateway::check_up(config, Arc::<Moved>::clone(&self.clock), production).await.unwrap()
+    }
+
+    /// The merchant's console beside the running gateway.
+    pub(crate) async fn console(&self) -> Console {
+        let config = self.config(|_| {}).await;
+        Console::of_config(&config, Arc::<Moved>::clone(&self.clock)).await.unwrap()
     }
 
     /// Moves the gateway's time and the sandbox's.
