@@ -29,6 +29,11 @@ pub(crate) async fn run(as_json: bool) -> Outcome {
             parts.stop().await;
         }
     }
+    Ok(print(rows, as_json))
+}
+
+/// Prints what was found; fails when something is missing.
+pub(crate) fn print(rows: Vec<Value>, as_json: bool) -> ExitCode {
     let all = rows.iter().all(|row| row["ok"] == true);
     if as_json {
         println!("{}", Value::Array(rows));
@@ -42,7 +47,7 @@ pub(crate) async fn run(as_json: bool) -> Outcome {
             );
         }
     }
-    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn text(value: &Value) -> String {

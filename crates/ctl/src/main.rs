@@ -7,7 +7,9 @@ mod backend;
 mod book;
 mod browser;
 mod check;
+mod gateway;
 mod headless;
+mod inbox;
 mod rebuild;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -53,6 +55,23 @@ enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// Configuration file of a gateway, see docs/gateway.md; the demo otherwise
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Refuse what a business must not run with
+        #[arg(long, requires = "config")]
+        production: bool,
+    },
+    /// Serve the merchant side until interrupted; the first line printed is its address
+    Gateway {
+        /// Configuration file, see docs/gateway.md
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Look at the notifications a gateway kept, and take an orphan in again
+    Inbox {
+        #[command(subcommand)]
+        action: inbox::Action,
     },
     /// Serve the interface to a browser on this machine; the first line printed is its address
     Browser {
@@ -104,7 +123,10 @@ async fn run(command: Command) -> Outcome {
             sandbox(listen, seed, virtual_clock, data_dir, control_token).await
         }
         Command::Book { plan, pay } => book::run(&plan, pay == Pay::Auto).await,
-        Command::Check { json } => check::run(json).await,
+        Command::Check { json, config: None, .. } => check::run(json).await,
+        Command::Check { json, config: Some(config), production } => gateway::check(&config, production, json).await,
+        Command::Gateway { config } => gateway::serve(&config).await,
+        Command::Inbox { action } => inbox::run(action).await,
         Command::Browser { port } => browser::run(port).await,
         Command::Rebuild { data_dir } => rebuild::run(&data_dir).await,
     }

@@ -92,6 +92,8 @@ pub enum ReasonCode {
     NotFound,
     /// The traveller's token is missing, expired or revoked.
     Unauthorized,
+    /// Above what we allow ourselves to charge per payment or per day.
+    OverLimit,
     /// Too many requests; later may succeed.
     RateLimited,
     /// The provider's terms forbid it (not cancellable, not refundable now).

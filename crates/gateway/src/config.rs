@@ -1,14 +1,19 @@
 //! What the gateway is started with: base addresses, merchant identities and their secrets.
 //!
-//! [`Config::check`] refuses everything a start must refuse. Deliberately not here: reading files or the environment, which
-//! the caller does.
+//! [`Config::check`] refuses everything a start must refuse; `config/file.rs` reads the file. Deliberately not here: reading
+//! the environment, which the caller does.
 
 pub(crate) mod alipay;
+mod caps;
+mod file;
 mod paypal;
+mod rest;
 mod stripe;
 
 pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
+pub use caps::CapConfig;
 pub use paypal::PaypalConfig;
+pub use rest::RestConfig;
 pub use stripe::StripeConfig;
 
 #[cfg(test)]
@@ -16,7 +21,7 @@ pub(crate) use paypal::tests as paypal_tests;
 
 use crate::secret::{Sensitive, weakness};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 use url::{Host, Url};
 
 /// Which world the credentials belong to.
@@ -53,6 +58,28 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// Bearer token of the streamable HTTP MCP endpoints; they are not served without one.
     pub mcp_http_token: Option<Sensitive<String>>,
+    /// The REST surface; not served without it.
+    pub rest: Option<RestConfig>,
+    /// What we allow ourselves to charge; without an entry a channel has no cap.
+    pub caps: Vec<CapConfig>,
+    /// How patient the outgoing client is.
+    pub http: HttpConfig,
+}
+
+/// How patient the outgoing client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Longest wait for the answer to an effect; its outcome is unknown afterwards. At most 30 seconds.
+    pub timeout: Duration,
+    /// How often a read (GET) that met no answer is asked again. An effect is never sent twice by the client.
+    pub read_retries: u8,
+}
+
+impl Default for HttpConfig {
+    /// As the sandbox is used: a planted fault is seen where it was planted.
+    fn default() -> Self {
+        Self { timeout: crate::http::TIMEOUT, read_retries: 0 }
+    }
 }
 
 /// A Duffel account.
@@ -90,6 +117,8 @@ pub struct WechatConfig {
     pub apiv3_key: Sensitive<String>,
     /// Keys that sign the channel's answers and notifications; the first one is asked for in requests.
     pub platform_keys: Vec<PlatformKeyConfig>,
+    /// Experience mode: 100 yuan a payment, 1,000 a day, and every payment is given back within 24 hours.
+    pub experience: bool,
 }
 
 /// A key of the payment platform.
@@ -158,6 +187,7 @@ impl Config {
                         "wechatpay.platform_certificate_pem",
                     )?,
                 ],
+                experience: false,
             },
             alipay: AlipayConfig::from_sandbox(announcement, credentials)?,
             stripe: StripeConfig::from_sandbox(announcement, credentials)?,
@@ -168,6 +198,9 @@ impl Config {
             }],
             public_url: None,
             mcp_http_token: None,
+            rest: None,
+            caps: Vec::new(),
+            http: HttpConfig::default(),
         };
         config.check()?;
         Ok(config)
@@ -206,9 +239,33 @@ impl Config {
         if self.wechatpay.platform_keys.is_empty() {
             return Err(ConfigError::new("wechatpay.platform_keys", "is empty"));
         }
+        self.check_limits()?;
+        self.rest.as_ref().map_or(Ok(()), |rest| rest.check(self.profile))?;
         self.alipay.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
         self.stripe.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
         self.paypal.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        if self.http.timeout.is_zero() || self.http.timeout > Duration::from_secs(30) {
+            return Err(ConfigError::new("http.timeout_ms", "is not between 1 and 30000"));
+        }
+        if self.http.read_retries > 3 {
+            return Err(ConfigError::new("http.read_retries", "is more than 3"));
+        }
+        caps::check(&self.caps)
+    }
+
+    /// Every cap that is enforced: the configured ones and those of the experience mode.
+    ///
+    /// # Errors
+    /// [`ConfigError`] never for a configuration that passed [`Config::check`].
+    pub fn enforced_caps(&self) -> Result<Vec<CapConfig>, ConfigError> {
+        let mut caps = self.caps.clone();
+        if self.wechatpay.experience {
+            caps.push(CapConfig::experience()?);
+        }
+        Ok(caps)
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {

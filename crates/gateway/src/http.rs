@@ -1,5 +1,5 @@
-//! The one outgoing HTTP client: no redirects, no retries, time-outs, a cap on what is read, and the line between "never
-//! sent" and "nobody knows".
+//! The one outgoing HTTP client: no redirects, time-outs, a cap on what is read, and the line between "never sent" and
+//! "nobody knows". An effect is sent once; only a read may be asked again, a few times and within a read's own time.
 //!
 //! Deliberately not here: what a status code means, which is each provider's.
 
@@ -12,17 +12,20 @@ use zhiyou_domain::port::{Outcome, Reason, ReasonCode};
 /// Long enough for a slow network, short enough to try again while the traveller looks on.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An airline may take its time; after this the outcome is unknown and is looked up.
-const TIMEOUT: Duration = Duration::from_secs(24);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(24);
 /// A read is quick or can be asked again; with it a tool that reads before it acts still answers within a minute.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// A search for nine passengers is a few megabytes; more is not an answer.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Pause before a read is asked again; doubled each time.
+const READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// The client; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     client: Client,
     read_timeout: Duration,
+    read_retries: u8,
 }
 
 /// An answer, read to its end.
@@ -73,7 +76,12 @@ impl Http {
             Profile::Sandbox => builder.no_proxy().tls_certs_only([]),
             Profile::Live => builder.https_only(true),
         };
-        Ok(Self { client: builder.build()?, read_timeout: READ_TIMEOUT.min(timeout) })
+        Ok(Self { client: builder.build()?, read_timeout: READ_TIMEOUT.min(timeout), read_retries: 0 })
+    }
+
+    /// The same client, which asks a read again that met no answer or a server that failed.
+    pub(crate) fn retrying(self, read_retries: u8) -> Self {
+        Self { read_retries, ..self }
     }
 
     /// How long a question may take; for one that is not a GET, which [`Self::send`] sees by itself.
@@ -86,11 +94,33 @@ impl Http {
         self.client.request(method, url)
     }
 
-    /// Sends once and reads the whole answer.
-    pub(crate) async fn send(&self, mut request: Request) -> Result<Answered, Failure> {
-        if request.method() == reqwest::Method::GET {
-            *request.timeout_mut() = Some(self.read_timeout);
+    /// Sends and reads the whole answer; an effect once, a read again as often as configured while its time lasts.
+    pub(crate) async fn send(&self, request: Request) -> Result<Answered, Failure> {
+        if request.method() != reqwest::Method::GET {
+            return self.send_once(request).await;
         }
+        let until = tokio::time::Instant::now() + self.read_timeout;
+        let mut pause = READ_PAUSE;
+        for _ in 0..self.read_retries {
+            let Some(again) = request.try_clone() else { break };
+            let ending = self.read_once(again, until).await;
+            let failed = matches!(&ending, Err(_) | Ok(Answered { status: 500..=599, .. }));
+            if !failed || tokio::time::Instant::now() + pause >= until {
+                return ending;
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        self.read_once(request, until).await
+    }
+
+    /// A read within what is left of its time.
+    async fn read_once(&self, mut request: Request, until: tokio::time::Instant) -> Result<Answered, Failure> {
+        *request.timeout_mut() = Some(until.saturating_duration_since(tokio::time::Instant::now()));
+        self.send_once(request).await
+    }
+
+    async fn send_once(&self, request: Request) -> Result<Answered, Failure> {
         let mut response = self.client.execute(request).await.map_err(|error| classify(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -166,6 +196,45 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", silent.local_addr().unwrap());
         assert!(matches!(ending(&address, Duration::from_millis(50)).await, Err(Failure::Unknown(_))));
+    }
+
+    /// Answers 503 until the third request and counts them; the whole exchange is one request per connection.
+    async fn failing_twice() -> (url::Url, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let count = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+        let counting = std::sync::Arc::clone(&count);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 1024];
+                let _ = stream.read(&mut buffer).await;
+                let answer = match counting.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                    0 => "",
+                    1 => "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                    _ => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+                };
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (url, count)
+    }
+
+    #[tokio::test]
+    async fn a_read_is_asked_again_and_an_effect_is_sent_once() {
+        use std::sync::atomic::Ordering::SeqCst;
+        let http = Http::new(Profile::Sandbox).unwrap().retrying(3);
+        let (url, count) = failing_twice().await;
+        let answer = http.send(http.request(reqwest::Method::GET, url).build().unwrap()).await.unwrap();
+        assert_eq!((answer.status, count.load(SeqCst)), (200, 3));
+        let (url, count) = failing_twice().await;
+        let ending = http.send(http.request(reqwest::Method::POST, url).body("x").build().unwrap()).await;
+        assert!(matches!(ending, Err(Failure::Unknown(_))));
+        assert_eq!(count.load(SeqCst), 1);
+        let (url, count) = failing_twice().await;
+        let http = http.retrying(1);
+        let answer = http.send(http.request(reqwest::Method::GET, url).build().unwrap()).await.unwrap();
+        assert_eq!((answer.status, count.load(SeqCst)), (503, 2), "no more often than configured");
     }
 
     #[tokio::test]

@@ -19,12 +19,12 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
     port::payments::{Channel, DisputeStatus, UpdateContent},
@@ -56,6 +56,19 @@ enum Reception {
     Refused,
 }
 
+/// What came of taking a notification in again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replayed {
+    /// There is no such notification.
+    NotFound,
+    /// It is not waiting for anything: this became of it before.
+    NoOrphan(Disposition),
+    /// Its content is not kept, or is not proved by the keys of today.
+    NotProved,
+    /// What became of it now; still an orphan when its row is not there yet.
+    Became(Disposition),
+}
+
 /// The routes of the inbox and of `/health`.
 pub(crate) fn router(inbox: Inbox) -> Router {
     Router::new()
@@ -77,7 +90,12 @@ async fn health(State(inbox): State<Inbox>) -> Response {
 }
 
 async fn from_channel(State(inbox): State<Inbox>, Path(word): Path<String>, request: Request) -> Response {
-    let channel = Channel::of_word(&word).and_then(|channel| Some((channel.word(), inbox.channels.of(channel)?)));
+    from_named(inbox, &word, request).await
+}
+
+/// Takes in a notification of the channel with this word.
+pub(crate) async fn from_named(inbox: Inbox, word: &str, request: Request) -> Response {
+    let channel = Channel::of_word(word).and_then(|channel| Some((channel.word(), inbox.channels.of(channel)?)));
     let Some((provider, channel)) = channel else { return StatusCode::NOT_FOUND.into_response() };
     tracing::debug!(provider, "a notification arrived");
     let receipt = channel.receipt();
@@ -161,6 +179,47 @@ impl Inbox {
                 Err(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
+    }
+
+    /// Takes an orphan in again, exactly as if it had just arrived; it is proved again, as of when it did. Once: what is
+    /// applied stays applied.
+    pub(crate) async fn replay(&self, provider: &str, event_id: &str) -> Result<Replayed, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Some(kept) = inbox::get(&mut tx, provider, event_id).await? else { return Ok(Replayed::NotFound) };
+        drop(tx);
+        match kept.disposition {
+            Disposition::Orphan => {}
+            before @ (Disposition::Applied | Disposition::Ignored | Disposition::Foreign | Disposition::Conflict) => {
+                return Ok(Replayed::NoOrphan(before));
+            }
+        }
+        let Ok(notice) = self.opened(&kept).await else { return Ok(Replayed::NotProved) };
+        if notice.digest != kept.digest {
+            return Ok(Replayed::NotProved);
+        }
+        let mut tx = self.store.begin().await?;
+        let now = inbox::get(&mut tx, provider, event_id).await?.map(|again| again.disposition);
+        if let Some(meanwhile) = now.filter(|now| *now != Disposition::Orphan) {
+            return Ok(Replayed::NoOrphan(meanwhile));
+        }
+        let disposition = apply(&mut tx, provider, &notice, self.clock.now()).await?;
+        inbox::adopt(&mut tx, provider, event_id, disposition).await?;
+        self.store.commit(tx).await?;
+        Ok(Replayed::Became(disposition))
+    }
+
+    /// What a kept notification says, proved as of when it arrived.
+    pub(crate) async fn opened(&self, kept: &inbox::Listed) -> Result<Notice, Refused> {
+        let channel = Channel::of_word(&kept.provider).and_then(|channel| self.channels.of(channel));
+        let channel = channel.ok_or_else(|| Refused::Unreadable("the channel is not configured".to_owned()))?;
+        let unreadable = || Refused::Unreadable("the signature's headers".to_owned());
+        let pairs: BTreeMap<String, String> = serde_json::from_str(&kept.headers).map_err(|_| unreadable())?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name = HeaderName::try_from(name).map_err(|_| unreadable())?;
+            headers.append(name, HeaderValue::try_from(value).map_err(|_| unreadable())?);
+        }
+        channel.verify_notification(&headers, &kept.body, UtcMicros(kept.received_at_us)).await
     }
 
     /// Inbox row, payment or refund row and update row: all or none.

@@ -5,11 +5,14 @@
 //! engine's decision. Deliberately not here: orders, travellers' stored tokens, the interface.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod checkup;
 mod config;
+mod console;
 mod http;
 mod inbox;
 mod mcp;
 mod pay;
+mod rest;
 mod secret;
 mod start;
 mod store;
@@ -18,10 +21,13 @@ mod travel;
 #[cfg(test)]
 mod outcomes;
 
+pub use checkup::{Finding, check_up};
 pub use config::{
-    AlipayConfig, AlipayKeys, AlipayPresents, Config, ConfigError, DuffelConfig, MemberPlatformConfig, PaypalConfig,
-    PlatformKeyConfig, Profile, StripeConfig, ViatorConfig, WechatConfig,
+    AlipayConfig, AlipayKeys, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig,
+    MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig,
+    WechatConfig,
 };
+pub use console::{Console, ConsoleError, Notification};
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};
 pub use store::StoreError;

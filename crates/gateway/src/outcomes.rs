@@ -455,6 +455,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
         clock: Arc::new(Frozen),
         notify_base: address,
         turns: Turns::default(),
+        caps: Arc::default(),
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http, Arc::new(Frozen)), stub }
 }

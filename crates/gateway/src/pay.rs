@@ -6,6 +6,7 @@
 pub(crate) mod alipay;
 pub(crate) mod bounce;
 pub(crate) mod desk;
+pub(crate) mod experience;
 pub(crate) mod paypal;
 pub(crate) mod turns;
 pub(crate) mod wechatpay;
@@ -172,6 +173,11 @@ pub(crate) trait PaymentChannel: Send + Sync {
 
     /// What it wants to read after a notification.
     fn receipt(&self) -> Receipt;
+
+    /// Sees to it that notifications come to this address, where that is ours to say.
+    async fn register(&self, _: &str) -> Outcome<()> {
+        Outcome::Done(())
+    }
 
     /// Opens the payment; the same attempt again shows the same payment.
     async fn create(&self, attempt: &Attempt) -> Outcome<Opened>;

@@ -8,7 +8,8 @@ use crate::{
     http::Http,
     inbox::{self, Inbox},
     mcp::{self, Server},
-    pay::{Channels, alipay::Alipay, desk::Desk, paypal::Paypal, turns::Turns, wechatpay::Wechatpay},
+    pay::{Channels, alipay::Alipay, desk::Desk, experience, paypal::Paypal, turns::Turns, wechatpay::Wechatpay},
+    rest,
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
     travel::{
@@ -29,7 +30,7 @@ use std::{
 };
 use tokio::{io::DuplexStream, net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use zhiyou_domain::port::payments::Channel;
+use zhiyou_domain::port::{Outcome, payments::Channel};
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,16 +102,10 @@ pub struct Gateway {
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, StartError> {
     config.check()?;
     private_folder(&config.data_dir)?;
-    let http = Http::new(config.profile)?;
-    let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(&clock))?;
-    let alipay = config.alipay.as_ref();
-    let alipay = alipay.map(|alipay| Alipay::new(alipay, http.clone(), Arc::clone(&clock))).transpose()?;
-    let paypal = match &config.paypal {
-        Some(paypal) => Some(Arc::new(Paypal::new(paypal, http.clone(), Arc::clone(&clock))?)),
-        None => None,
-    };
+    let http = Http::with_timeout(config.profile, config.http.timeout)?.retrying(config.http.read_retries);
+    let channels = channels(&config, &http, &clock)?;
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
-    let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?;
+    let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?.retrying(config.http.read_retries);
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
     let store = Store::open(&config.data_dir).await?;
     private_file(&config.data_dir.join("gateway.db"))?;
@@ -123,17 +118,21 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         .map_or_else(|| base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned());
 
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
-    if let Some(alipay) = alipay {
-        channels = channels.with(Channel::Alipay, Arc::new(alipay));
-    }
-    if let Some(paypal) = &paypal {
-        channels = channels.with(Channel::Paypal, Arc::<Paypal>::clone(paypal));
+    let caps = config.enforced_caps()?;
+    for cap in &caps {
+        tracing::info!("{cap}");
     }
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
-    let desk =
-        Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone(), turns: Turns::default() };
+    let registered = channels.clone();
+    let desk = Desk {
+        store: store.clone(),
+        channels,
+        clock: Arc::clone(&clock),
+        notify_base: notify_base.clone(),
+        turns: Turns::default(),
+        caps: caps.into(),
+    };
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
     let hotels: Arc<dyn HotelSupplier> = duffel.clone();
@@ -151,7 +150,14 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         stop: stop.clone(),
         tracker: tracker.clone(),
     };
-    let mut router = inbox::router(inbox);
+    if config.wechatpay.experience {
+        tracing::warn!("experience mode: every WeChat payment is given back within 24 hours");
+        tracker.spawn(experience::run(desk.clone(), stop.clone()));
+    }
+    let mut router = inbox::router(inbox.clone());
+    if let Some(rest) = &config.rest {
+        router = router.merge(rest::router(rest, desk, inbox, tracker.clone()));
+    }
     if let Some(token) = config.mcp_http_token {
         router = router.merge(gateway.mcp_http(token, authority));
     }
@@ -160,13 +166,21 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     if !register(&duffel, &store, &url).await {
         tracker.spawn(register_later(duffel, store, url, stop.clone()));
     }
-    if let Some(paypal) = paypal {
-        let url = format!("{notify_base}/notify/{}", Channel::Paypal.word());
-        if !register_paypal(&paypal, &url).await {
-            tracker.spawn(register_paypal_later(paypal, url, stop));
-        }
-    }
+    tracker.spawn(register_channels(registered, notify_base, stop));
     Ok(gateway)
+}
+
+/// The adapter of every configured channel.
+pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Result<Channels, ConfigError> {
+    let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(clock))?;
+    let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
+    if let Some(alipay) = &config.alipay {
+        channels = channels.with(Channel::Alipay, Arc::new(Alipay::new(alipay, http.clone(), Arc::clone(clock))?));
+    }
+    if let Some(paypal) = &config.paypal {
+        channels = channels.with(Channel::Paypal, Arc::new(Paypal::new(paypal, http.clone(), Arc::clone(clock))?));
+    }
+    Ok(channels)
 }
 
 impl Gateway {
@@ -304,23 +318,29 @@ async fn register_later(duffel: Arc<Duffel>, store: Store, url: String, stop: Ca
     }
 }
 
-async fn register_paypal(paypal: &Paypal, url: &str) -> bool {
-    let registered = paypal.register(url).await;
-    registered
-        .inspect_err(|reason| {
-            tracing::warn!(code = ?reason.code, detail = reason.detail, "the channel's webhook is not set yet");
-        })
-        .is_ok()
-}
-
-async fn register_paypal_later(paypal: Arc<Paypal>, url: String, stop: CancellationToken) {
+/// Tells every channel where its notifications go; asks again until each has heard it.
+async fn register_channels(channels: Channels, notify_base: String, stop: CancellationToken) {
+    let mut waiting: Vec<Channel> = channels.all().map(|(channel, _)| channel).collect();
     loop {
+        let mut left = Vec::new();
+        for channel in waiting {
+            let Some(adapter) = channels.of(channel) else { continue };
+            match adapter.register(&format!("{notify_base}/notify/{}", channel.word())).await {
+                Outcome::Done(()) => {}
+                Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
+                    let word = channel.word();
+                    tracing::warn!(word, code = ?reason.code, detail = reason.detail, "a channel does not know our address yet");
+                    left.push(channel);
+                }
+            }
+        }
+        waiting = left;
+        if waiting.is_empty() {
+            return;
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(30)) => {}
-        }
-        if register_paypal(&paypal, &url).await {
-            return;
         }
     }
 }

@@ -398,3 +398,70 @@ async fn a_database_that_fails_is_answered_so_that_the_provider_tries_again() {
     let (status, _) = world.post(&world.paid("EV-1")).await;
     assert_eq!(status, 500);
 }
+
+impl World {
+    /// A genuine notification about a payment we have no row of yet, posted.
+    async fn orphan(&self) -> &'static str {
+        let number = "01KA0000000000000000000NEW";
+        let resource = transaction(|resource| resource["out_trade_no"] = number.into());
+        let message = self.sealed("EV-9", "TRANSACTION.SUCCESS", "transaction", &resource);
+        assert_eq!(self.post(&message).await.0, 200, "an orphan is kept");
+        number
+    }
+
+    async fn add_row(&self, number: &str, minor: i64) -> AttemptId {
+        let attempt_id = AttemptId::parse_bare(number).unwrap();
+        let attempt = Attempt { attempt_id, amount: Money::new(minor, Currency::CNY).unwrap(), ..self.attempt().await };
+        let mut tx = self.inbox.store.begin().await.unwrap();
+        attempts::insert(&mut tx, &attempt).await.unwrap();
+        self.inbox.store.commit(tx).await.unwrap();
+        attempt_id
+    }
+}
+
+#[tokio::test]
+async fn an_orphan_is_taken_in_again_once_its_row_is_there_and_only_once() {
+    let world = World::start().await;
+    let number = world.orphan().await;
+    let replay = || world.inbox.replay("wechatpay", "EV-9");
+    assert_eq!(replay().await.unwrap(), Replayed::Became(Disposition::Orphan), "still nobody's");
+    world.assert_untouched().await;
+    let id = world.add_row(number, 29_901).await;
+    let twice = tokio::join!(replay(), replay());
+    let applied = |ending: Result<Replayed, StoreError>| match ending.unwrap() {
+        Replayed::Became(Disposition::Applied) => true,
+        Replayed::NoOrphan(Disposition::Applied) => false,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(usize::from(applied(twice.0)) + usize::from(applied(twice.1)), 1);
+    let paid = attempts::find(world.inbox.store.reader(), id).await.unwrap().unwrap();
+    assert_eq!(paid.state, PaymentState::Captured);
+    let [update] = world.updates().await.try_into().unwrap();
+    assert_eq!(update.content, UpdateContent::Payment { status: paid.status() });
+    assert_eq!(world.kept().await, [("EV-9".to_owned(), "applied".to_owned())]);
+    assert_eq!(replay().await.unwrap(), Replayed::NoOrphan(Disposition::Applied));
+    assert_eq!(world.updates().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_orphan_that_disagrees_with_its_row_is_refused_as_if_it_had_just_arrived() {
+    let world = World::start().await;
+    let number = world.orphan().await;
+    world.add_row(number, 29_902).await;
+    assert_eq!(world.inbox.replay("wechatpay", "EV-9").await.unwrap(), Replayed::Became(Disposition::Foreign));
+    world.assert_untouched().await;
+    assert_eq!(world.inbox.replay("wechatpay", "EV-9").await.unwrap(), Replayed::NoOrphan(Disposition::Foreign));
+    assert_eq!(world.inbox.replay("wechatpay", "EV-0").await.unwrap(), Replayed::NotFound);
+}
+
+#[tokio::test]
+async fn a_kept_notification_that_was_changed_afterwards_is_not_taken_in() {
+    let world = World::start().await;
+    let number = world.orphan().await;
+    world.add_row(number, 29_901).await;
+    for sql in ["UPDATE inbox SET digest = 'another'", "UPDATE inbox SET body = x'7b7d'"] {
+        sqlx::query(sql).execute(world.inbox.store.reader()).await.unwrap();
+        assert_eq!(world.inbox.replay("wechatpay", "EV-9").await.unwrap(), Replayed::NotProved, "{sql}");
+    }
+    world.assert_untouched().await;
+}

@@ -7,8 +7,9 @@
 use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, turns::Turns};
 use crate::{
     Clock,
+    config::CapConfig,
     store::{
-        Store, StoreError,
+        Store, StoreError, Tx,
         attempts::{self, Attempt},
         refunds::{self, Refund, Standing},
         updates,
@@ -26,6 +27,7 @@ use zhiyou_domain::{
             PaymentState, PaymentStatus, RefundState, RefundStatus, Updates,
         },
     },
+    time::UtcMicros,
 };
 
 /// Everything a payment tool needs.
@@ -38,6 +40,8 @@ pub(crate) struct Desk {
     pub(crate) notify_base: String,
     /// One call at a time about one payment: a question that takes what was approved never races its closing.
     pub(crate) turns: Turns,
+    /// What we allow ourselves to charge.
+    pub(crate) caps: Arc<[CapConfig]>,
 }
 
 /// Stops early with an ending that is not `Done`.
@@ -89,7 +93,8 @@ fn disagreement<T>(problem: &str, number: &str) -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }
 
-fn fingerprint(parts: &[&str]) -> String {
+/// A digest of a request's fields, each with its length.
+pub(crate) fn fingerprint(parts: &[&str]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(&part.len().to_be_bytes());
@@ -196,12 +201,36 @@ impl Desk {
             taken: None,
         };
         let mut tx = self.store.begin().await?;
-        if attempts::get(&mut tx, attempt.attempt_id).await?.is_none() && wish.expires_at_us <= now {
-            return declined(ReasonCode::InvalidRequest, "the last moment to pay is over");
+        if attempts::get(&mut tx, attempt.attempt_id).await?.is_none() {
+            if wish.expires_at_us <= now {
+                return declined(ReasonCode::InvalidRequest, "the last moment to pay is over");
+            }
+            self.within_caps(&mut tx, wish.channel, wish.amount, now).await?;
         }
         let kept = attempts::insert(&mut tx, &attempt).await?;
         self.store.commit(tx).await?;
         may_be_opened(&attempt, kept)
+    }
+
+    /// Whether a new payment fits under every cap. In the transaction that writes it: two at once cannot both fit into the
+    /// rest of a day.
+    async fn within_caps(&self, tx: &mut Tx, channel: Channel, amount: Money, now: UtcMicros) -> Step<()> {
+        let caps = || self.caps.iter().filter(|cap| cap.channel == channel);
+        if caps().next().is_some() && !caps().any(|cap| cap.per_payment.currency() == amount.currency()) {
+            return declined(ReasonCode::OverLimit, "the channel has no cap in this currency");
+        }
+        for cap in caps().filter(|cap| cap.per_payment.currency() == amount.currency()) {
+            if amount.exceeds(cap.per_payment) != Ok(false) {
+                return declined(ReasonCode::OverLimit, "more than is allowed for one payment");
+            }
+            let (from, until) = beijing_day(now);
+            let today = attempts::asked_for(tx, channel, amount.currency(), from, until).await?;
+            let with = today.checked_add(amount.minor());
+            if with.is_none_or(|with| with > cap.per_day.minor()) {
+                return declined(ReasonCode::OverLimit, "more than is allowed for one day");
+            }
+        }
+        Ok(())
     }
 
     /// Tool `getPaymentStatus`.
@@ -506,6 +535,14 @@ impl Desk {
     }
 }
 
+/// First instant of the Beijing day of `now`, and of the next one. China keeps UTC+8 all year.
+const fn beijing_day(now: UtcMicros) -> (UtcMicros, UtcMicros) {
+    const DAY_MIN: i64 = 24 * 60;
+    let shifted = now.plus_minutes(8 * 60).0;
+    let from = UtcMicros(shifted.saturating_sub(shifted.rem_euclid(DAY_MIN * 60_000_000))).plus_minutes(-8 * 60);
+    (from, from.plus_minutes(DAY_MIN))
+}
+
 const fn not_found(attempt_id: AttemptId) -> PaymentStatus {
     PaymentStatus { attempt_id, state: PaymentState::NotFound, transaction_id: None, captured: None, paid_at_us: None }
 }
@@ -523,3 +560,6 @@ fn may_be_opened(asked: &Attempt, kept: Attempt) -> Step<Attempt> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

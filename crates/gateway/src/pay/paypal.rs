@@ -85,30 +85,6 @@ impl Paypal {
         })
     }
 
-    /// Tells the channel where its notifications shall go, unless it knows.
-    ///
-    /// # Errors
-    /// Why it does not know yet; asking about payments gives the same result all the same.
-    pub(crate) async fn register(&self, url: &str) -> Result<(), Reason> {
-        let path = format!("/v1/notifications/webhooks/{}", self.webhook_id);
-        let known = match self.get(&path).await.outcome::<wire::Webhook>() {
-            Outcome::Done(webhook) => webhook,
-            Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => return Err(reason),
-        };
-        if known.url == url {
-            return Ok(());
-        }
-        let change = serde_json::to_string(&[wire::Replace { op: "replace", path: "/url", value: url }]);
-        let change = change.map_err(|error| Reason::new(ReasonCode::InvalidRequest, error.to_string()))?;
-        match self.exchange(Method::PATCH, &path, None, Some(change)).await {
-            Ending::Taken(_) => Ok(()),
-            Ending::Refused(issue, message) => {
-                Err(Reason::new(ReasonCode::InvalidRequest, format!("{issue:?}: {message}")))
-            }
-            Ending::NotSent(reason) | Ending::Unknown(reason) => Err(reason),
-        }
-    }
-
     async fn get(&self, path: &str) -> Ending {
         self.exchange(Method::GET, path, None, None).await
     }
@@ -416,6 +392,34 @@ impl PaymentChannel for Paypal {
 
     fn receipt(&self) -> Receipt {
         Receipt { content_type: "application/json", kept: "{}", refused: r#"{"error":"refused"}"# }
+    }
+
+    /// Tells the channel where its notifications shall go, unless it knows.
+    ///
+    /// # Errors
+    /// Why it does not know yet; asking about payments gives the same result all the same.
+    async fn register(&self, url: &str) -> Outcome<()> {
+        let path = format!("/v1/notifications/webhooks/{}", self.webhook_id);
+        let known = match self.get(&path).await.outcome::<wire::Webhook>() {
+            Outcome::Done(webhook) => webhook,
+            other => return other.map(|_| ()),
+        };
+        if known.url == url {
+            return Outcome::Done(());
+        }
+        let change = serde_json::to_string(&[wire::Replace { op: "replace", path: "/url", value: url }]);
+        let change = match change {
+            Ok(change) => change,
+            Err(error) => return Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, error.to_string())),
+        };
+        match self.exchange(Method::PATCH, &path, None, Some(change)).await {
+            Ending::Taken(_) => Outcome::Done(()),
+            Ending::Refused(issue, message) => {
+                Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, format!("{issue:?}: {message}")))
+            }
+            Ending::NotSent(reason) => Outcome::NotSent(reason),
+            Ending::Unknown(reason) => Outcome::Unknown(reason),
+        }
     }
 
     async fn create(&self, attempt: &Attempt) -> Outcome<Opened> {

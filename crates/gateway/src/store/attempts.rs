@@ -8,7 +8,7 @@ use crate::pay::PaymentSeen;
 use sqlx::{AnyPool, FromRow};
 use zhiyou_domain::{
     id::AttemptId,
-    money::Money,
+    money::{Currency, Money},
     port::payments::{Channel, PaymentState, PaymentStatus},
     time::UtcMicros,
 };
@@ -187,6 +187,71 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     .execute(&mut **tx)
     .await?;
     get(tx, attempt.attempt_id).await?.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
+}
+
+/// What was asked for over a channel in a currency from `from` until just before `until`, minor units. Everything counts
+/// that is not closed: it was paid or can still be.
+pub(crate) async fn asked_for(
+    tx: &mut Tx,
+    channel: Channel,
+    currency: Currency,
+    from: UtcMicros,
+    until: UtcMicros,
+) -> Result<i64, StoreError> {
+    let (sum,): (i64,) = sqlx::query_as(
+        "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM attempts WHERE channel = $1 AND currency = $2 AND \
+         created_at_us >= $3 AND created_at_us < $4 AND state <> $5",
+    )
+    .bind(channel.word())
+    .bind(currency.code())
+    .bind(from.0)
+    .bind(until.0)
+    .bind(word(PaymentState::Closed))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(sum)
+}
+
+const COLUMNS: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
+                       created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor FROM attempts ";
+
+/// Payments of a channel opened after `from` and until `until` that may have been paid without our knowing.
+pub(crate) async fn open_between(
+    pool: &AnyPool,
+    channel: Channel,
+    from: UtcMicros,
+    until: UtcMicros,
+) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "{COLUMNS}WHERE channel = $1 AND created_at_us > $2 AND created_at_us <= $3 AND state NOT IN ($4, $5) \
+         ORDER BY attempt_id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(channel.word())
+        .bind(from.0)
+        .bind(until.0)
+        .bind(word(PaymentState::Captured))
+        .bind(word(PaymentState::Closed))
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(Attempt::try_from).collect()
+}
+
+/// Payments of a channel paid until `until` of which not everything has arrived back or lies with a person.
+pub(crate) async fn unreturned(pool: &AnyPool, channel: Channel, until: UtcMicros) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "{COLUMNS}WHERE channel = $1 AND state = $2 AND COALESCE(paid_at_us, updated_at_us) <= $3 \
+         AND COALESCE(taken_minor, amount_minor) > (SELECT COALESCE(SUM(refunds.amount_minor), 0) FROM refunds \
+         WHERE refunds.attempt_id = attempts.attempt_id AND refunds.state IN ('succeeded', 'needs_manual')) \
+         ORDER BY attempt_id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(channel.word())
+        .bind(word(PaymentState::Captured))
+        .bind(until.0)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(Attempt::try_from).collect()
 }
 
 /// Keeps the channel's own id of a payment; the first one stays.

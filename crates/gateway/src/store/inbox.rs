@@ -3,6 +3,7 @@
 //! Deliberately not here: verification, and what a notification changes.
 
 use super::{StoreError, Tx};
+use sqlx::AnyPool;
 
 /// What became of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(crate) enum Disposition {
 }
 
 impl Disposition {
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Applied => "applied",
             Self::Orphan => "orphan",
@@ -76,5 +77,69 @@ pub(crate) async fn insert(tx: &mut Tx, kept: &Kept<'_>, disposition: Dispositio
     .bind(kept.body)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// A kept notification without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) provider: String,
+    pub(crate) event_id: String,
+    pub(crate) received_at_us: i64,
+    pub(crate) disposition: Disposition,
+    pub(crate) digest: String,
+    /// Signature headers as JSON text.
+    pub(crate) headers: String,
+    /// The very bytes; empty where only the digest is kept.
+    pub(crate) body: Vec<u8>,
+}
+
+type Row = (String, String, i64, String, String, String, Vec<u8>);
+
+fn listed((provider, event_id, received_at_us, word, digest, headers, body): Row) -> Result<Listed, StoreError> {
+    let known = DISPOSITIONS.into_iter().find(|disposition| disposition.word() == word);
+    let disposition = known.ok_or_else(|| StoreError::Damaged(format!("inbox {word:?}")))?;
+    Ok(Listed { provider, event_id, received_at_us, disposition, digest, headers, body })
+}
+
+/// The newest notifications, those that found nothing to change first.
+pub(crate) async fn newest(pool: &AnyPool, limit: i64) -> Result<Vec<Listed>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT provider, event_id, received_at_us, disposition, digest, headers, body FROM inbox \
+         ORDER BY CASE disposition WHEN 'orphan' THEN 0 WHEN 'conflict' THEN 1 WHEN 'foreign' THEN 1 ELSE 2 END, \
+         received_at_us DESC, provider, event_id LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(listed).collect()
+}
+
+/// One notification, inside a transaction.
+pub(crate) async fn get(tx: &mut Tx, provider: &str, event_id: &str) -> Result<Option<Listed>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT provider, event_id, received_at_us, disposition, digest, headers, body FROM inbox \
+         WHERE provider = $1 AND event_id = $2",
+    )
+    .bind(provider)
+    .bind(event_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(listed).transpose()
+}
+
+/// Writes what became of an orphan; of nothing else.
+pub(crate) async fn adopt(
+    tx: &mut Tx,
+    provider: &str,
+    event_id: &str,
+    disposition: Disposition,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE inbox SET disposition = $3 WHERE provider = $1 AND event_id = $2 AND disposition = 'orphan'")
+        .bind(provider)
+        .bind(event_id)
+        .bind(disposition.word())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

@@ -145,6 +145,12 @@ pub(crate) async fn of(tx: &mut Tx, attempt: AttemptId) -> Result<Vec<Refund>, S
     rows.into_iter().map(Refund::try_from).collect()
 }
 
+/// All refunds of a payment, read outside a transaction.
+pub(crate) async fn of_payment(pool: &AnyPool, attempt: AttemptId) -> Result<Vec<Refund>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(BY_ATTEMPT).bind(attempt.bare()).fetch_all(pool).await?;
+    rows.into_iter().map(Refund::try_from).collect()
+}
+
 /// Writes a new refund.
 pub(crate) async fn insert(tx: &mut Tx, refund: &Refund) -> Result<(), StoreError> {
     money(refund.amount.minor(), refund.amount.currency().code())?;

@@ -246,6 +246,7 @@ const fn reason_word(code: ReasonCode) -> &'static str {
         ReasonCode::NotFound => "not_found",
         ReasonCode::Unauthorized => "unauthorized",
         ReasonCode::RateLimited => "rate_limited",
+        ReasonCode::OverLimit => "over_limit",
         ReasonCode::NotAllowed => "not_allowed",
         ReasonCode::DependencyFailed => "dependency_failed",
         ReasonCode::Network => "network",

@@ -1,0 +1,50 @@
+//! The merchant side by itself: serving it, and saying what works with its configuration.
+
+use crate::{Outcome, check, interrupted};
+use serde_json::json;
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use zhiyou_domain::time::UtcMicros;
+use zhiyou_gateway::{Clock, Config};
+
+/// This machine's time.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UtcMicros {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The configuration in a file, under the environment's names.
+pub(crate) fn config(path: &Path) -> Result<Config, String> {
+    Config::from_file(path, &|name| std::env::var(name).ok()).map_err(|error| error.to_string())
+}
+
+pub(crate) async fn check(path: &Path, production: bool, as_json: bool) -> Outcome {
+    let row = |name: &str, ok: bool, detail: &str| json!({ "name": name, "ok": ok, "detail": detail });
+    let rows = match config(path) {
+        Err(problem) => vec![row("configuration", false, &problem)],
+        Ok(config) => match zhiyou_gateway::check_up(&config, Arc::new(SystemClock), production).await {
+            Err(error) => vec![row("configuration", false, &error.to_string())],
+            Ok(findings) => findings.iter().map(|finding| row(&finding.name, finding.ok, &finding.detail)).collect(),
+        },
+    };
+    Ok(check::print(rows, as_json))
+}
+
+pub(crate) async fn serve(path: &Path) -> Outcome {
+    let config = config(path)?;
+    for cap in config.enforced_caps().map_err(|error| error.to_string())? {
+        eprintln!("{cap}");
+    }
+    let gateway = zhiyou_gateway::start(config, Arc::new(SystemClock)).await.map_err(|error| error.to_string())?;
+    println!("{}", gateway.base_url());
+    interrupted().await?;
+    gateway.stop().await;
+    Ok(std::process::ExitCode::SUCCESS)
+}

@@ -1,0 +1,196 @@
+//! The file, the environment's names over it, and what neither may say.
+
+use super::*;
+use crate::config::tests::{APIV3_KEY, vector};
+use std::collections::BTreeMap;
+
+const TOKEN_KEY: &str = "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE";
+
+struct Written {
+    folder: tempfile::TempDir,
+    environment: BTreeMap<&'static str, String>,
+}
+
+/// Everything in a live file, secrets in files of their own.
+const LIVE: &str = r#"
+data_dir = "data"
+profile = "live"
+public_url = "https://gw.zhiyou.cn"
+
+[duffel]
+base_url = "https://api.duffel.com"
+token_file = "duffel.token"
+
+[viator]
+base_url = "https://api.viator.com/partner"
+api_key = "c0ffee5Qr8Zt1WmXy7Kb2Nd"
+
+[wechatpay]
+base_url = "https://api.mch.weixin.qq.com"
+appid = "wxd678efh567hg6787"
+mchid = "1900000109"
+merchant_serial = "5F1C72E2A8931B72A2E13AF8DEE92471EB397115"
+merchant_private_key_pem_file = "merchant.pem"
+apiv3_key_file = "apiv3.key"
+
+[[wechatpay.platform_keys]]
+serial = "PUB_KEY_ID_0119000001092026112000382000000001"
+pem_file = "platform.pem"
+
+[[caps]]
+channel = "wechatpay"
+per_payment = { minor = 10000, currency = "CNY" }
+per_day = { minor = 1000000, currency = "CNY" }
+
+[rest]
+audience = "zhiyou"
+
+[[rest.jwt_keys]]
+key_file = "jwt.key"
+"#;
+
+impl Written {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        put("gateway.toml", text);
+        put("duffel.token", "duffel_live_c0ffee5Qr8Zt1WmXy7Kb2Nd\n");
+        put("apiv3.key", &format!("{APIV3_KEY}\n"));
+        put("jwt.key", TOKEN_KEY);
+        put("merchant.pem", &vector("wechat/java_merchant_private_key.pem"));
+        put("platform.pem", &vector("wechat/java_wechat_pay_public_key.pem"));
+        Self { folder, environment: BTreeMap::new() }
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.insert(name, value.to_owned());
+        self
+    }
+
+    fn read(&self) -> Result<Config, ConfigError> {
+        Config::from_file(&self.folder.path().join("gateway.toml"), &|name| self.environment.get(name).cloned())
+    }
+
+    fn refused(&self) -> String {
+        self.read().unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn a_file_names_everything_a_gateway_needs_and_secrets_come_from_files_of_their_own() {
+    let written = Written::new(LIVE);
+    let config = written.read().unwrap();
+    assert_eq!((config.profile, config.data_dir), (Profile::Live, written.folder.path().join("data")));
+    assert_eq!(config.duffel.token.expose(), "duffel_live_c0ffee5Qr8Zt1WmXy7Kb2Nd");
+    assert_eq!(config.wechatpay.apiv3_key.expose(), APIV3_KEY);
+    assert_eq!(config.rest.unwrap().jwt_keys[0].expose(), TOKEN_KEY);
+    assert_eq!(config.http, HttpConfig { timeout: Duration::from_secs(30), read_retries: 3 });
+    assert_eq!(config.caps[0].to_string(), "wechatpay: at most 100.00 yuan a payment, 10000.00 yuan a day");
+    assert!(!config.wechatpay.experience && config.alipay.is_none());
+}
+
+#[test]
+fn the_environments_names_are_laid_over_the_file() {
+    let bare = LIVE.replace("mchid = \"1900000109\"\n", "").replace("apiv3_key_file = \"apiv3.key\"\n", "");
+    let written = Written::new(&bare)
+        .with("PAYMENT_MCP_ENABLED", "true")
+        .with("WECHAT_MCP_ENDPOINT", "https://api.mch.weixin.qq.com/mcp/v1")
+        .with("WECHAT_MCP_API_KEY", APIV3_KEY)
+        .with("WECHAT_MCP_MERCHANT_ID", "1900000108")
+        .with("WECHAT_PAY_MCH_ID", "1900000108")
+        .with("WECHAT_MCP_PUBLIC_KEY", &vector("wechat/java_wechat_pay_public_key.pem").replace('\n', "\\n"))
+        .with("MCP_EXPERIENCE_MODE", "true")
+        .with("MCP_TIMEOUT", "5000")
+        .with("MCP_RETRY_COUNT", "2");
+    let config = written.read().unwrap();
+    assert_eq!(config.wechatpay.base_url.as_str(), "https://api.mch.weixin.qq.com/");
+    assert_eq!((config.wechatpay.mchid.as_str(), config.wechatpay.experience), ("1900000108", true));
+    assert_eq!(config.http, HttpConfig { timeout: Duration::from_secs(5), read_retries: 2 });
+    assert!(config.wechatpay.platform_keys[0].pem.lines().count() > 3);
+    assert_eq!(config.enforced_caps().unwrap().len(), 2);
+}
+
+#[test]
+fn the_plans_caps_come_out_a_hundred_times_what_its_comments_say() {
+    // "MCP_MAX_AMOUNT=1000000 # 100 yuan" and "MCP_DAILY_LIMIT=10000000 # 10,000 yuan" are fen.
+    let written = Written::new(LIVE).with("MCP_MAX_AMOUNT", "1000000").with("MCP_DAILY_LIMIT", "10000000");
+    let caps = written.read().unwrap().caps;
+    assert_eq!(caps.len(), 1);
+    assert_eq!(caps[0].to_string(), "wechatpay: at most 10000.00 yuan a payment, 100000.00 yuan a day");
+    let first = LIVE.find("[[caps]]").unwrap();
+    let without = format!("{}{}", &LIVE[..first], &LIVE[LIVE.find("[rest]").unwrap()..]);
+    let written = Written::new(&without).with("MCP_MAX_AMOUNT", "10000").with("MCP_DAILY_LIMIT", "1000000");
+    assert_eq!(
+        written.read().unwrap().caps[0].to_string(),
+        "wechatpay: at most 100.00 yuan a payment, 10000.00 yuan a day"
+    );
+    assert!(Written::new(&without).with("MCP_MAX_AMOUNT", "10000").refused().contains("per_day"));
+}
+
+#[test]
+fn names_that_contradict_each_other_and_values_that_are_none_are_refused_by_name() {
+    for (pairs, wanted) in [
+        (
+            &[("WECHAT_MCP_MERCHANT_ID", "1900000108"), ("WECHAT_PAY_MCH_ID", "1900000107")][..],
+            "WECHAT_PAY_MCH_ID contradicts WECHAT_MCP_MERCHANT_ID",
+        ),
+        (&[("WECHAT_MCP_EXPERIENCE", "yes")], "WECHAT_MCP_EXPERIENCE is neither true nor false"),
+        (
+            &[("WECHAT_MCP_EXPERIENCE", "false"), ("MCP_EXPERIENCE_MODE", "true")],
+            "MCP_EXPERIENCE_MODE contradicts WECHAT_MCP_EXPERIENCE",
+        ),
+        (&[("MCP_MAX_AMOUNT", "100.00")], "MCP_MAX_AMOUNT is not a whole number"),
+        (&[("MCP_TIMEOUT", "30001")], "http.timeout_ms is not between 1 and 30000"),
+        (&[("MCP_RETRY_COUNT", "4")], "http.read_retries is more than 3"),
+        (&[("PAYMENT_MCP_ENABLED", "false")], "PAYMENT_MCP_ENABLED is false, and payments are what the gateway is for"),
+        (&[("WECHAT_PAY_SANDBOX", "true")], "duffel.base_url is not an address this profile may use"),
+    ] {
+        let written = pairs.iter().fold(Written::new(LIVE), |written, (name, value)| written.with(name, value));
+        assert_eq!(written.refused(), wanted);
+    }
+}
+
+#[test]
+fn a_missing_a_misspelt_and_a_broken_key_are_named_and_no_value_is_quoted() {
+    let told = |from: &str, to: &str| {
+        assert!(LIVE.contains(from), "{from}");
+        Written::new(&LIVE.replacen(from, to, 1)).refused()
+    };
+    assert_eq!(told("mchid = \"1900000109\"", ""), "wechatpay.mchid is missing");
+    assert_eq!(told("mchid =", "mchId ="), "wechatpay.mchId is not a key of this file");
+    assert_eq!(told("minor = 10000,", "minor = 100.5,"), "caps[0].per_payment.minor is not what this key takes");
+    assert_eq!(told("\"jwt.key\"", "\"nothing.key\""), "rest.jwt_keys.key_file cannot be read: entity not found");
+    assert_eq!(
+        told("token_file = \"duffel.token\"", "token_file = \"duffel.token\"\ntoken = \"x\""),
+        "duffel.token is given twice"
+    );
+    let broken = told("api_key = \"c0ffee5Qr8Zt1WmXy7Kb2Nd\"", "api_key = \"c0ffee5Qr8Zt1WmXy7Kb2Nd");
+    assert!(
+        broken.starts_with("the configuration file is not TOML near line") && !broken.contains("c0ffee"),
+        "{broken}"
+    );
+    let alipay = Written::new(&format!("{LIVE}\n[alipay]\napp_id = \"x\"\n")).refused();
+    assert_eq!(alipay, "alipay.base_url is missing");
+}
+
+#[test]
+fn a_token_key_below_256_bits_does_not_start() {
+    let written = Written::new(LIVE);
+    std::fs::write(written.folder.path().join("jwt.key"), &TOKEN_KEY[..31]).unwrap();
+    assert_eq!(written.refused(), "rest.jwt_keys is shorter than 256 bits");
+}
+
+#[test]
+fn production_refuses_the_sandbox_the_experience_mode_missing_tls_and_missing_caps() {
+    let fields = |config: &Config| -> Vec<String> {
+        config.production_problems().iter().map(|problem| problem.field().to_owned()).collect()
+    };
+    let live = Written::new(LIVE).read().unwrap();
+    assert_eq!(fields(&live), Vec::<String>::new());
+    let mut bad = live;
+    bad.wechatpay.experience = true;
+    bad.caps.clear();
+    bad.public_url = Some("http://gw.zhiyou.cn".parse().unwrap());
+    bad.profile = Profile::Sandbox;
+    assert_eq!(fields(&bad), ["profile", "wechatpay.experience", "public_url", "caps.wechatpay"]);
+}

@@ -1,0 +1,182 @@
+//! What the desk allows itself to charge, to the unit and to the microsecond.
+
+use super::*;
+use crate::pay::{Capabilities, Notice, Opened, Receipt, Refused};
+use axum::http::HeaderMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
+use zhiyou_domain::{
+    money::Currency,
+    port::payments::{PaymentAction, Presentation},
+};
+
+/// Midnight in Beijing between 20 and 21 November 2026, microseconds.
+const MIDNIGHT_US: i64 = 1_795_190_400_000_000;
+
+struct Moved(AtomicI64);
+
+impl Clock for Moved {
+    fn now(&self) -> UtcMicros {
+        UtcMicros(self.0.load(SeqCst))
+    }
+}
+
+/// A channel that opens everything and counts how often it was asked.
+#[derive(Default)]
+struct Opening(AtomicUsize);
+
+fn never<T>() -> Outcome<T> {
+    Outcome::Unknown(Reason::new(ReasonCode::Network, "not asked in these tests"))
+}
+
+#[async_trait::async_trait]
+impl PaymentChannel for Opening {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            currencies: &[Currency::CNY],
+            presents: Presentation::Qr,
+            authorises: false,
+            fee_bp: 0,
+            refund_min: 0,
+            description_bytes_max: 127,
+            refund_reason_bytes_max: 80,
+        }
+    }
+    fn receipt(&self) -> Receipt {
+        Receipt { content_type: "text/plain", kept: "", refused: "" }
+    }
+    async fn create(&self, _: &Attempt) -> Outcome<Opened> {
+        self.0.fetch_add(1, SeqCst);
+        Outcome::Done(Opened { action: PaymentAction::Qr { content: "weixin://x".to_owned() }, provider_ref: None })
+    }
+    async fn query(&self, _: &Attempt) -> Outcome<PaymentSeen> {
+        never()
+    }
+    async fn knows(&self, _: AttemptId) -> Outcome<bool> {
+        never()
+    }
+    async fn close(&self, _: &Attempt) -> Outcome<PaymentSeen> {
+        Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
+    }
+    async fn refund(&self, _: &Refund, _: &Attempt) -> Outcome<RefundSeen> {
+        never()
+    }
+    async fn query_refund(&self, _: &Refund, _: &Attempt) -> Outcome<Option<RefundSeen>> {
+        never()
+    }
+    async fn verify_notification(&self, _: &HeaderMap, _: &[u8], _: UtcMicros) -> Result<Notice, Refused> {
+        Err(Refused::Probe)
+    }
+}
+
+struct World {
+    _folder: tempfile::TempDir,
+    desk: Desk,
+    clock: Arc<Moved>,
+    channel: Arc<Opening>,
+    opened: AtomicI64,
+}
+
+fn cny(minor: i64) -> Money {
+    Money::new(minor, Currency::CNY).unwrap()
+}
+
+impl World {
+    async fn with(caps: Vec<CapConfig>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, channel) = (Arc::new(Moved(AtomicI64::new(MIDNIGHT_US))), Arc::new(Opening::default()));
+        let desk = Desk {
+            store: Store::open(folder.path()).await.unwrap(),
+            channels: Channels::default().with(Channel::Wechatpay, Arc::<Opening>::clone(&channel)),
+            clock: Arc::<Moved>::clone(&clock),
+            notify_base: "http://127.0.0.1:1".to_owned(),
+            turns: Turns::default(),
+            caps: caps.into(),
+        };
+        Self { _folder: folder, desk, clock, channel, opened: AtomicI64::new(0) }
+    }
+
+    /// Opens a payment; answers its number, or why not.
+    async fn open(&self, minor: i64) -> Result<AttemptId, Reason> {
+        let number = u128::try_from(self.opened.fetch_add(1, SeqCst)).unwrap();
+        let wish = CreatePaymentIntent {
+            attempt_id: AttemptId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, number)),
+            channel: Channel::Wechatpay,
+            amount: cny(minor),
+            description: "x".to_owned(),
+            expires_at_us: self.clock.now().plus_minutes(15),
+            authorise: false,
+        };
+        match self.desk.create(wish).await {
+            Outcome::Done(intent) => Ok(intent.attempt_id),
+            Outcome::Declined(reason) => Err(reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn refused(&self, minor: i64) -> bool {
+        let sent = self.channel.0.load(SeqCst);
+        let refused = self.open(minor).await.is_err_and(|reason| reason.code == ReasonCode::OverLimit);
+        assert_eq!(refused, self.channel.0.load(SeqCst) == sent, "what is refused is not sent");
+        refused
+    }
+}
+
+fn cap(payment: i64, day: i64) -> CapConfig {
+    CapConfig { channel: Channel::Wechatpay, per_payment: cny(payment), per_day: cny(day) }
+}
+
+#[tokio::test]
+async fn a_cap_holds_to_the_unit_and_is_enforced_before_anything_is_sent() {
+    let world = World::with(vec![cap(10_000, 25_000)]).await;
+    assert!(world.refused(10_001).await);
+    assert!(!world.refused(10_000).await);
+    assert!(!world.refused(10_000).await);
+    assert!(world.refused(5_001).await);
+    assert!(!world.refused(5_000).await);
+    assert!(world.refused(1).await);
+}
+
+#[tokio::test]
+async fn a_day_ends_at_midnight_in_beijing() {
+    let world = World::with(vec![cap(10_000, 10_000)]).await;
+    world.clock.0.store(MIDNIGHT_US - 1, SeqCst);
+    assert!(!world.refused(10_000).await);
+    assert!(world.refused(1).await);
+    world.clock.0.store(MIDNIGHT_US, SeqCst);
+    assert!(!world.refused(10_000).await, "a new day");
+    world.clock.0.store(MIDNIGHT_US + 24 * 3_600_000_000 - 1, SeqCst);
+    assert!(world.refused(1).await, "still the same day");
+    assert_eq!(beijing_day(UtcMicros(MIDNIGHT_US - 1)).1, UtcMicros(MIDNIGHT_US));
+    assert_eq!(UtcMicros(MIDNIGHT_US).to_rfc3339(), "2026-11-20T16:00:00Z");
+}
+
+#[tokio::test]
+async fn asking_again_for_a_payment_counts_once_and_a_closed_one_no_longer() {
+    let world = World::with(vec![cap(10_000, 10_000)]).await;
+    let id = world.open(10_000).await.unwrap();
+    world.opened.store(0, SeqCst);
+    assert_eq!(world.open(10_000).await, Ok(id), "the same payment");
+    assert!(world.refused(1).await);
+    assert_eq!(world.desk.close(id).await.map(|status| status.state), Outcome::Done(PaymentState::Closed));
+    assert!(!world.refused(10_000).await);
+}
+
+#[tokio::test]
+async fn payments_at_once_never_share_the_rest_of_a_day() {
+    let world = World::with(vec![cap(10_000, 15_000)]).await;
+    let endings = tokio::join!(world.open(10_000), world.open(10_000), world.open(10_000));
+    let opened = [endings.0.is_ok(), endings.1.is_ok(), endings.2.is_ok()].into_iter().filter(|ok| *ok).count();
+    assert_eq!(opened, 1);
+}
+
+#[tokio::test]
+async fn a_capped_channel_charges_only_in_currencies_with_a_cap_and_the_tightest_cap_counts() {
+    let usd = |minor| Money::new(minor, "USD".parse().unwrap()).unwrap();
+    let dollars = CapConfig { channel: Channel::Wechatpay, per_payment: usd(1), per_day: usd(1) };
+    let world = World::with(vec![dollars]).await;
+    assert!(world.refused(1).await);
+    let world = World::with(vec![cap(50_000, 50_000), cap(10_000, 100_000)]).await;
+    assert!(world.refused(10_001).await);
+    let elsewhere = CapConfig { channel: Channel::Stripe, ..cap(1, 1) };
+    assert!(!World::with(vec![elsewhere]).await.refused(10_001).await);
+}
