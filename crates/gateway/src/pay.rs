@@ -6,6 +6,7 @@
 pub(crate) mod alipay;
 pub(crate) mod bounce;
 pub(crate) mod desk;
+pub(crate) mod stripe;
 pub(crate) mod wechatpay;
 
 use crate::store::{attempts::Attempt, refunds::Refund};

@@ -8,7 +8,7 @@ use crate::{
     http::Http,
     inbox::{self, Inbox},
     mcp::{self, Server},
-    pay::{Channels, alipay::Alipay, desk::Desk, wechatpay::Wechatpay},
+    pay::{Channels, alipay::Alipay, desk::Desk, stripe::Stripe, wechatpay::Wechatpay},
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
     travel::{
@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::{io::DuplexStream, net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use zhiyou_domain::port::payments::Channel;
+use zhiyou_domain::port::{Outcome, payments::Channel};
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +123,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     if let Some(alipay) = alipay {
         channels = channels.with(Channel::Alipay, Arc::new(alipay));
     }
+    let stripe = config
+        .stripe
+        .as_ref()
+        .map(|account| Arc::new(Stripe::new(account, config.profile, http.clone(), Arc::clone(&clock))));
+    if let Some(stripe) = &stripe {
+        channels = channels.with(Channel::Stripe, Arc::clone(stripe) as _);
+    }
     let inbox =
         Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
     let desk = Desk { store: store.clone(), channels, clock, notify_base: notify_base.clone() };
@@ -150,7 +157,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     tracker.spawn(serve(listener, router, stop.clone()));
     let url = format!("{notify_base}/notify/duffel");
     if !register(&duffel, &store, &url).await {
-        tracker.spawn(register_later(duffel, store, url, stop));
+        tracker.spawn(register_later(duffel, store, url, stop.clone()));
+    }
+    if let Some(stripe) = stripe.filter(|_| config.profile == Profile::Sandbox) {
+        let url = format!("{notify_base}/notify/stripe");
+        if !announced(&stripe, &url).await {
+            tracker.spawn(announce_later(stripe, url, stop));
+        }
     }
     Ok(gateway)
 }
@@ -285,6 +298,29 @@ async fn register_later(duffel: Arc<Duffel>, store: Store, url: String, stop: Ca
             () = tokio::time::sleep(Duration::from_secs(30)) => {}
         }
         if register(&duffel, &store, &url).await {
+            return;
+        }
+    }
+}
+
+/// Until the sandbox knows the address, asking it gives the same result as its notifications.
+async fn announced(stripe: &Stripe, url: &str) -> bool {
+    match stripe.announce(url).await {
+        Outcome::Done(()) => true,
+        Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
+            tracing::warn!(code = ?reason.code, detail = reason.detail, "the channel does not know our address yet");
+            false
+        }
+    }
+}
+
+async fn announce_later(stripe: Arc<Stripe>, url: String, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(30)) => {}
+        }
+        if announced(&stripe, &url).await {
             return;
         }
     }

@@ -64,6 +64,10 @@ pub(crate) fn payment_agrees(attempt: &Attempt, seen: &PaymentSeen) -> Result<()
         (Some(_), _) if seen.taken.is_some_and(|taken| taken.exceeds(attempt.amount) != Ok(false)) => {
             Err("more was taken than was asked for")
         }
+        (Some(_), PaymentState::Authorised) if !attempt.authorise => Err("authorised instead of paid"),
+        (Some(_), _) if !attempt.authorise && seen.taken.is_some_and(|taken| taken != attempt.amount) => {
+            Err("less was taken than was asked for")
+        }
         (None, PaymentState::Authorised) => Err("authorised without an amount"),
         (None, PaymentState::Captured) => Err("paid without an amount"),
         (Some(_) | None, _) => Ok(()),
