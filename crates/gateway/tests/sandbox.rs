@@ -5,6 +5,8 @@
 mod alipay;
 #[path = "sandbox/bookings.rs"]
 mod bookings;
+#[path = "sandbox/stripe.rs"]
+mod stripe;
 #[path = "sandbox/world.rs"]
 mod world;
 
