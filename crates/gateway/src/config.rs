@@ -10,6 +10,8 @@ mod stripe;
 pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
 pub use paypal::PaypalConfig;
 pub use stripe::StripeConfig;
+#[cfg(test)]
+pub(crate) use stripe::tests::sample as stripe_sample;
 
 use crate::secret::{Sensitive, weakness};
 use serde_json::Value;

@@ -2,10 +2,12 @@
 //!
 //! A stub answers the reads an effect makes first and fails on the effect itself.
 
+mod cards;
+
 use crate::{
     Clock, Config,
     config::{
-        Profile,
+        Profile, stripe_sample,
         tests::{sample, vector},
     },
     http::Http,
@@ -13,6 +15,7 @@ use crate::{
         Channels,
         alipay::Alipay,
         desk::Desk,
+        stripe::Stripe,
         wechatpay::{Wechatpay, sign::Signer},
     },
     store::Store,
@@ -40,6 +43,8 @@ use zhiyou_domain::{
 const NOW_S: i64 = 1_795_141_500;
 const PAYMENT: &str = "01KA0000000000000000000ABC";
 const REFUND: &str = "01KA0000000000000000000XYZ";
+/// The code an opened payment is kept under.
+const ALIPAY_CODE: &str = "https://qr.alipay.com/x";
 const KEY_ID: &str = "PUB_KEY_ID_0119000001092026112000382000000001";
 
 struct Frozen;
@@ -64,11 +69,12 @@ enum Shape {
     Foreign,
     Accepted,
     TooMany,
+    Conflict,
     StrangersRefusal,
     Decline,
 }
 
-const SHAPES: [Shape; 13] = [
+const SHAPES: [Shape; 14] = [
     Shape::Refused,
     Shape::Silent,
     Shape::Reset,
@@ -80,6 +86,7 @@ const SHAPES: [Shape; 13] = [
     Shape::Foreign,
     Shape::Accepted,
     Shape::TooMany,
+    Shape::Conflict,
     Shape::StrangersRefusal,
     Shape::Decline,
 ];
@@ -88,6 +95,7 @@ const SHAPES: [Shape; 13] = [
 enum Provider {
     Wechatpay,
     Alipay,
+    Stripe,
     Duffel,
 }
 
@@ -100,6 +108,11 @@ enum Effect {
     CloseAlipay,
     TakeBackAlipay,
     RefundAlipay,
+    OpenPage,
+    ClosePage,
+    Capture,
+    Void,
+    RefundCard,
     Hold,
     Book,
     Pay,
@@ -108,7 +121,7 @@ enum Effect {
     CancelHotel,
 }
 
-const EFFECTS: [Effect; 13] = [
+const EFFECTS: [Effect; 18] = [
     Effect::Open,
     Effect::Close,
     Effect::Refund,
@@ -116,6 +129,11 @@ const EFFECTS: [Effect; 13] = [
     Effect::CloseAlipay,
     Effect::TakeBackAlipay,
     Effect::RefundAlipay,
+    Effect::OpenPage,
+    Effect::ClosePage,
+    Effect::Capture,
+    Effect::Void,
+    Effect::RefundCard,
     Effect::Hold,
     Effect::Book,
     Effect::Pay,
@@ -129,6 +147,7 @@ impl Effect {
         match self {
             Self::Open | Self::Close | Self::Refund => Provider::Wechatpay,
             Self::OpenAlipay | Self::CloseAlipay | Self::TakeBackAlipay | Self::RefundAlipay => Provider::Alipay,
+            Self::OpenPage | Self::ClosePage | Self::Capture | Self::Void | Self::RefundCard => Provider::Stripe,
             Self::Hold | Self::Book | Self::Pay | Self::CancelFlight | Self::BookHotel | Self::CancelHotel => {
                 Provider::Duffel
             }
@@ -144,13 +163,15 @@ fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)
         (Shape::InternalError | Shape::BadGateway | Shape::Unparsable | Shape::StrangersRefusal, _) => {
             ("unknown", ReasonCode::ProviderFault)
         }
-        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay | Provider::Alipay) => {
-            ("unknown", ReasonCode::IntegrityFault)
-        }
-        (Shape::Unsigned | Shape::Foreign, Provider::Duffel) => return None,
+        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay | Provider::Alipay)
+        | (Shape::Foreign, Provider::Stripe) => ("unknown", ReasonCode::IntegrityFault),
+        (Shape::Unsigned | Shape::Foreign, Provider::Duffel) | (Shape::Unsigned, Provider::Stripe) => return None,
+        (Shape::Conflict, Provider::Stripe) => ("unknown", ReasonCode::ProviderFault),
+        (Shape::Conflict, Provider::Wechatpay | Provider::Alipay | Provider::Duffel) => return None,
         (Shape::Accepted, _) => ("unknown", ReasonCode::ProviderFault),
         (Shape::TooMany, _) => ("not_sent", ReasonCode::RateLimited),
         (Shape::Decline, Provider::Wechatpay | Provider::Alipay) => ("declined", ReasonCode::NotAllowed),
+        (Shape::Decline, Provider::Stripe) => ("declined", ReasonCode::PaymentDeclined),
         (Shape::Decline, Provider::Duffel) => ("declined", ReasonCode::InsufficientBalance),
     })
 }
@@ -207,16 +228,15 @@ impl Stub {
             Shape::Foreign => self.write(&mut stream, 200, &self.foreign(path), true).await,
             Shape::Accepted => self.write(&mut stream, 202, r#"{"data":{}}"#, true).await,
             Shape::TooMany => self.write(&mut stream, 429, &error("FREQUENCY_LIMITED"), true).await,
+            Shape::Conflict => self.write(&mut stream, 409, &cards::error("idempotency_error"), true).await,
             Shape::StrangersRefusal => self.write(&mut stream, 403, "<html>blocked by a proxy</html>", true).await,
             Shape::Decline => {
-                let code = if self.provider == Provider::Wechatpay { "RULE_LIMIT" } else { "insufficient_balance" };
-                self.write(
-                    &mut stream,
-                    if self.provider == Provider::Wechatpay { 403 } else { 422 },
-                    &error(code),
-                    true,
-                )
-                .await;
+                let (status, body) = match self.provider {
+                    Provider::Wechatpay | Provider::Alipay => (403, error("RULE_LIMIT")),
+                    Provider::Stripe => (402, cards::error("card_error")),
+                    Provider::Duffel => (422, error("insufficient_balance")),
+                };
+                self.write(&mut stream, status, &body, true).await;
             }
         }
     }
@@ -262,7 +282,7 @@ impl Stub {
             }
             Shape::Accepted => self.write(stream, 202, r#"{"data":{}}"#, false).await,
             Shape::TooMany => self.write(stream, 200, &sealed(&no("40005", "isv.app-call-limited")), false).await,
-            Shape::StrangersRefusal => self.write(stream, 403, "<html>blocked by a proxy</html>", false).await,
+            Shape::StrangersRefusal | Shape::Conflict => self.write(stream, 403, "<html>blocked by a proxy</html>", false).await,
             Shape::Decline => {
                 self.write(stream, 200, &sealed(&no("40006", "isv.insufficient-isv-permissions")), false).await
             }
@@ -277,6 +297,7 @@ impl Stub {
                 json!({"out_trade_no": PAYMENT, "out_refund_no": "another", "status": "SUCCESS",
                 "amount": {"total": 29_901, "refund": 100, "currency": "CNY"}})
             }
+            _ if path.starts_with("/v1/") => cards::foreign(path),
             _ => json!({}),
         }
         .to_string()
@@ -290,6 +311,7 @@ impl Stub {
         };
         let body = match path {
             _ if path.starts_with("/v3/pay") => transaction("NOTPAY", 29_901).to_string(),
+            _ if path.starts_with("/v1/") => cards::read(path).to_string(),
             _ if path.starts_with("/air/offers") => with(json!({"id": "off_1", "expires_at": "2027-01-01T00:00:00Z",
                 "owner": {"name": "Z", "iata_code": "ZZ"}, "passengers": [], "payment_requirements": {"requires_instant_payment": false}, "slices": []})),
             _ if path.starts_with("/air/orders/") => {
@@ -381,12 +403,14 @@ async fn world(effect: Effect, shape: Shape) -> World {
             .unwrap();
     let channel = Wechatpay::new(&config.wechatpay, http.clone(), Arc::new(Frozen)).unwrap();
     let alipay = Alipay::new(&crate::config::alipay::tests::sample(&address), http.clone(), Arc::new(Frozen)).unwrap();
+    let cards = Stripe::new(&stripe_sample(&address), Profile::Sandbox, http.clone(), Arc::new(Frozen));
     let store = Store::open(folder.path()).await.unwrap();
     let desk = Desk {
         store,
         channels: Channels::default()
             .with(p::Channel::Wechatpay, Arc::new(channel))
-            .with(p::Channel::Alipay, Arc::new(alipay)),
+            .with(p::Channel::Alipay, Arc::new(alipay))
+            .with(p::Channel::Stripe, Arc::new(cards)),
         clock: Arc::new(Frozen),
         notify_base: address,
     };
@@ -404,11 +428,7 @@ fn told<T: std::fmt::Debug>(outcome: Outcome<T>) -> (&'static str, ReasonCode) {
 }
 
 impl World {
-    async fn written(&self, paid: bool) {
-        self.written_at(p::Channel::Wechatpay, paid, None).await;
-    }
-
-    async fn written_at(&self, channel: p::Channel, paid: bool, provider_ref: Option<&str>) {
+    async fn written(&self, channel: p::Channel, state: p::PaymentState, page: Option<&str>) -> AttemptId {
         let attempt = crate::store::attempts::Attempt {
             attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
             channel,
@@ -421,20 +441,21 @@ impl World {
             transaction_id: None,
             paid_at_us: None,
             provider_ref: None,
-            authorise: false,
+            authorise: state == p::PaymentState::Authorised,
             taken: None,
-            state: if paid { p::PaymentState::Captured } else { p::PaymentState::RequiresAction },
+            state,
         };
         let mut tx = self.desk.store.begin().await.unwrap();
         crate::store::attempts::insert(&mut tx, &attempt).await.unwrap();
-        if let Some(provider_ref) = provider_ref {
-            crate::store::attempts::name(&mut tx, attempt.attempt_id, provider_ref).await.unwrap();
+        if let Some(page) = page {
+            crate::store::attempts::name(&mut tx, attempt.attempt_id, page).await.unwrap();
         }
         self.desk.store.commit(tx).await.unwrap();
+        attempt.attempt_id
     }
 
-    async fn open(&self, channel: p::Channel) -> (&'static str, ReasonCode) {
-        let intent = p::CreatePaymentIntent {
+    async fn opened(&self, channel: p::Channel) -> (&'static str, ReasonCode) {
+        let wish = p::CreatePaymentIntent {
             attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
             channel,
             amount: cny(29_901),
@@ -442,44 +463,42 @@ impl World {
             expires_at_us: Frozen.now().plus_minutes(15),
             authorise: false,
         };
-        told(self.desk.create(intent).await)
+        told(self.desk.create(wish).await)
     }
 
-    async fn refund(&self) -> (&'static str, ReasonCode) {
-        let refund = p::CreateRefund {
-            refund_id: RefundId::parse_bare(REFUND).unwrap(),
-            attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
-            amount: cny(100),
-            reason: "取消".to_owned(),
-        };
-        told(self.desk.refund(refund).await)
+    async fn refunded(&self, attempt_id: AttemptId) -> (&'static str, ReasonCode) {
+        let refund_id = RefundId::parse_bare(REFUND).unwrap();
+        let wish = p::CreateRefund { refund_id, attempt_id, amount: cny(100), reason: "取消".to_owned() };
+        told(self.desk.refund(wish).await)
     }
 
     async fn run(&self, effect: Effect) -> (&'static str, ReasonCode) {
-        let attempt_id = AttemptId::parse_bare(PAYMENT).unwrap();
+        use p::{
+            Channel::{Stripe as Card, Wechatpay as Wechat},
+            PaymentState as State,
+        };
         match effect {
-            Effect::Open => self.open(p::Channel::Wechatpay).await,
-            Effect::OpenAlipay => self.open(p::Channel::Alipay).await,
-            Effect::Close => {
-                self.written(false).await;
-                told(self.desk.close(attempt_id).await)
-            }
-            Effect::CloseAlipay => {
-                self.written_at(p::Channel::Alipay, false, Some("https://qr.alipay.com/x")).await;
-                told(self.desk.close(attempt_id).await)
-            }
-            Effect::TakeBackAlipay => {
-                self.written_at(p::Channel::Alipay, false, None).await;
-                told(self.desk.close(attempt_id).await)
-            }
-            Effect::Refund => {
-                self.written(true).await;
-                self.refund().await
+            Effect::Open => self.opened(Wechat).await,
+            Effect::Close => told(self.desk.close(self.written(Wechat, State::RequiresAction, None).await).await),
+            Effect::Refund => self.refunded(self.written(Wechat, State::Captured, None).await).await,
+            Effect::OpenAlipay => self.opened(p::Channel::Alipay).await,
+            Effect::CloseAlipay | Effect::TakeBackAlipay => {
+                let code = (effect == Effect::CloseAlipay).then_some(ALIPAY_CODE);
+                told(self.desk.close(self.written(p::Channel::Alipay, State::RequiresAction, code).await).await)
             }
             Effect::RefundAlipay => {
-                self.written_at(p::Channel::Alipay, true, Some("https://qr.alipay.com/x")).await;
-                self.refund().await
+                self.refunded(self.written(p::Channel::Alipay, State::Captured, Some(ALIPAY_CODE)).await).await
             }
+            Effect::OpenPage => self.opened(Card).await,
+            Effect::ClosePage => {
+                told(self.desk.close(self.written(Card, State::RequiresAction, Some(cards::OPEN)).await).await)
+            }
+            Effect::Capture => {
+                let attempt_id = self.written(Card, State::Authorised, Some(cards::HELD)).await;
+                told(self.desk.capture(p::CapturePayment { attempt_id, amount: cny(20_000) }).await)
+            }
+            Effect::Void => told(self.desk.void(self.written(Card, State::Authorised, Some(cards::HELD)).await).await),
+            Effect::RefundCard => self.refunded(self.written(Card, State::Captured, Some(cards::PAID)).await).await,
             Effect::Hold => told(self.duffel.hold(wish()).await),
             Effect::Book => told(FlightSupplier::book(&self.duffel, wish()).await),
             Effect::Pay => {
@@ -528,7 +547,7 @@ async fn every_effect_ends_rightly_under_every_failure() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 13 * 13 - 6 * 2 - 2);
+    assert_eq!(checked, 13 * 13 - 6 * 2 - 2 + 5 * 13);
 }
 
 #[tokio::test]

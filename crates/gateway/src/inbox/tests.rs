@@ -1,6 +1,7 @@
 //! What the inbox does with notifications: genuine, repeated, foreign, late, out of order, probing and unsigned ones.
 
 mod alipay;
+mod cards;
 
 use super::*;
 use crate::{
@@ -155,6 +156,15 @@ impl World {
 }
 
 async fn rows(store: &Store, channel: Channel) {
+    let (attempt, refund) = wanted(channel);
+    let mut tx = store.begin().await.unwrap();
+    attempts::insert(&mut tx, &attempt).await.unwrap();
+    refunds::insert(&mut tx, &refund).await.unwrap();
+    store.commit(tx).await.unwrap();
+}
+
+/// The payment and the refund every world begins with.
+fn wanted(channel: Channel) -> (Attempt, Refund) {
     let cny = |minor| Money::new(minor, Currency::CNY).unwrap();
     let attempt_id = AttemptId::parse_bare(PAYMENT).unwrap();
     let attempt = Attempt {
@@ -184,10 +194,7 @@ async fn rows(store: &Store, channel: Channel) {
         state: Standing::At(RefundState::Pending),
         provider_ref: None,
     };
-    let mut tx = store.begin().await.unwrap();
-    attempts::insert(&mut tx, &attempt).await.unwrap();
-    refunds::insert(&mut tx, &refund).await.unwrap();
-    store.commit(tx).await.unwrap();
+    (attempt, refund)
 }
 
 #[tokio::test]
