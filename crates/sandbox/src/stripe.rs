@@ -141,7 +141,8 @@ pub(super) struct Refusal {
     code: Option<String>,
     message: String,
     param: Option<String>,
-    extra: Value,
+    /// More fields of the error.
+    extra: Option<Box<Value>>,
     /// Whether the request began to happen, so that its key remembers this answer.
     begun: bool,
 }
@@ -152,7 +153,7 @@ pub(super) struct Begun;
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, code: None, message: message.into(), param: None, extra: Value::Null, begun: false }
+        Self { status, kind, code: None, message: message.into(), param: None, extra: None, begun: false }
     }
 
     /// 400 that names a parameter; nothing happened.
@@ -186,7 +187,9 @@ impl Refusal {
     pub(super) fn card(error: &Value) -> Self {
         Self {
             code: error["code"].as_str().map(str::to_owned),
-            extra: json!({"decline_code": error["decline_code"], "payment_intent": error["payment_intent"]}),
+            extra: Some(Box::new(
+                json!({"decline_code": error["decline_code"], "payment_intent": error["payment_intent"]}),
+            )),
             begun: true,
             ..Self::new(
                 StatusCode::PAYMENT_REQUIRED,
@@ -214,7 +217,8 @@ impl IntoResponse for Refusal {
         if let Some(param) = self.param {
             error["param"] = json!(param);
         }
-        for (name, value) in self.extra.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        let more = self.extra.as_deref().and_then(Value::as_object);
+        for (name, value) in more.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             error[name] = value.clone();
         }
         let mut response = (self.status, axum::Json(json!({"error": error}))).into_response();

@@ -105,7 +105,7 @@ pub(super) async fn challenge(State(world): State<Shared>, Path(id): Path<String
     let session = sessions::get(&world, &mut book, &id).await?;
     let asked = book.get(INTENT, session.text("payment_intent")).await?;
     world.commit(book).await?;
-    if !asked.is_some_and(|intent| intent.text("status") == "requires_action") {
+    if asked.is_none_or(|intent| intent.text("status") != "requires_action") {
         return Ok(see_other(&format!("/c/pay/{}", session.id)));
     }
     let html = CHALLENGE.replace("{{amount}}", &amount(&session)).replace("{{id}}", &session.id);
