@@ -460,6 +460,9 @@ impl Desk {
         if let Err(problem) = refund_agrees(refund, attempt, &seen) {
             return disagreement(problem, &refund.refund_id.bare());
         }
+        if refund.state == Standing::At(RefundState::Succeeded) && seen.state == RefundState::Failed {
+            return disagreement("a refund that had arrived came back", &refund.refund_id.bare());
+        }
         let standing = Standing::At(seen.state);
         match self.write_seen_refund(refund.refund_id, standing, seen.provider_ref.as_deref()).await {
             Ok(counted) => Outcome::Done(counted.status()),

@@ -46,7 +46,7 @@ impl Keyed {
 
     fn begin<'a>(&'a self, key: &'a str) -> Option<Busy<'a>> {
         let new = self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
-        new.then_some(Busy(self, key))
+        new.then(|| Busy(self, key))
     }
 }
 
