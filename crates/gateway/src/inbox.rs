@@ -200,7 +200,7 @@ async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> 
     match &notice.content {
         NoticeContent::Payment(number, seen) => payment(tx, number, seen, now).await,
         NoticeContent::Refund(number, seen) => refund(tx, number, seen, now).await,
-        NoticeContent::Dispute(number, seen) => dispute(tx, number, seen, now).await,
+        NoticeContent::Dispute(number, seen) => dispute(tx, provider, number, seen, now).await,
         NoticeContent::PaymentHint(number) => {
             let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
             match attempts::get(tx, attempt_id).await? {
@@ -261,12 +261,17 @@ async fn payment(
 
 async fn dispute(
     tx: &mut Tx,
+    provider: &str,
     number: &str,
     seen: &pay::DisputeSeen,
     now: UtcMicros,
 ) -> Result<Disposition, StoreError> {
-    let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
-    let Some(attempt) = attempts::get(tx, attempt_id).await? else { return Ok(orphan(number)) };
+    let found = match AttemptId::parse_bare(number) {
+        Ok(attempt_id) => attempts::get(tx, attempt_id).await?,
+        Err(_) => attempts::paid_as(tx, provider, number).await?,
+    };
+    let Some(attempt) = found else { return Ok(orphan(number)) };
+    let attempt_id = attempt.attempt_id;
     if seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false) || !seen.amount.is_positive() {
         return Ok(foreign("a dispute about more than was paid"));
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{config::stripe_sample, pay::stripe::Stripe};
 use aws_lc_rs::hmac;
+use zhiyou_domain::port::payments as p;
 
 const SECRET: &str = "whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd";
 const KEPT: &str = r#"{"received":true}"#;
@@ -332,7 +333,7 @@ async fn what_an_event_does_not_say_has_to_be_asked() {
 async fn wh_19_wh_20_what_is_not_about_us_is_kept_and_answered_with_success() {
     let world = Cards::start().await;
     for (id, kind, object, word) in [
-        ("evt_1", "charge.dispute.created", json!({"id": "dp_1", "object": "dispute"}), "ignored"),
+        ("evt_1", "charge.updated", json!({"id": "ch_1", "object": "charge"}), "ignored"),
         ("evt_2", "customer.created", json!({}), "ignored"),
         ("evt_3", "something.quite.new", json!(null), "ignored"),
         ("evt_4", "payment_intent.succeeded", intent(|object| object["metadata"] = json!({})), "ignored"),
@@ -441,4 +442,42 @@ async fn wh_21_a_database_that_fails_is_answered_so_that_the_channel_tries_again
     let world = Cards::start().await;
     world.inbox.store.close().await;
     assert_eq!(world.post(&paid("evt_1")).await, (500, REFUSED.to_owned()));
+}
+
+#[tokio::test]
+async fn a_bank_that_takes_a_payment_back_is_told_by_the_channels_number() {
+    let world = Cards::start().await;
+    let dispute = |status: &str, amount: i64| {
+        json!({"id": "du_1", "object": "dispute", "amount": amount, "currency": "cny", "status": status, "livemode": false,
+            "charge": "ch_1", "payment_intent": "pi_1"})
+    };
+    let post = async |id: &str, kind: &str, object: Value| world.post(&message(id, kind, &object)).await.0;
+    assert_eq!(post("evt_1", "charge.dispute.created", dispute("needs_response", 29_901)).await, 200);
+    assert_eq!(world.kept().await, [("evt_1".to_owned(), "orphan".to_owned())], "we do not know of the payment yet");
+    world.post(&paid("evt_2")).await;
+    assert_eq!(post("evt_3", "charge.dispute.created", dispute("warning_needs_response", 29_901)).await, 200);
+    assert_eq!(world.updates().await.len(), 1, "a bank that only asks takes nothing");
+    assert_eq!(
+        post("evt_4", "charge.dispute.created", dispute("needs_response", 29_902)).await,
+        400,
+        "more than was paid"
+    );
+    for (id, status, state) in [
+        ("evt_5", "needs_response", p::DisputeState::Open),
+        ("evt_6", "something_new", p::DisputeState::Open),
+        ("evt_7", "lost", p::DisputeState::Lost),
+        ("evt_8", "won", p::DisputeState::Won),
+    ] {
+        assert_eq!(post(id, "charge.dispute.updated", dispute(status, 10_000)).await, 200);
+        let status = p::DisputeStatus {
+            attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
+            dispute_id: "du_1".to_owned(),
+            amount: Money::new(10_000, Currency::CNY).unwrap(),
+            state,
+        };
+        assert_eq!(world.updates().await.pop().unwrap(), UpdateContent::Dispute { status });
+    }
+    let mut live = dispute("lost", 10_000);
+    live["livemode"] = true.into();
+    assert_eq!(post("evt_9", "charge.dispute.closed", live).await, 400);
 }

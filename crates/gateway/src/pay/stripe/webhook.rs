@@ -4,8 +4,8 @@
 //! money that came or was set aside is taken from it, everything else is a reason to ask. Deliberately not here: storing and
 //! applying, which is the inbox's.
 
-use super::{Stripe, wire};
-use crate::pay::{Notice, NoticeContent, PaymentSeen, Refused};
+use super::{Stripe, amount, wire};
+use crate::pay::{DisputeSeen, Notice, NoticeContent, PaymentSeen, Refused};
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
@@ -68,7 +68,27 @@ fn content(channel: &Stripe, event: &wire::Event) -> Result<NoticeContent, Refus
         let charge: wire::Charge = part(object)?;
         return Ok(hint(charge.metadata.as_ref(), wire::ATTEMPT, NoticeContent::PaymentHint, kind));
     }
+    if kind.starts_with("charge.dispute.") {
+        return Ok(dispute(channel, kind, &part(object)?));
+    }
     Ok(NoticeContent::Ignored(kind.to_owned()))
+}
+
+/// A dispute names the channel's payment only.
+fn dispute(channel: &Stripe, kind: &str, dispute: &wire::Dispute) -> NoticeContent {
+    let Some(state) = dispute.status.ours() else { return NoticeContent::Ignored(format!("{kind}, only asked about")) };
+    if dispute.livemode != channel.live {
+        return NoticeContent::Foreign("about the other world, test or live".to_owned());
+    }
+    let payment = match &dispute.payment_intent {
+        Some(wire::Related::Id(id)) => id.clone(),
+        Some(wire::Related::Object(intent)) => intent.id.clone(),
+        None => return NoticeContent::Ignored(format!("{kind} without a payment")),
+    };
+    match amount::read(dispute.amount, &dispute.currency) {
+        Ok(amount) => NoticeContent::Dispute(payment, DisputeSeen { dispute_id: dispute.id.clone(), amount, state }),
+        Err(problem) => NoticeContent::Foreign(problem.to_owned()),
+    }
 }
 
 fn hint(

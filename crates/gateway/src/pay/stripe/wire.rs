@@ -7,7 +7,10 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use url::form_urlencoded;
-use zhiyou_domain::port::{Outcome, Reason, ReasonCode, payments::RefundState};
+use zhiyou_domain::port::{
+    Outcome, Reason, ReasonCode,
+    payments::{DisputeState, RefundState},
+};
 
 /// The version every request asks for.
 pub(crate) const VERSION: &str = "2026-10-28.endive";
@@ -187,6 +190,45 @@ impl RefundStatus {
             Self::Succeeded => RefundState::Succeeded,
             Self::Failed | Self::Canceled => RefundState::Failed,
             Self::Pending | Self::RequiresAction | Self::Unknown => RefundState::Pending,
+        }
+    }
+}
+
+/// A payment the payer's bank wants back.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dispute {
+    pub(crate) id: String,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) status: DisputeStatus,
+    pub(crate) livemode: bool,
+    pub(crate) payment_intent: Option<Related<Intent>>,
+}
+
+/// States of a dispute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DisputeStatus {
+    WarningNeedsResponse,
+    WarningUnderReview,
+    WarningClosed,
+    NeedsResponse,
+    UnderReview,
+    Won,
+    Lost,
+    Prevented,
+    #[serde(other)]
+    Unknown,
+}
+
+impl DisputeStatus {
+    /// Ours; none for a bank that only asks, which moves no money.
+    pub(crate) const fn ours(self) -> Option<DisputeState> {
+        match self {
+            Self::NeedsResponse | Self::UnderReview | Self::Unknown => Some(DisputeState::Open),
+            Self::Won => Some(DisputeState::Won),
+            Self::Lost => Some(DisputeState::Lost),
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed | Self::Prevented => None,
         }
     }
 }
