@@ -8,7 +8,8 @@ use crate::{
     config::Profile,
     pay::{self, Channels, Notice, NoticeContent, Refused, bounce, desk},
     store::{
-        Store, StoreError, Tx, attempts,
+        Store, StoreError, Tx,
+        attempts::{self, Attempt},
         inbox::{self, Disposition, Kept},
         refunds::{self, Standing},
         updates, webhooks,
@@ -54,6 +55,8 @@ enum Reception {
     Kept,
     /// Kept as evidence and refused.
     Refused,
+    /// It came before what it is about is known here; it shall come again.
+    Early,
 }
 
 /// The routes of the inbox and of `/health`.
@@ -152,6 +155,7 @@ impl Inbox {
         match self.keep(provider, &notice, &evidence(headers), body, now).await {
             Ok(Reception::Kept) => Ok(()),
             Ok(Reception::Refused) => Err(StatusCode::BAD_REQUEST),
+            Ok(Reception::Early) => Err(StatusCode::SERVICE_UNAVAILABLE),
             Err(error) => {
                 tracing::error!(provider, %error, "a notification could not be kept; it will come again");
                 Err(StatusCode::INTERNAL_SERVER_ERROR)
@@ -181,6 +185,13 @@ impl Inbox {
             inbox::insert(&mut tx, &kept, Disposition::Conflict).await?;
             self.store.commit(tx).await?;
             return Ok(Reception::Refused);
+        }
+        if let NoticeContent::Dispute(number, _) = &notice.content
+            && disputed(&mut tx, provider, number).await?.is_none()
+        {
+            // A dispute names the channel's number only, and events come in any order.
+            tracing::error!(number, "a dispute about a payment we do not know of yet");
+            return Ok(Reception::Early);
         }
         let disposition = apply(&mut tx, provider, notice, now).await?;
         inbox::insert(&mut tx, &kept, disposition).await?;
@@ -259,6 +270,14 @@ async fn payment(
     pass_on(tx, &UpdateContent::Payment { status: counted.status() }, now).await
 }
 
+/// The payment a dispute is about, by our number or the channel's.
+async fn disputed(tx: &mut Tx, provider: &str, number: &str) -> Result<Option<Attempt>, StoreError> {
+    match AttemptId::parse_bare(number) {
+        Ok(attempt_id) => attempts::get(tx, attempt_id).await,
+        Err(_) => attempts::paid_as(tx, provider, number).await,
+    }
+}
+
 async fn dispute(
     tx: &mut Tx,
     provider: &str,
@@ -266,11 +285,7 @@ async fn dispute(
     seen: &pay::DisputeSeen,
     now: UtcMicros,
 ) -> Result<Disposition, StoreError> {
-    let found = match AttemptId::parse_bare(number) {
-        Ok(attempt_id) => attempts::get(tx, attempt_id).await?,
-        Err(_) => attempts::paid_as(tx, provider, number).await?,
-    };
-    let Some(attempt) = found else { return Ok(orphan(number)) };
+    let Some(attempt) = disputed(tx, provider, number).await? else { return Ok(orphan(number)) };
     let attempt_id = attempt.attempt_id;
     if seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false) || !seen.amount.is_positive() {
         return Ok(foreign("a dispute about more than was paid"));

@@ -5,6 +5,7 @@
 //! happen once. Deliberately not here: customers, subscriptions, other ways to pay than cards, and how notifications are
 //! tried again (`notify`).
 
+mod disputes;
 mod events;
 mod expand;
 mod form;
@@ -88,6 +89,7 @@ pub(crate) fn router(world: &Shared) -> Router {
         .route("/v1/balance_transactions/{id}", get(intents::retrieve_movement))
         .route("/v1/refunds", post(refunds::create).get(refunds::list))
         .route("/v1/refunds/{id}", get(refunds::retrieve))
+        .route("/v1/disputes/{id}", get(disputes::retrieve))
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::retrieve))
         .route("/v1/webhook_endpoints", post(events::register).get(events::endpoints))
@@ -286,6 +288,7 @@ pub(crate) async fn settle(world: &World) -> Result<Option<i64>, StoreError> {
     let mut changed = sessions::end_due(world, &mut book, now_us).await?;
     changed |= intents::lapse_due(world, &mut book, now_us).await?;
     changed |= refunds::settle_due(world, &mut book, now_us).await?;
+    changed |= disputes::decide_due(world, &mut book).await?;
     let mut next: Option<i64> = None;
     for kind in [sessions::SESSION, intents::INTENT, refunds::REFUND] {
         next = [next, book.next_due(kind).await?].into_iter().flatten().min();

@@ -8,7 +8,7 @@ use crate::{
     config::tests::{APIV3_KEY, sample, vector},
     http::Http,
     pay::wechatpay::{Wechatpay, sign::Signer},
-    store::{attempts::Attempt, refunds::Refund},
+    store::refunds::Refund,
 };
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

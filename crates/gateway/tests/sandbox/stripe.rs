@@ -408,6 +408,36 @@ async fn a_refund_that_takes_its_time_ends_as_the_channel_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_bank_takes_back_is_told_and_cannot_be_given_back_on_top() {
+    let world = World::start().await;
+    let open = open(&world, 1_000).await;
+    open.choose(&world, "0259").await;
+    let told = async |state: p::DisputeState| {
+        world.updates(0).await.iter().any(|update| {
+            matches!(&update.content, p::UpdateContent::Dispute { status }
+                if status.attempt_id == open.intent.attempt_id && status.amount == open.intent.amount && status.state == state)
+        })
+    };
+    world.until_paid(open.intent.attempt_id).await;
+    let tried = async || {
+        let all = world.deliveries().await;
+        all.as_array().unwrap().iter().all(|one| !one["attempts"].as_array().unwrap().is_empty())
+    };
+    world.until(tried).await;
+    // It may have come before the payment, and comes again.
+    world.advance(2).await;
+    world.until(|| told(p::DisputeState::Open)).await;
+    let refund = open.refund(&world, 1_000).await;
+    assert_eq!(
+        code(world.call::<p::RefundStatus>("createRefund", &refund).await),
+        ("declined", ReasonCode::NotAllowed)
+    );
+    world.scenario(json!({"provider": "stripe", "switch": "dispute_outcome", "value": "lost"})).await;
+    world.until(|| told(p::DisputeState::Lost)).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn st_02_notifications_are_accepted_while_the_secret_is_rolled_and_refused_when_they_were_changed() {
     let world = World::start().await;
     world.scenario(json!({"provider": "stripe", "switch": "roll_secret"})).await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::expand::{expanded, page};
 use super::form::Form;
-use super::{Answer, PROVIDER, Refusal, events, new_id, seconds, sessions};
+use super::{Answer, PROVIDER, Refusal, disputes, events, new_id, seconds, sessions};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
@@ -33,6 +33,8 @@ const KWD: &str = "kwd";
 pub(super) enum Card {
     /// Pays.
     Good,
+    /// Pays, and its bank takes the payment back.
+    Disputed,
     /// Its bank asks the payer first.
     Challenged,
     /// Its bank refuses, with this code.
@@ -44,6 +46,7 @@ impl Card {
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "pm_card_visa" | "pm_card_mastercard" | "4242" => Self::Good,
+            "pm_card_createDispute" | "0259" => Self::Disputed,
             "pm_card_authenticationRequired" | "pm_card_threeDSecure2Required" | "3155" => Self::Challenged,
             "pm_card_visa_chargeDeclined" | "pm_card_chargeDeclined" | "0002" => Self::Bad("generic_decline"),
             "pm_card_visa_chargeDeclinedInsufficientFunds" | "9995" => Self::Bad("insufficient_funds"),
@@ -54,6 +57,7 @@ impl Card {
     fn last4(self) -> &'static str {
         match self {
             Self::Good => "4242",
+            Self::Disputed => "0259",
             Self::Challenged => "3155",
             Self::Bad("insufficient_funds") => "9995",
             Self::Bad(_) => "0002",
@@ -212,6 +216,7 @@ pub(super) async fn charge(
     match card {
         Card::Bad(_) => refuse(world, book, intent, card).await,
         Card::Good if !world.switches.rule(PROVIDER, "3ds", false) => accept(world, book, intent, card).await,
+        Card::Disputed => accept(world, book, intent, card).await,
         Card::Good | Card::Challenged => {
             intent.wire["status"] = json!("requires_action");
             let page = format!("{}/c/pay/{}/challenge", world.urls.stripe, intent.link);
@@ -247,7 +252,8 @@ pub(super) async fn accept(
     intent.wire["amount_received"] = amount.clone();
     settle_charge(world, book, &mut charge, amount.as_i64().unwrap_or_default()).await?;
     events::tell(world, book, &about(intent), "charge.succeeded", &charge.wire).await?;
-    events::tell(world, book, &about(intent), "payment_intent.succeeded", &intent.wire).await
+    events::tell(world, book, &about(intent), "payment_intent.succeeded", &intent.wire).await?;
+    if card == Card::Disputed { disputes::open(world, book, intent).await } else { Ok(()) }
 }
 
 /// The bank refuses; the payer may try another card.
@@ -260,7 +266,9 @@ pub(super) async fn refuse(
     let charge = new_charge(world, intent, card, false);
     let (code, decline) = match card {
         Card::Bad(code) => ("card_declined", code),
-        Card::Challenged | Card::Good => ("payment_intent_authentication_failure", "authentication_required"),
+        Card::Challenged | Card::Good | Card::Disputed => {
+            ("payment_intent_authentication_failure", "authentication_required")
+        }
     };
     intent.wire["status"] = json!("requires_payment_method");
     intent.wire["next_action"] = Value::Null;

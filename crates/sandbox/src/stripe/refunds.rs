@@ -32,6 +32,12 @@ pub(super) async fn create(State(world): State<Shared>, body: Bytes) -> Answer {
     let wanted = form.integer("amount")?;
     let mut book = world.book().await?;
     let mut charge = charged(&mut book, &form).await?;
+    if charge.wire["disputed"] == true {
+        return Err(Refusal::state(
+            Some("charge_disputed"),
+            format!("Charge {} has been charged back; cannot issue a refund.", charge.id),
+        ));
+    }
     let rest = left(&mut book, &charge).await?;
     if rest == 0 {
         return Err(Refusal::state(
