@@ -15,6 +15,8 @@ pub use caps::CapConfig;
 pub use paypal::PaypalConfig;
 pub use rest::RestConfig;
 pub use stripe::StripeConfig;
+#[cfg(test)]
+pub(crate) use stripe::tests::sample as stripe_sample;
 
 #[cfg(test)]
 pub(crate) use paypal::tests as paypal_tests;

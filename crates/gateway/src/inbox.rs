@@ -8,7 +8,8 @@ use crate::{
     config::Profile,
     pay::{self, Channels, Notice, NoticeContent, Refused, bounce, desk},
     store::{
-        Store, StoreError, Tx, attempts,
+        Store, StoreError, Tx,
+        attempts::{self, Attempt},
         inbox::{self, Disposition, Kept},
         refunds::{self, Standing},
         updates, webhooks,
@@ -54,6 +55,8 @@ enum Reception {
     Kept,
     /// Kept as evidence and refused.
     Refused,
+    /// It came before what it is about is known here; it shall come again.
+    Early,
 }
 
 /// What came of taking a notification in again.
@@ -174,6 +177,7 @@ impl Inbox {
         match self.keep(provider, &notice, &evidence(headers), body, now).await {
             Ok(Reception::Kept) => Ok(()),
             Ok(Reception::Refused) => Err(StatusCode::BAD_REQUEST),
+            Ok(Reception::Early) => Err(StatusCode::SERVICE_UNAVAILABLE),
             Err(error) => {
                 tracing::error!(provider, %error, "a notification could not be kept; it will come again");
                 Err(StatusCode::INTERNAL_SERVER_ERROR)
@@ -249,6 +253,14 @@ impl Inbox {
                 }
             }
         }
+        if known.is_none()
+            && let NoticeContent::Dispute(number, _) = &notice.content
+            && disputed(&mut tx, provider, number).await?.is_none()
+        {
+            // A dispute names the channel's number only, and events come in any order.
+            tracing::error!(number, "a dispute about a payment we do not know of yet");
+            return Ok(Reception::Early);
+        }
         let disposition = match known {
             Some(disposition) if fresh => disposition,
             Some(disposition) => return Ok(reception(disposition)),
@@ -275,7 +287,7 @@ async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> 
     match &notice.content {
         NoticeContent::Payment(number, seen) => payment(tx, number, seen, now).await,
         NoticeContent::Refund(number, seen) => refund(tx, number, seen, now).await,
-        NoticeContent::Dispute(number, seen) => dispute(tx, number, seen, now).await,
+        NoticeContent::Dispute(number, seen) => dispute(tx, provider, number, seen, now).await,
         NoticeContent::PaymentHint(number) => {
             let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
             match attempts::get(tx, attempt_id).await? {
@@ -334,14 +346,23 @@ async fn payment(
     pass_on(tx, &UpdateContent::Payment { status: counted.status() }, now).await
 }
 
+/// The payment a dispute is about, by our number or the channel's.
+async fn disputed(tx: &mut Tx, provider: &str, number: &str) -> Result<Option<Attempt>, StoreError> {
+    match AttemptId::parse_bare(number) {
+        Ok(attempt_id) => attempts::get(tx, attempt_id).await,
+        Err(_) => attempts::paid_as(tx, provider, number).await,
+    }
+}
+
 async fn dispute(
     tx: &mut Tx,
+    provider: &str,
     number: &str,
     seen: &pay::DisputeSeen,
     now: UtcMicros,
 ) -> Result<Disposition, StoreError> {
-    let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
-    let Some(attempt) = attempts::get(tx, attempt_id).await? else { return Ok(orphan(number)) };
+    let Some(attempt) = disputed(tx, provider, number).await? else { return Ok(orphan(number)) };
+    let attempt_id = attempt.attempt_id;
     if seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false) || !seen.amount.is_positive() {
         return Ok(foreign("a dispute about more than was paid"));
     }

@@ -8,6 +8,7 @@ pub(crate) mod bounce;
 pub(crate) mod desk;
 pub(crate) mod experience;
 pub(crate) mod paypal;
+pub(crate) mod stripe;
 pub(crate) mod turns;
 pub(crate) mod wechatpay;
 
@@ -112,7 +113,7 @@ pub(crate) enum NoticeContent {
     Payment(String, PaymentSeen),
     /// About the refund with this number.
     Refund(String, RefundSeen),
-    /// The payer's bank wants the payment with this number back, or has decided.
+    /// The payer's bank wants the payment with this number, ours or the channel's, back, or has decided.
     Dispute(String, DisputeSeen),
     /// Something happened to the payment with this number; the channel has to be asked what.
     PaymentHint(String),

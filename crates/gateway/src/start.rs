@@ -8,7 +8,10 @@ use crate::{
     http::Http,
     inbox::{self, Inbox},
     mcp::{self, Server},
-    pay::{Channels, alipay::Alipay, desk::Desk, experience, paypal::Paypal, turns::Turns, wechatpay::Wechatpay},
+    pay::{
+        Channels, alipay::Alipay, desk::Desk, experience, paypal::Paypal, stripe::Stripe, turns::Turns,
+        wechatpay::Wechatpay,
+    },
     rest,
     secret::Sensitive,
     store::{Store, StoreError, webhooks},
@@ -179,6 +182,10 @@ pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> 
     }
     if let Some(paypal) = &config.paypal {
         channels = channels.with(Channel::Paypal, Arc::new(Paypal::new(paypal, http.clone(), Arc::clone(clock))?));
+    }
+    if let Some(stripe) = &config.stripe {
+        let stripe = Stripe::new(stripe, config.profile, http.clone(), Arc::clone(clock));
+        channels = channels.with(Channel::Stripe, Arc::new(stripe));
     }
     Ok(channels)
 }

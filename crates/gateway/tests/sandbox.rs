@@ -7,6 +7,8 @@ mod alipay;
 mod bookings;
 #[path = "sandbox/paypal.rs"]
 mod paypal;
+#[path = "sandbox/stripe.rs"]
+mod stripe;
 #[path = "sandbox/world.rs"]
 mod world;
 

@@ -72,17 +72,21 @@ fn filled<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(file
 }
 
 impl Credentials {
+    fn has_stripe(&self) -> bool {
+        self.stripe.as_ref().is_some_and(stripe::Credentials::is_whole)
+    }
+
     /// Makes what is missing; tells whether anything was.
     fn complete(&mut self) -> Result<bool, KeyError> {
         let missing =
-            self.viator_key.is_empty() || self.alipay.is_none() || self.stripe.is_none() || self.paypal.is_none();
+            self.viator_key.is_empty() || self.alipay.is_none() || !self.has_stripe() || self.paypal.is_none();
         if self.viator_key.is_empty() {
             self.viator_key = viator_key()?;
         }
         if self.alipay.is_none() {
             self.alipay = Some(alipay::Credentials::make()?);
         }
-        if self.stripe.is_none() {
+        if !self.has_stripe() {
             self.stripe = Some(stripe::Credentials::make()?);
         }
         if self.paypal.is_none() {

@@ -5,6 +5,8 @@
 mod alipay;
 #[path = "wire/bench.rs"]
 mod bench;
+#[path = "wire/cards.rs"]
+mod cards;
 #[path = "wire/control.rs"]
 mod control;
 #[path = "wire/flights.rs"]

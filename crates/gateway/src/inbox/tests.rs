@@ -1,6 +1,7 @@
 //! What the inbox does with notifications: genuine, repeated, foreign, late, out of order, probing and unsigned ones.
 
 mod alipay;
+mod cards;
 mod paypal;
 
 use super::*;
@@ -8,7 +9,7 @@ use crate::{
     config::tests::{APIV3_KEY, sample, vector},
     http::Http,
     pay::wechatpay::{Wechatpay, sign::Signer},
-    store::{attempts::Attempt, refunds::Refund},
+    store::refunds::Refund,
 };
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -156,6 +157,15 @@ impl World {
 }
 
 async fn rows(store: &Store, channel: Channel) {
+    let (attempt, refund) = wanted(channel);
+    let mut tx = store.begin().await.unwrap();
+    attempts::insert(&mut tx, &attempt).await.unwrap();
+    refunds::insert(&mut tx, &refund).await.unwrap();
+    store.commit(tx).await.unwrap();
+}
+
+/// The payment and the refund every world begins with.
+fn wanted(channel: Channel) -> (Attempt, Refund) {
     let cny = |minor| Money::new(minor, Currency::CNY).unwrap();
     let attempt_id = AttemptId::parse_bare(PAYMENT).unwrap();
     let attempt = Attempt {
@@ -185,10 +195,7 @@ async fn rows(store: &Store, channel: Channel) {
         state: Standing::At(RefundState::Pending),
         provider_ref: None,
     };
-    let mut tx = store.begin().await.unwrap();
-    attempts::insert(&mut tx, &attempt).await.unwrap();
-    refunds::insert(&mut tx, &refund).await.unwrap();
-    store.commit(tx).await.unwrap();
+    (attempt, refund)
 }
 
 #[tokio::test]

@@ -70,6 +70,10 @@ pub(crate) fn payment_agrees(attempt: &Attempt, seen: &PaymentSeen) -> Result<()
         (Some(_), _) if seen.taken.is_some_and(|taken| taken.exceeds(attempt.amount) != Ok(false)) => {
             Err("more was taken than was asked for")
         }
+        (Some(_), PaymentState::Authorised) if !attempt.authorise => Err("authorised instead of paid"),
+        (Some(_), _) if !attempt.authorise && seen.taken.is_some_and(|taken| taken != attempt.amount) => {
+            Err("less was taken than was asked for")
+        }
         (None, PaymentState::Authorised) => Err("authorised without an amount"),
         (None, PaymentState::Captured) => Err("paid without an amount"),
         (Some(_) | None, _) => Ok(()),
@@ -499,6 +503,9 @@ impl Desk {
         };
         if let Err(problem) = refund_agrees(refund, attempt, &seen) {
             return disagreement(problem, &refund.refund_id.bare());
+        }
+        if refund.state == Standing::At(RefundState::Succeeded) && seen.state == RefundState::Failed {
+            return disagreement("a refund that had arrived came back", &refund.refund_id.bare());
         }
         let standing = Standing::At(seen.state);
         match self.write_seen_refund(refund.refund_id, standing, seen.provider_ref.as_deref()).await {

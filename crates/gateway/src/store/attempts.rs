@@ -164,6 +164,15 @@ pub(crate) async fn get(tx: &mut Tx, id: AttemptId) -> Result<Option<Attempt>, S
     row.map(Attempt::try_from).transpose()
 }
 
+/// The payment a channel knows under its own number, once money moved.
+pub(crate) async fn paid_as(tx: &mut Tx, channel: &str, number: &str) -> Result<Option<Attempt>, StoreError> {
+    let sql = "SELECT attempt_id FROM attempts WHERE channel = $1 AND transaction_id = $2";
+    let row: Option<(String,)> = sqlx::query_as(sql).bind(channel).bind(number).fetch_optional(&mut **tx).await?;
+    let Some((id,)) = row else { return Ok(None) };
+    let id = AttemptId::parse_bare(&id).map_err(|_| StoreError::Damaged(format!("attempt {id:?}")))?;
+    get(tx, id).await
+}
+
 /// Writes a new payment; an existing one stays as it is. Answers the row that counts.
 pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, StoreError> {
     money(attempt.amount.minor(), attempt.amount.currency().code())?;

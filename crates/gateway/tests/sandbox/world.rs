@@ -216,7 +216,7 @@ impl World {
         request.send().await.unwrap().status().as_u16()
     }
 
-    fn address(&self, part: &str, path: &str) -> String {
+    pub(crate) fn address(&self, part: &str, path: &str) -> String {
         format!("{}{path}", self.announcement[part].as_str().unwrap())
     }
 
@@ -324,6 +324,26 @@ impl World {
         token["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// The provider's page, as a browser gets it: status, where it leads, text.
+    pub(crate) async fn look_at(&self, url: &str) -> (u16, String, String) {
+        seen(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// A button of the provider's page, from a page of this origin.
+    pub(crate) async fn press(&self, url: &str, button: (&str, &str), origin: &str) -> (u16, String, String) {
+        seen(self.http.post(url).header("origin", origin).form(&[button]).send().await.unwrap()).await
+    }
+
+    /// What the sandbox tried to deliver.
+    pub(crate) async fn deliveries(&self) -> Value {
+        self.control("/notifications", None).await["notifications"].clone()
+    }
+
+    /// Has the newest notification about something sent again.
+    pub(crate) async fn send_again(&self, about: &str) {
+        self.control("/notify", Some(json!({"id": about, "mode": "resend"}))).await;
+    }
+
     pub(crate) fn cny(&self, minor: i64) -> Money {
         Money::new(minor, Currency::CNY).unwrap()
     }
@@ -427,6 +447,11 @@ impl World {
             expected_total: quote.total,
         }
     }
+}
+
+async fn seen(answer: reqwest::Response) -> (u16, String, String) {
+    let target = answer.headers().get("location").map(|target| target.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), target.unwrap_or_default(), answer.text().await.unwrap())
 }
 
 fn read<R: DeserializeOwned>(tool: &str, result: CallToolResult) -> Outcome<R> {

@@ -157,6 +157,22 @@ impl Bench {
         )
     }
 
+    /// Stripe's API: a POST when there is a form, else a GET.
+    pub(crate) async fn stripe(&self, path: &str, form: Option<&[(&str, &str)]>, key: Option<&str>) -> Answer {
+        let url = format!("{}{path}", self.urls.stripe);
+        let request = match form {
+            Some(form) => self.http.post(url).form(form),
+            None => self.http.get(url),
+        };
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        self.send(request.bearer_auth(self.credentials["stripe"]["secret_key"].as_str().unwrap())).await.unwrap()
+    }
+
+    /// A button of Stripe's hosted page.
+    pub(crate) async fn press(&self, page: &str, button: (&str, &str)) -> Answer {
+        self.send(self.http.post(page).header("origin", &self.urls.stripe).form(&[button])).await.unwrap()
+    }
+
     pub(crate) async fn phone(&self, verb: &str, text: &str) -> Answer {
         let request = self.http.post(format!("{}/api/{verb}", self.urls.phone)).json(&json!({"text": text}));
         self.send(request).await.unwrap()

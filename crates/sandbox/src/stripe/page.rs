@@ -1,0 +1,221 @@
+//! The hosted page a payer sees: what is asked for, test cards to choose from, the bank's question, and the way back.
+//!
+//! Cards are buttons; there is no field that could take a number. Only the page itself may pay. Deliberately not here: what a
+//! card does (`intents`).
+
+use std::collections::HashMap;
+
+use axum::extract::{Form, Path, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use url::Url;
+
+use super::intents::{Card, INTENT};
+use super::{Refusal, sessions};
+use crate::money;
+use crate::store::{Book, Document};
+use crate::world::{Shared, World};
+
+const PAGE: &str = include_str!("page.html");
+const CHALLENGE: &str = include_str!("challenge.html");
+const OVER: &str = include_str!("over.html");
+
+type Fields = HashMap<String, String>;
+
+/// What a page answers; a refusal is shown as a page too.
+type Shown = Result<Response, Gone>;
+
+/// There is no such page, or it cannot be shown.
+pub(super) struct Gone(StatusCode);
+
+impl From<Refusal> for Gone {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal.status)
+    }
+}
+
+impl From<crate::store::StoreError> for Gone {
+    fn from(error: crate::store::StoreError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl IntoResponse for Gone {
+    fn into_response(self) -> Response {
+        let html = OVER.replace("{{title}}", "此页面不存在 · This page does not exist").replace("{{back}}", "");
+        guarded(self.0, html, "'none'")
+    }
+}
+
+/// Another page in the same browser must not be able to pay.
+pub(super) async fn own_page(State(world): State<Shared>, request: Request, next: Next) -> Response {
+    let foreign = request.headers().get(header::ORIGIN).is_some_and(|origin| origin != world.urls.stripe.as_str());
+    if request.method() == Method::POST && foreign {
+        return (StatusCode::FORBIDDEN, "foreign origin").into_response();
+    }
+    next.run(request).await
+}
+
+/// `GET /c/pay/{id}`.
+pub(super) async fn show(State(world): State<Shared>, Path(id): Path<String>) -> Shown {
+    let mut book = world.book().await?;
+    let session = sessions::get(&world, &mut book, &id).await?;
+    let refused = match book.get(INTENT, session.text("payment_intent")).await? {
+        Some(intent) => !intent.wire["last_payment_error"].is_null(),
+        None => false,
+    };
+    world.commit(book).await?;
+    if !sessions::is_open(&session) {
+        return Ok(over(&session));
+    }
+    let notice = if refused {
+        "<p class=\"bad\" role=\"alert\">这张卡没有付成，请换一张。<small>This card did not pay. Please choose another one.</small></p>"
+    } else {
+        ""
+    };
+    let html = PAGE
+        .replace("{{notice}}", notice)
+        .replace("{{amount}}", &amount(&session))
+        .replace("{{held}}", if session.hidden("capture_method") == "manual" { HELD } else { "" })
+        .replace("{{cancel}}", &escaped(back(&session, "cancel_url").as_deref().unwrap_or_default()))
+        .replace("{{id}}", &session.id)
+        .replace("{{item}}", &escaped(session.hidden("name")));
+    Ok(guarded(StatusCode::OK, html, &ways_out(&session)))
+}
+
+const HELD: &str = "<small>只先冻结这笔钱，之后再收取。 The money is only set aside and taken later.</small>";
+
+/// `POST /c/pay/{id}`: a card was chosen.
+pub(super) async fn pay(State(world): State<Shared>, Path(id): Path<String>, Form(fields): Form<Fields>) -> Shown {
+    let mut book = world.book().await?;
+    let mut session = sessions::get(&world, &mut book, &id).await?;
+    let card = fields.get("card").and_then(|card| Card::named(card)).ok_or(Gone(StatusCode::BAD_REQUEST))?;
+    if !sessions::is_open(&session) {
+        world.commit(book).await?;
+        return Ok((StatusCode::CONFLICT, over(&session)).into_response());
+    }
+    let intent = sessions::pay(&world, &mut book, &mut session, card).await?;
+    go_on(&world, book, &session, &intent).await
+}
+
+/// `GET /c/pay/{id}/challenge`.
+pub(super) async fn challenge(State(world): State<Shared>, Path(id): Path<String>) -> Shown {
+    let mut book = world.book().await?;
+    let session = sessions::get(&world, &mut book, &id).await?;
+    let asked = book.get(INTENT, session.text("payment_intent")).await?;
+    world.commit(book).await?;
+    if asked.is_none_or(|intent| intent.text("status") != "requires_action") {
+        return Ok(see_other(&format!("/c/pay/{}", session.id)));
+    }
+    let html = CHALLENGE.replace("{{amount}}", &amount(&session)).replace("{{id}}", &session.id);
+    Ok(guarded(StatusCode::OK, html, &ways_out(&session)))
+}
+
+/// `POST /c/pay/{id}/challenge`: what the payer told the bank.
+pub(super) async fn answer(State(world): State<Shared>, Path(id): Path<String>, Form(fields): Form<Fields>) -> Shown {
+    let approved = match fields.get("answer").map(String::as_str) {
+        Some("approve") => true,
+        Some("fail") => false,
+        _ => return Err(Gone(StatusCode::BAD_REQUEST)),
+    };
+    let mut book = world.book().await?;
+    let mut session = sessions::get(&world, &mut book, &id).await?;
+    let answered = match sessions::is_open(&session) {
+        true => sessions::answered(&world, &mut book, &mut session, approved).await?,
+        false => None,
+    };
+    match answered {
+        Some(intent) => go_on(&world, book, &session, &intent).await,
+        None => {
+            world.commit(book).await?;
+            Ok((StatusCode::CONFLICT, over(&session)).into_response())
+        }
+    }
+}
+
+async fn go_on(world: &World, book: Book, session: &Document, intent: &Document) -> Shown {
+    world.commit(book).await?;
+    Ok(match intent.text("status") {
+        "succeeded" | "requires_capture" => see_other(&back(session, "success_url").unwrap_or_default()),
+        "requires_action" => see_other(&format!("/c/pay/{}/challenge", session.id)),
+        _ => see_other(&format!("/c/pay/{}", session.id)),
+    })
+}
+
+fn see_other(target: &str) -> Response {
+    let headers = [(header::LOCATION, target), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The merchant's address with the session's id where it asks for it.
+fn back(session: &Document, name: &str) -> Option<String> {
+    let target = session.text(name).replace("{CHECKOUT_SESSION_ID}", &session.id);
+    Url::parse(&target).ok().map(String::from)
+}
+
+fn over(session: &Document) -> Response {
+    let (title, name) = match session.text("status") {
+        "complete" => ("付款已完成 · Payment completed", "success_url"),
+        _ => ("此页面已关闭 · This page is closed", "cancel_url"),
+    };
+    let link =
+        back(session, name).map(|url| format!("<a href=\"{}\">返回商户 · Back to the merchant</a>", escaped(&url)));
+    let html = OVER.replace("{{title}}", title).replace("{{back}}", &link.unwrap_or_default());
+    guarded(StatusCode::OK, html, "'none'")
+}
+
+fn amount(session: &Document) -> String {
+    let minor = session.wire["amount_total"].as_i64().unwrap_or_default();
+    let code = session.text("currency");
+    let text = match code {
+        "jpy" | "krw" => minor.to_string(),
+        "kwd" => format!("{}.{:03}", minor / 1000, minor % 1000),
+        _ => money::text(minor),
+    };
+    format!("{} {text}", code.to_uppercase())
+}
+
+/// Where forms of this page may lead: here, and to the merchant.
+fn ways_out(session: &Document) -> String {
+    let origins = ["success_url", "cancel_url"].iter().filter_map(|name| back(session, name));
+    let origins = origins.filter_map(|url| Url::parse(&url).ok()).map(|url| url.origin().ascii_serialization());
+    std::iter::once("'self'".to_owned()).chain(origins).collect::<Vec<_>>().join(" ")
+}
+
+/// No other page may frame this one, and nothing but its own style is loaded.
+fn guarded(status: StatusCode, html: String, forms: &str) -> Response {
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action {forms}"
+    );
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
+        // A form of this page tells its origin to this page only.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, Html(html)).into_response()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_has_a_field_that_could_take_a_card_number() {
+        for page in [PAGE, CHALLENGE, OVER] {
+            assert!(!page.contains("<input") && !page.contains("<textarea") && !page.contains("<script"));
+            assert!(page.contains("沙盒") && page.contains("Sandbox"));
+        }
+    }
+
+    #[test]
+    fn what_a_merchant_wrote_is_shown_and_not_run() {
+        assert_eq!(escaped("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+    }
+}
