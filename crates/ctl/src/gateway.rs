@@ -14,6 +14,7 @@ use zhiyou_gateway::{Clock, Config};
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> UtcMicros {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
