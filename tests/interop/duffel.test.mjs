@@ -84,7 +84,7 @@ test('an airline moves a ticketed flight and the client accepts only the newest 
     payments: [{ type: 'balance', amount: offer.total_amount, currency: offer.total_currency }],
   })).data;
   for (const minutes of [45, 15]) await control('/scenario', { switch: 'airline_changes', id: order.id, minutes });
-  const [older, newest] = (await duffel.airlineInitiatedChanges.list({ order_id: order.id })).data;
+  const [older, newest] = (await duffel.airlineInitiatedChanges.list(order.id)).data;
   assert.deepEqual([older.available_actions, newest.action_taken], [[], null]);
   await assert.rejects(duffel.airlineInitiatedChanges.accept(older.id), (error) => error.errors[0].code === 'stale_airline_initiated_change_accept');
   const accepted = (await duffel.airlineInitiatedChanges.accept(newest.id)).data;
