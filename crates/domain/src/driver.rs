@@ -67,6 +67,15 @@ pub enum Appended {
     Repeated(OrderId),
 }
 
+/// What time has come for, and when to look again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Due {
+    /// Orders with a deadline at or before the time asked for, by time, each once.
+    pub orders: Vec<OrderId>,
+    /// The first deadline after that time; none when nothing is waited for.
+    pub next: Option<UtcMicros>,
+}
+
 /// Why a journal did nothing. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -115,11 +124,11 @@ pub trait Journal {
     /// [`Refused`]; nothing was written.
     fn append(&mut self, fence: Fence, append: Append) -> impl Future<Output = Result<Appended, Refused>> + Send;
 
-    /// Orders with a deadline at or before `now`, by time.
+    /// The orders whose time has come at `now`, and the next time after it.
     ///
     /// # Errors
     /// [`Refused::NotStored`].
-    fn due(&mut self, now: UtcMicros) -> impl Future<Output = Result<Vec<OrderId>, Refused>> + Send;
+    fn due(&mut self, now: UtcMicros) -> impl Future<Output = Result<Due, Refused>> + Send;
 }
 
 impl Append {

@@ -2,6 +2,7 @@
 //!
 //! A stub answers the reads an effect makes first and fails on the effect itself.
 
+mod alipay;
 mod cards;
 mod paypal;
 
@@ -235,7 +236,7 @@ impl Stub {
         let (method, path) = head.split_once(' ').unwrap();
         let path = path.split(' ').next().unwrap();
         if self.provider == Provider::Alipay {
-            return self.answer_alipay(&mut stream, path).await;
+            return alipay::answer(&self, &mut stream, path).await;
         }
         if method == "GET" || path.ends_with("/actions/price") || path == "/v1/oauth2/token" {
             let (status, body) = self.read(path);
@@ -272,56 +273,6 @@ impl Stub {
                     Provider::Duffel => (422, error("insufficient_balance")),
                 };
                 self.write(&mut stream, status, &body, true).await;
-            }
-        }
-    }
-
-    /// The gateway names what is asked for in the address; every answer is signed inside its body.
-    async fn answer_alipay(&self, stream: &mut TcpStream, path: &str) {
-        let asked: url::Url = format!("http://stub{path}").parse().unwrap();
-        let method = asked.query_pairs().find(|(name, _)| name == "method").unwrap().1.into_owned();
-        let key = format!("{}_response", method.replace('.', "_"));
-        let sealed = |inner: &Value| {
-            let inner = inner.to_string();
-            format!("{{\"{key}\":{inner},\"sign\":\"{}\"}}", self.platform.sign(&inner).unwrap())
-        };
-        if method == "alipay.trade.query" {
-            let inner = if self.effect == Effect::TakeBackAlipay {
-                json!({"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"})
-            } else {
-                json!({"code": "10000", "msg": "Success", "out_trade_no": PAYMENT, "trade_no": "42",
-                    "trade_status": "WAIT_BUYER_PAY", "total_amount": "299.01"})
-            };
-            return self.write(stream, 200, &sealed(&inner), false).await;
-        }
-        self.effects.fetch_add(1, Ordering::SeqCst);
-        let done = |number: &str, code: &str| {
-            json!({"code": "10000", "msg": "Success", "out_trade_no": number, "qr_code": code, "retry_flag": "N",
-                "fund_change": "Y", "refund_fee": "1.00"})
-        };
-        let no = |code: &str, sub_code: &str| json!({"code": code, "msg": "x", "sub_code": sub_code, "sub_msg": "x"});
-        match self.shape {
-            Shape::Refused | Shape::Reset => {}
-            Shape::Silent => std::future::pending().await,
-            Shape::HalfAnswer => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await.unwrap(),
-            Shape::InternalError => self.write(stream, 200, &sealed(&no("20000", "isp.unknow-error")), false).await,
-            Shape::BadGateway => self.write(stream, 502, "<html>", false).await,
-            Shape::Unparsable => self.write(stream, 200, "<html>", false).await,
-            Shape::Unsigned => {
-                let body = json!({key: done(PAYMENT, "https://qr.alipay.com/x"), "sign": "bm90IGEgc2lnbmF0dXJl"});
-                self.write(stream, 200, &body.to_string(), false).await;
-            }
-            Shape::Foreign => {
-                let inner = done("01KA0000000000000000000ZZZ", "https://qr.alipay.com/x");
-                self.write(stream, 200, &sealed(&inner), false).await;
-            }
-            Shape::Accepted => self.write(stream, 202, r#"{"data":{}}"#, false).await,
-            Shape::TooMany => self.write(stream, 200, &sealed(&no("40005", "isv.app-call-limited")), false).await,
-            Shape::StrangersRefusal | Shape::Conflict => {
-                self.write(stream, 403, "<html>blocked by a proxy</html>", false).await
-            }
-            Shape::Decline => {
-                self.write(stream, 200, &sealed(&no("40006", "isv.insufficient-isv-permissions")), false).await
             }
         }
     }

@@ -62,10 +62,13 @@ async fn life<J: Journal>(mut journal: J, facts: &[(UtcMicros, Fact)], end: &[u8
     // A handle that remembers nothing reads the same.
     journal.claim(UtcMicros(0)).await.map_err(|refused| refused.to_string())?;
     wanted("what is read back", &load(&mut journal, &kept.order).await?, &kept)?;
-    if let Some(first) = deadline::waited_for(&kept.order).first() {
+    let waited = deadline::waited_for(&kept.order);
+    if let Some(first) = waited.first() {
         for (now, is_due) in [(first.at, true), (first.at.plus_micros(-1), false)] {
             let due = journal.due(now).await.map_err(|refused| refused.to_string())?;
-            wanted("due", &due.contains(&kept.order.id), &is_due)?;
+            wanted("due", &due.orders.contains(&kept.order.id), &is_due)?;
+            let next = waited.iter().map(|known| known.at).find(|at| *at > now);
+            wanted("the next time", &due.next, &next)?;
         }
     }
     Ok(facts.len())

@@ -9,7 +9,7 @@ use std::{
 };
 use zhiyou_domain::{
     defect::{Defect, planted},
-    driver::{Append, Appended, Fence, Kept, Refused, Signal},
+    driver::{Append, Appended, Due, Fence, Kept, Refused, Signal},
     id::{OrderId, RequestId},
     order::{
         Fact, StepEnd, StepKey,
@@ -117,9 +117,12 @@ impl zhiyou_domain::driver::Journal for Journal {
         ready(self.write(fence, &append))
     }
 
-    fn due(&mut self, now: UtcMicros) -> impl Future<Output = Result<Vec<OrderId>, Refused>> + Send {
-        let due =
-            self.read().map(|kept| kept.filter(|kept| waited_for(&kept.order).iter().any(|known| known.at <= now)));
-        ready(due.map(|kept| kept.map(|kept| kept.order.id).into_iter().collect()))
+    fn due(&mut self, now: UtcMicros) -> impl Future<Output = Result<Due, Refused>> + Send {
+        ready(self.read().map(|kept| {
+            let times: Vec<UtcMicros> =
+                kept.iter().flat_map(|kept| waited_for(&kept.order)).map(|known| known.at).collect();
+            let orders = kept.filter(|_| times.iter().any(|at| *at <= now)).map(|kept| kept.order.id);
+            Due { orders: orders.into_iter().collect(), next: times.into_iter().filter(|at| *at > now).min() }
+        }))
     }
 }

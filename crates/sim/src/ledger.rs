@@ -195,6 +195,7 @@ mod tests {
         let books = sequences(0, 2_400, None);
         assert_eq!(books.broken, None);
         assert!(sequences(0, 2_000, Some(Defect::LedgerForgets)).broken.is_some(), "an entry left out is noticed");
-        assert!(books.accepted > books.refused && books.refused > 0 && books.entries > 1_000, "{books:?}");
+        // An altered fact lets much of what follows it be refused; the books have to be tried all the same.
+        assert!(books.accepted > 10_000 && books.refused > 0 && books.entries > 1_000, "{books:?}");
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 use std::sync::Arc;
 use zhiyou_domain::{
-    driver::{Append, Appended, Fence, Journal, Kept, Refused, Signal},
+    driver::{Append, Appended, Due, Fence, Journal, Kept, Refused, Signal},
     fault::{Fault, FaultCode},
     id::OrderId,
     order::{Fact, Illegal, NewOrder, Order, journal::Unusable},
@@ -66,6 +66,11 @@ impl Book {
     /// Why an order is frozen, if it is.
     pub(crate) fn frozen(&self, id: OrderId) -> Option<FaultCode> {
         self.journal.frozen(id).map(|why| code_of(&why))
+    }
+
+    /// The orders whose time has come, and the next time after it.
+    pub(super) async fn due(&self, now: UtcMicros) -> Result<Due, Refused> {
+        self.journal.clone().due(now).await
     }
 
     /// Reads an order with the end of its journal.

@@ -21,7 +21,7 @@ use zhiyou_domain::{
         self, Read,
         pace::{Asked, Pace},
     },
-    driver::{Append, Refused},
+    driver::{Append, Due, Refused},
     fault::Fault,
     id::{OrderId, RefundId},
     order::{Fact, Order, StepEnd, StepKey},
@@ -225,13 +225,13 @@ impl Runner {
         if self.table_at > now {
             return;
         }
-        match orders::due(self.shared.book.db().reader(), now).await {
-            Ok((due, next)) => {
-                due.into_iter().for_each(|order| self.look(order));
+        match self.shared.book.due(now).await {
+            Ok(Due { orders, next }) => {
+                orders.into_iter().for_each(|order| self.look(order));
                 self.table_at = next.unwrap_or(UtcMicros(i64::MAX));
             }
-            Err(fault) => {
-                tracing::error!(%fault, "deadlines cannot be read");
+            Err(why) => {
+                tracing::error!(%why, "deadlines cannot be read");
                 self.table_at = now.plus_seconds(STORE_PAUSE_S);
             }
         }

@@ -28,7 +28,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 use zhiyou_domain::{
-    driver::{Append, Appended, Fence, Journal, Kept, Refused},
+    driver::{Append, Appended, Due, Fence, Journal, Kept, Refused},
     id::{OrderId, RequestId},
     order::journal::{Row, Unusable, resume, verify_chain},
     time::UtcMicros,
@@ -185,8 +185,8 @@ impl Journal for SqlJournal {
         self.write(fence, append, None).await
     }
 
-    async fn due(&mut self, now: UtcMicros) -> Result<Vec<OrderId>, Refused> {
-        orders::due(self.shared.db.reader(), now).await.map(|(due, _)| due).map_err(refused)
+    async fn due(&mut self, now: UtcMicros) -> Result<Due, Refused> {
+        orders::due(self.shared.db.reader(), now).await.map_err(refused)
     }
 }
 

@@ -13,6 +13,7 @@ use sqlx::AnyPool;
 use std::{collections::BTreeSet, sync::Arc};
 use ulid::Ulid;
 use zhiyou_domain::{
+    driver::Due,
     id::{AttemptId, OrderId, PlanId, RefundId},
     money::Money,
     order::{Attempt, AttemptState, Order, OrderItem, OrderState, Refund, deadline},
@@ -96,16 +97,16 @@ pub async fn open(pool: &AnyPool) -> Result<Vec<OrderId>, StoreError> {
     ids(sqlx::query_as(OPEN).fetch_all(pool).await?)
 }
 
-/// Ids of orders with a deadline at or before `now`, by time; and the next deadline after it.
+/// The orders whose time has come at `now`, and the next time after it.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
-pub async fn due(pool: &AnyPool, now: UtcMicros) -> Result<(Vec<OrderId>, Option<UtcMicros>), StoreError> {
+pub async fn due(pool: &AnyPool, now: UtcMicros) -> Result<Due, StoreError> {
     let due: Vec<(String,)> = sqlx::query_as(DUE).bind(now.0).fetch_all(pool).await?;
     let (next,): (Option<i64>,) = sqlx::query_as(NEXT_DUE).bind(now.0).fetch_one(pool).await?;
-    let (mut due, mut seen) = (ids(due)?, BTreeSet::new());
-    due.retain(|order| seen.insert(*order));
-    Ok((due, next.map(UtcMicros)))
+    let (mut orders, mut seen) = (ids(due)?, BTreeSet::new());
+    orders.retain(|order| seen.insert(*order));
+    Ok(Due { orders, next: next.map(UtcMicros) })
 }
 
 fn ids(rows: Vec<(String,)>) -> Result<Vec<OrderId>, StoreError> {

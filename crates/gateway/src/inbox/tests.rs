@@ -427,7 +427,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn an_orphan_is_taken_in_again_once_its_row_is_there_and_only_once() {
+async fn sg_57_an_orphan_is_taken_in_again_once_its_row_is_there_and_only_once() {
     let world = World::start().await;
     let number = world.orphan().await;
     let replay = || world.inbox.replay("wechatpay", "EV-9");

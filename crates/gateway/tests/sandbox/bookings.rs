@@ -4,7 +4,7 @@ use crate::{code, world::World};
 use serde_json::json;
 use zhiyou_domain::{
     money::Currency,
-    port::{Found, ReasonCode, activities as a, bookings as b, cars as c},
+    port::{Found, ReasonCode, activities as a, bookings as b, cars as c, flights as f, hotels as h},
     time::ZonedCivil,
 };
 
@@ -183,5 +183,48 @@ async fn an_activity_that_is_full_or_whose_hold_lapsed_is_refused_by_name() {
     let dearer = a::BookActivity { expected_total: quote.total.plus(quote.total).unwrap(), ..wish };
     assert_eq!(code(world.call::<b::Booking>("bookActivity", &dearer).await), ("declined", ReasonCode::PriceChanged));
     assert_eq!(world.book().await["activities"].as_array().map_or(0, Vec::len), 0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sg_64_a_server_that_forgot_everything_finds_what_was_booked_and_books_nothing_again() {
+    let mut world = World::start().await;
+    let (offer, _) = world.offer_with_seat().await;
+    let flight = world.wish(&offer, vec![]);
+    let rate = world.hotel_rate().await;
+    let quote = world.done::<b::Quote>("quoteHotel", &h::QuoteHotel { rate_id: rate.rate_id }).await;
+    let hotel = world.hotel_wish(&quote);
+    let rates = cars(&world).await;
+    let car = rates.iter().find(|rate| rate.company.contains("Hanlu")).unwrap();
+    let quote = world.done::<b::Quote>("quoteCar", &c::QuoteCar { rate_id: car.rate_id.clone() }).await;
+    let car = car_wish(&world, &quote);
+    let option = options(&world, "老城漫步").await.remove(0);
+    let quote = world.done::<b::Quote>("holdActivity", &a::HoldActivity { option: option.clone() }).await;
+    let activity = activity_wish(&world, &option, &quote);
+    for op in ["create_order", "book_stay", "book_car"] {
+        world.scenario(json!({"provider": "duffel", "switch": "act_then_time_out", "op": op, "cut": true})).await;
+    }
+    world.scenario(json!({"provider": "viator", "switch": "act_then_time_out", "op": "book", "cut": true})).await;
+    assert_eq!(code(world.call::<f::FlightOrder>("holdFlight", &flight).await).0, "unknown");
+    assert_eq!(code(world.call::<b::Booking>("bookHotel", &hotel).await).0, "unknown");
+    assert_eq!(code(world.call::<b::Booking>("bookCar", &car).await).0, "unknown");
+    assert_eq!(code(world.call::<b::Booking>("bookActivity", &activity).await).0, "unknown");
+
+    world.restart_gateway_with(|config| config.data_dir = config.data_dir.join("empty")).await;
+    let find = |reference: &String| b::FindBooking { reference: reference.clone() };
+    let by = f::FindFlightOrder { reference: flight.reference.clone(), offer_id: offer.offer_id.clone() };
+    let order = world.done::<Found<f::FlightOrder>>("findFlightOrder", &by).await.found.unwrap();
+    assert_eq!(world.done::<f::FlightOrder>("holdFlight", &flight).await, order);
+    let stay = world.done::<Found<b::Booking>>("findHotelBooking", &find(&hotel.reference)).await.found.unwrap();
+    assert_eq!(world.done::<b::Booking>("bookHotel", &hotel).await, stay);
+    let hired = world.done::<Found<b::Booking>>("findCarBooking", &find(&car.reference)).await.found.unwrap();
+    assert_eq!(world.done::<b::Booking>("bookCar", &car).await, hired);
+    let toured =
+        world.done::<Found<b::Booking>>("findActivityBooking", &find(&activity.reference)).await.found.unwrap();
+    assert_eq!(world.done::<b::Booking>("bookActivity", &activity).await, toured);
+    let book = world.book().await;
+    for kind in ["flights", "stays", "cars", "activities"] {
+        assert_eq!(book[kind].as_array().map(Vec::len), Some(1), "{kind}: {book}");
+    }
     world.stop().await;
 }
