@@ -1,7 +1,7 @@
 //! Channels that set money aside first: taken once everything is booked, and only as much as suppliers have.
 
 use super::*;
-use crate::order::debt::Matter;
+use crate::order::{debt::Matter, ledger};
 
 fn world() -> World {
     World { authorises: true, ..World::new() }
@@ -82,6 +82,31 @@ fn when_it_can_no_longer_be_taken_the_bookings_are_undone_and_the_rest_is_the_me
     assert_eq!((&debt.matter, debt.amount), (&matter, Some(cny(224_400))));
     let booked = order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)).count();
     assert_eq!((order.state, booked, order.is_live()), (OrderState::Cancelled, 0, false));
+}
+
+/// SG-35: the supplier was already asked when the money went away.
+#[test]
+fn what_is_booked_after_the_money_was_let_go_is_undone_and_the_books_agree_at_every_moment() {
+    let mut world = world();
+    let mut order = world.confirmed();
+    world.tell(
+        &mut order,
+        Fact::PaymentReported { status: payment(attempt(1), PaymentState::Authorised), source: Source::Poll },
+    );
+    let Some(Action::Start(key)) = decide(&order, world.now).actions.into_iter().next() else { panic!() };
+    world.tell(&mut order, Fact::StepStarted { key: key.clone() });
+    let end = world.act(&order, &key);
+    world.tell(
+        &mut order,
+        Fact::PaymentReported { status: payment(attempt(1), PaymentState::Closed), source: Source::Poll },
+    );
+    world.tell(&mut order, Fact::StepEnded { key, end });
+    let (told, map) = (ledger::position(&order, world.now).unwrap(), cart::money_map(&order).unwrap());
+    assert_eq!((told.committed.amount, told.held.amount), (map.committed, map.held));
+    assert_eq!((map.paid, map.committed, map.held), (cny(0), cny(142_400), cny(-142_400)), "it is ours to collect");
+    world.settle(&mut order);
+    let booked = order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)).count();
+    assert_eq!((order.state, booked, order.open_debts().count()), (OrderState::Cancelled, 0, 1));
 }
 
 #[test]

@@ -292,7 +292,10 @@ impl Order {
 
     /// From here on the supplier has the item's price.
     fn pay_supplier(&mut self, item: ItemId) {
-        if let (Some(held), Some(price)) = (self.paying_account(), self.item(item).and_then(OrderItem::price)) {
+        // The money may be gone by now, let go while the supplier was being asked: then it is ours that was passed on.
+        let held =
+            self.paying_account().or_else(|| self.attempts.last().map(|last| Account::Held { attempt: last.id }));
+        if let (Some(held), Some(price)) = (held, self.item(item).and_then(OrderItem::price)) {
             self.move_money(held, Account::Supplier { item }, price, Source::Poll);
         }
     }
