@@ -110,6 +110,32 @@ fn what_is_booked_after_the_money_was_let_go_is_undone_and_the_books_agree_at_ev
 }
 
 #[test]
+fn money_that_went_back_while_it_was_being_let_go_went_back_once() {
+    let mut world = world();
+    world.hotel_commit = Err(ReasonCode::SoldOut);
+    let mut order = world.confirmed();
+    let report = |state| Fact::PaymentReported { status: payment(attempt(1), state), source: Source::Poll };
+    world.tell(&mut order, report(PaymentState::Authorised));
+    let void = loop {
+        match decide(&order, world.now).actions.into_iter().next() {
+            Some(Action::Start(key)) if matches!(key.op, Op::Void { .. }) => break key,
+            Some(action) => world.answer(&mut order, action),
+            None => panic!("nothing is let go: {order:?}"),
+        }
+    };
+    world.tell(&mut order, Fact::StepStarted { key: void.clone() });
+    world.tell(&mut order, report(PaymentState::Closed));
+    for code in [ReasonCode::AlreadyClosed, ReasonCode::NotAllowed] {
+        let mut order = order.clone();
+        world.tell(&mut order, Fact::StepEnded { key: void.clone(), end: StepEnd::Declined { reason: no(code) } });
+        world.settle(&mut order);
+        check(&order, OrderState::Cancelled, 0, 0);
+        let told = ledger::position(&order, world.now).unwrap();
+        assert_eq!((told.paid.amount, told.held.amount, order.open_debts().count()), (cny(0), cny(0), 0), "{code:?}");
+    }
+}
+
+#[test]
 fn money_that_is_taken_without_being_set_aside_first_is_refused_unless_that_was_asked_for() {
     let mut world = World::new();
     let order = world.confirmed();

@@ -221,8 +221,8 @@ impl Order {
     /// What was set aside can no longer be taken: nothing more is booked, what is booked is undone, and what that costs is
     /// ours to collect.
     pub(super) fn capture_refused(&mut self, at: UtcMicros, id: AttemptId, why: ReasonCode) -> Result<(), Illegal> {
-        if why == ReasonCode::AlreadyPaid {
-            // Taken before: the payment is asked about.
+        if why == ReasonCode::AlreadyPaid || !self.is_set_aside(id) {
+            // Taken before: the payment is asked about. Or its end was told while the channel was being asked.
             return Ok(());
         }
         let wanted = crate::booking::to_capture(self, id);
@@ -234,7 +234,15 @@ impl Order {
         Ok(())
     }
 
+    fn is_set_aside(&self, id: AttemptId) -> bool {
+        self.attempt(id).is_some_and(|attempt| attempt.state == AttemptState::Authorised)
+    }
+
     pub(super) fn void_refused(&mut self, at: UtcMicros, id: AttemptId, why: ReasonCode) -> Result<(), Illegal> {
+        if !self.is_set_aside(id) {
+            // Its end was told while the channel was being asked.
+            return Ok(());
+        }
         match why {
             // Taken before: the payment is asked about, and given back.
             ReasonCode::AlreadyPaid => Ok(()),
