@@ -54,11 +54,16 @@ async fn sign_in(stage: &Stage) {
     window.run("location.hash = sessionStorage.getItem('came from')").await;
 }
 
-async fn seat_and_confirm(stage: &Stage) {
+async fn seat(stage: &Stage) {
     let window = &stage.window;
     window.click("[data-testid=go-seats]").await;
     window.click("[data-free=true]").await;
     window.click("[data-testid=seats-submit]").await;
+}
+
+async fn seat_and_confirm(stage: &Stage) {
+    seat(stage).await;
+    let window = &stage.window;
     window.click("[data-testid=confirm-submit]").await;
     window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
 }
@@ -101,6 +106,40 @@ async fn a_trip_is_imported_signed_in_seated_confirmed_scanned_and_paid() {
     assert_eq!(shown, book["flights"][0]["booking_reference"]);
     let member = stage.window.run("return document.querySelector('[data-testid=item-loyalty-0]').textContent").await;
     assert!(member.as_str().unwrap().contains("ZZ1234567890"));
+    stage.close().await;
+}
+
+/// A card, the bank's own question, a forged way back, and the real one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_is_paid_on_the_channels_own_page_and_the_way_back_is_only_a_hint() {
+    let stage = Stage::new(&[]).await;
+    // Nobody tells us that it is paid: only asking does.
+    stage.scenario(json!({ "provider": "stripe", "switch": "notify", "mode": "drop", "times": 100 })).await;
+    hold(&stage).await;
+    sign_in(&stage).await;
+    seat(&stage).await;
+    let window = &stage.window;
+    window.click("[data-testid=method-stripe]").await;
+    pictures(&stage, "confirm-card").await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.until("the page's button", "return document.querySelector('[data-testid=open-payment]') !== null").await;
+    pictures(&stage, "pay-card").await;
+    window.click("[data-testid=open-payment]").await;
+    let browser = stage.browser().await;
+    browser.open(&stage.opened().await).await;
+    browser.click("button[value='3155']").await;
+    let forged = "zhiyou://pay/01KA0000000000000000000ABC?status=success";
+    assert!(Command::new("gio").args(["open", forged]).status().unwrap().success());
+    window.attribute("[data-testid=payment-state]", "data-state", "requires_action").await;
+    browser.click("button[value=approve]").await;
+    let back = browser
+        .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
+        .await;
+    browser.close().await;
+    assert!(Command::new("gio").args(["open", back.as_str().unwrap()]).status().unwrap().success());
+    window.attribute(STATE, "data-state", "confirmed").await;
+    let book = stage.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 1));
     stage.close().await;
 }
 
@@ -180,12 +219,19 @@ async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
         ("trips", "[data-testid=trip-card]"),
         ("orders", "[data-testid=nav-orders][aria-current]"),
         ("sign-in", "[data-testid=sign-in-state-zz-club]"),
+        ("travellers", "[data-testid=traveller]"),
         ("settings", "[data-testid=locale-select]"),
     ] {
         window.run(&format!("location.hash = '#/{name}'")).await;
         window.until(name, &format!("return document.querySelector({sign:?}) !== null")).await;
         pictures(&stage, name).await;
     }
+    window.run("document.querySelector('[data-testid=audit]').scrollIntoView()").await;
+    pictures(&stage, "security-log").await;
+    window.run("location.hash = '#/travellers'").await;
+    window.click("[data-testid=traveller-edit]").await;
+    window.until("the form", "return document.querySelector('[data-testid=traveller-save]') !== null").await;
+    pictures(&stage, "traveller-form").await;
     window.run("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }))").await;
     window.until("the palette", "return document.querySelector('[data-testid=palette]') !== null").await;
     pictures(&stage, "palette").await;

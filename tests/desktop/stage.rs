@@ -37,7 +37,7 @@ async fn open_window(folder: &Path, announced: &Value, environment: &[(&str, &st
         .env("TAURI_WEBVIEW_AUTOMATION", "true")
         .env("ZHIYOU_DATA_DIR", folder.join("data"))
         .env("ZHIYOU_SANDBOX_URL", control.replace("http://", &format!("http://:{token}@")))
-        .env("ZHIYOU_TEST_NO_BROWSER", "1")
+        .env("ZHIYOU_TEST_BROWSER", folder.join("opened"))
         .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
         .envs(environment.iter().copied());
     let binary = program("zhiyou");
@@ -115,6 +115,20 @@ impl Stage {
         ];
         Driver::start(command, port, json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } }))
             .await
+    }
+
+    /// The page the app wants to open, once it does.
+    pub(crate) async fn opened(&self) -> String {
+        let file = self.folder.path().join("opened");
+        let address = async {
+            loop {
+                match std::fs::read_to_string(&file) {
+                    Ok(address) if !address.is_empty() => return address,
+                    _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), address).await.unwrap()
     }
 
     /// What an independent reader finds in a picture of the window.

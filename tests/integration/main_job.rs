@@ -156,6 +156,25 @@ async fn what_is_booked_is_saved_as_a_calendar_with_alarms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_is_kept_as_a_page_with_every_reference_and_no_name() {
+    let world = World::new().await;
+    let order = world.confirmed().await;
+    let minor = order["money"]["paid"]["amount"]["amount_minor"].as_i64().unwrap();
+    // The payment's own row, and the sum of what was paid.
+    let sum = format!("<td>CNY {}.{:02}</td>", minor / 100, minor % 100);
+    for (locale, word) in [("en", "Payment record"), ("zh-CN", "付款凭据")] {
+        let saved = world.call("export_receipt", json!({ "order_id": order["id"], "locale": locale })).await;
+        let page = std::fs::read_to_string(saved["path"].as_str().unwrap()).unwrap();
+        assert!(page.contains(word) && page.matches(&sum).count() >= 2, "{sum} {page}");
+        for item in order["items"].as_array().unwrap() {
+            assert!(page.contains(item["reference"].as_str().unwrap()), "{page}");
+        }
+        assert!(!page.contains("<script") && page.contains("default-src 'none'"));
+        assert!(!page.contains("Lin Xia") && !page.contains("LIN"), "nobody is named: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_and_what_suppliers_say_stand_side_by_side_and_looking_changes_nothing() {
     let world = World::new().await;
     let order = world.confirmed().await;

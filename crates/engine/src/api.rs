@@ -70,6 +70,7 @@ macro_rules! commands {
             settle_debt: SettleDebt => OrderView;
             compare_order: CompareOrder => Vec<ComparedView>;
             export_calendar: ExportCalendar => ExportedView;
+            export_receipt: ExportReceipt => ExportedView;
             set_settings: SetSettings => SessionView;
             unlock_vault: UnlockVault => SessionView;
             retry_keyring: RetryKeyring => SessionView;

@@ -82,7 +82,7 @@ fn ends_at(item: &OrderItem) -> Option<UtcMicros> {
     }
 }
 
-fn name(item: &OrderItem, chinese: bool) -> String {
+pub(crate) fn name(item: &OrderItem, chinese: bool) -> String {
     match &item.offer {
         Some(Offer::Flight(offer)) => {
             let numbers: Vec<&str> = offer.segments.iter().map(|segment| segment.flight_number.as_str()).collect();

@@ -16,6 +16,7 @@ mod killed;
 mod mcp;
 mod people;
 pub mod ports;
+mod receipt;
 pub mod secret;
 pub mod store;
 pub mod vault;

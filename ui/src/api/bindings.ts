@@ -499,6 +499,15 @@ order_id: string,
  */
 locale: LocaleSetting, };
 export type ExportMyData = Record<symbol, never>;
+export type ExportReceipt = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * Language of its words; Chinese for `system`.
+ */
+locale: LocaleSetting, };
 export type ExportedView = { 
 /**
  * Where it is.
@@ -1724,6 +1733,7 @@ export interface Api {
   settle_debt: { command: SettleDebt; result: OrderView };
   compare_order: { command: CompareOrder; result: Array<ComparedView> };
   export_calendar: { command: ExportCalendar; result: ExportedView };
+  export_receipt: { command: ExportReceipt; result: ExportedView };
   set_settings: { command: SetSettings; result: SessionView };
   unlock_vault: { command: UnlockVault; result: SessionView };
   retry_keyring: { command: RetryKeyring; result: SessionView };

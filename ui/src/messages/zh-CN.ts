@@ -117,6 +117,8 @@ export const zh = {
       booked: "已确认", undecided: "尚未确定", cancelled: "已取消", paid: "已支付", unpaid: "未支付" },
     calendar: "存为日历文件",
     calendarAt: "已保存，含提醒；用你的日历打开：",
+    receipt: "保存付款凭据",
+    receiptAt: "已保存；可用浏览器打开查看或打印：",
     feeUntil: (fee: string, until: string) => `现在取消收 ${fee}，${until} 后会变`,
     termsUnread: (text: string) => `取消规则以商家原文为准，按最坏情况计算：${text || "商家没有说明"}`,
     quoteUntil: (left: string) => `此报价还有 ${left}`,

@@ -293,6 +293,15 @@ command!(
     }
 );
 command!(
+    /// Writes a page of what was paid for an order and given back, to keep or print.
+    ExportReceipt {
+        /// Order.
+        order_id: OrderId as "string",
+        /// Language of its words; Chinese for `system`.
+        locale: LocaleSetting,
+    }
+);
+command!(
     /// Saves settings.
     SetSettings {
         /// Language.

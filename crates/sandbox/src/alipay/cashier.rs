@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use html_escape::encode_quoted_attribute;
 
 use super::trades::{self, TRADE, advance, open};
 use super::{Asked, Refusal, notice};
@@ -42,9 +43,9 @@ async fn show(world: &World, token: &str) -> Result<Response, StatusCode> {
     };
     let hidden = |hide: bool| if hide { "hidden" } else { "" };
     let filled = PAGE
-        .replace("{description}", &escaped(&seen.description))
+        .replace("{description}", &encode_quoted_attribute(&seen.description))
         .replace("{amount}", &money::text(seen.total))
-        .replace("{token}", &escaped(token))
+        .replace("{token}", &encode_quoted_attribute(token))
         .replace("{payable}", hidden(seen.state != "payable"))
         .replace("{ended}", hidden(seen.state == "payable"))
         .replace("{state}", text);
@@ -103,8 +104,4 @@ fn back(world: &World, seen: &trades::Scanned, state: &str, trade_no: &str) -> O
         address.query_pairs_mut().extend_pairs(notice::signed(world, BTreeMap::from(pairs))?);
     }
     Some(address.into())
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use html_escape::encode_quoted_attribute;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -45,15 +46,11 @@ async fn page(world: &World, id: &str) -> Result<Option<String>, Refusal> {
         if later { "预留，之后再扣款 · set aside, taken later" } else { "立即扣款 · taken at once" };
     Ok(Some(
         PAGE.replace("{{number}}", &number)
-            .replace("{{token}}", &escaped(id))
-            .replace("{{amount}}", &escaped(&format!("{} {}", text("currency_code"), text("value"))))
+            .replace("{{token}}", &encode_quoted_attribute(id))
+            .replace("{{amount}}", &encode_quoted_attribute(&format!("{} {}", text("currency_code"), text("value"))))
             .replace("{{what}}", what)
-            .replace("{{description}}", &escaped(order.hidden("description"))),
+            .replace("{{description}}", &encode_quoted_attribute(order.hidden("description"))),
     ))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn over() -> Response {

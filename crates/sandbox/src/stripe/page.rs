@@ -9,6 +9,7 @@ use axum::extract::{Form, Path, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use html_escape::encode_quoted_attribute;
 use url::Url;
 
 use super::intents::{Card, INTENT};
@@ -78,9 +79,9 @@ pub(super) async fn show(State(world): State<Shared>, Path(id): Path<String>) ->
         .replace("{{notice}}", notice)
         .replace("{{amount}}", &amount(&session))
         .replace("{{held}}", if session.hidden("capture_method") == "manual" { HELD } else { "" })
-        .replace("{{cancel}}", &escaped(back(&session, "cancel_url").as_deref().unwrap_or_default()))
+        .replace("{{cancel}}", &encode_quoted_attribute(back(&session, "cancel_url").as_deref().unwrap_or_default()))
         .replace("{{id}}", &session.id)
-        .replace("{{item}}", &escaped(session.hidden("name")));
+        .replace("{{item}}", &encode_quoted_attribute(session.hidden("name")));
     Ok(guarded(StatusCode::OK, html, &ways_out(&session)))
 }
 
@@ -159,8 +160,8 @@ fn over(session: &Document) -> Response {
         "complete" => ("付款已完成 · Payment completed", "success_url"),
         _ => ("此页面已关闭 · This page is closed", "cancel_url"),
     };
-    let link =
-        back(session, name).map(|url| format!("<a href=\"{}\">返回商户 · Back to the merchant</a>", escaped(&url)));
+    let link = back(session, name)
+        .map(|url| format!("<a href=\"{}\">返回商户 · Back to the merchant</a>", encode_quoted_attribute(&url)));
     let html = OVER.replace("{{title}}", title).replace("{{back}}", &link.unwrap_or_default());
     guarded(StatusCode::OK, html, "'none'")
 }
@@ -198,10 +199,6 @@ fn guarded(status: StatusCode, html: String, forms: &str) -> Response {
     (status, headers, Html(html)).into_response()
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,10 +209,5 @@ mod tests {
             assert!(!page.contains("<input") && !page.contains("<textarea") && !page.contains("<script"));
             assert!(page.contains("沙盒") && page.contains("Sandbox"));
         }
-    }
-
-    #[test]
-    fn what_a_merchant_wrote_is_shown_and_not_run() {
-        assert_eq!(escaped("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
     }
 }

@@ -414,6 +414,14 @@ pub(crate) async fn export_calendar(engine: &Engine, wish: ExportCalendar) -> Re
     Ok(exports::write(&engine.data_dir, &format!("{}.ics", order.id), text.into_bytes()).await?)
 }
 
+pub(crate) async fn export_receipt(engine: &Engine, wish: ExportReceipt) -> Result<ExportedView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let plan = super::plans::get(engine, order.plan).await?;
+    let page = crate::receipt::page(&order, &plan.title, wish.locale, engine.clock.now());
+    let page = page.map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+    Ok(exports::write(&engine.data_dir, &format!("{}.html", order.id), page.into_bytes()).await?)
+}
+
 pub(crate) async fn accept_cancellation(engine: &Engine, wish: AcceptCancellation) -> Result<OrderView, Fault> {
     let refund = RefundId::from_ulid(engine.ids.ulid());
     let quote = wish.quote_id;
