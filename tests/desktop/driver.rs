@@ -24,7 +24,7 @@ pub(crate) fn free_port() -> u16 {
 impl Driver {
     pub(crate) async fn start(mut command: Command, port: u16, capabilities: Value) -> Self {
         let program = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().timeout(2 * PATIENCE).build().unwrap();
         let base = format!("http://127.0.0.1:{port}");
         let mut driver = Self { program, session: String::new(), http };
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });

@@ -5,7 +5,6 @@ use crate::{
     stage::{BusWithoutKeyring, Stage, count},
 };
 use serde_json::{Value, json};
-use std::process::Command;
 
 const STATE: &str = "[data-testid=order-state]";
 
@@ -48,7 +47,7 @@ async fn sign_in(stage: &Stage) {
     browser.close().await;
     // A forged link first: it is dropped and the pending sign-in stays intact.
     for link in ["zhiyou://auth/zz-club?code=forged&state=forged", back] {
-        assert!(Command::new("gio").args(["open", link]).status().unwrap().success());
+        Stage::follow(link).await;
     }
     window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
     window.run("location.hash = sessionStorage.getItem('came from')").await;
@@ -129,14 +128,14 @@ async fn a_card_is_paid_on_the_channels_own_page_and_the_way_back_is_only_a_hint
     browser.open(&stage.opened().await).await;
     browser.click("button[value='3155']").await;
     let forged = "zhiyou://pay/01KA0000000000000000000ABC?status=success";
-    assert!(Command::new("gio").args(["open", forged]).status().unwrap().success());
+    Stage::follow(forged).await;
     window.attribute("[data-testid=payment-state]", "data-state", "requires_action").await;
     browser.click("button[value=approve]").await;
     let back = browser
         .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
         .await;
     browser.close().await;
-    assert!(Command::new("gio").args(["open", back.as_str().unwrap()]).status().unwrap().success());
+    Stage::follow(back.as_str().unwrap()).await;
     window.attribute(STATE, "data-state", "confirmed").await;
     let book = stage.book().await;
     assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 1));

@@ -166,6 +166,23 @@ impl Stage {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Follows a link as a browser does. The system starts the app a second time for it, which hands the link to the
+    /// window and ends; only then is the link delivered.
+    pub(crate) async fn follow(link: &str) {
+        assert!(Command::new("gio").args(["open", link]).status().unwrap().success());
+        let carried = || {
+            let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+            let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+            lines.any(|line| String::from_utf8_lossy(&line).contains(link))
+        };
+        let mut turns = 0;
+        while carried() {
+            turns += 1;
+            assert!(turns < 600, "the link was not delivered: {link}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     pub(crate) async fn close(self) {
         self.window.close().await;
     }

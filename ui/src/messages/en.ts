@@ -238,7 +238,7 @@ export const en: Words = {
     scan: (app) => `Open ${app} and scan`,
     hosted: (channel) => `Pay on ${channel}'s own page`,
     hostedHint: "It opens in your browser. We never see your card, and ask the channel for the result, whatever the page says.",
-    openPage: (channel) => `Open ${channel}`,
+    openPage: () => "Open the payment page",
     processing: (channel) => `${channel} is working on it`,
     payee: "Payee: Zhiyou Travel (demo)",
     check: "I have paid",

@@ -222,7 +222,7 @@ export const zh = {
     scan: (app: string) => `打开${app}，扫一扫`,
     hosted: (channel: string) => `在${channel}自己的页面付款`,
     hostedHint: "页面会在浏览器里打开。我们看不到你的卡号；无论页面怎么说，结果都以向支付平台查询为准。",
-    openPage: (channel: string) => `打开${channel}`,
+    openPage: () => "打开付款页面",
     processing: (channel: string) => `${channel}处理中`,
     payee: "收款方 智游旅行（演示）",
     check: "我已支付",
