@@ -225,6 +225,8 @@ async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
         window.until(name, &format!("return document.querySelector({sign:?}) !== null")).await;
         pictures(&stage, name).await;
     }
+    window.run("document.querySelector('[data-testid=audit]').open = true").await;
+    window.until("the log", "return document.querySelector('[data-testid=audit-row]') !== null").await;
     window.run("document.querySelector('[data-testid=audit]').scrollIntoView()").await;
     pictures(&stage, "security-log").await;
     window.run("location.hash = '#/travellers'").await;
