@@ -11,6 +11,7 @@ mod gateway;
 mod headless;
 mod inbox;
 mod rebuild;
+mod reconcile;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -73,6 +74,18 @@ enum Command {
         #[command(subcommand)]
         action: inbox::Action,
     },
+    /// Compare a gateway's book with its channels' bills of a day; 1 when they differ, 2 when a bill could not be had
+    Reconcile {
+        /// Configuration file of the gateway, see docs/gateway.md
+        #[arg(long)]
+        config: PathBuf,
+        /// The channel's day: Beijing's for wechatpay and alipay, UTC's for stripe and paypal
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        day: zhiyou_gateway::Day,
+        /// Only this channel; may be given again
+        #[arg(long, value_parser = reconcile::channel)]
+        channel: Vec<zhiyou_domain::port::payments::Channel>,
+    },
     /// Serve the interface to a browser on this machine; the first line printed is its address
     Browser {
         /// Port; chosen by the system otherwise
@@ -127,6 +140,7 @@ async fn run(command: Command) -> Outcome {
         Command::Check { json, config: Some(config), production } => gateway::check(&config, production, json).await,
         Command::Gateway { config } => gateway::serve(&config).await,
         Command::Inbox { action } => inbox::run(action).await,
+        Command::Reconcile { config, day, channel } => reconcile::run(&config, day, &channel).await,
         Command::Browser { port } => browser::run(port).await,
         Command::Rebuild { data_dir } => rebuild::run(&data_dir).await,
     }

@@ -12,6 +12,7 @@ mod http;
 mod inbox;
 mod mcp;
 mod pay;
+mod reconcile;
 mod rest;
 mod secret;
 mod start;
@@ -28,6 +29,9 @@ pub use config::{
     WechatConfig,
 };
 pub use console::{Console, ConsoleError, Notification};
+pub use reconcile::{
+    Books, Class, Day, DayError, Difference, Judged, ReconcileError, Reconciled, Totals, Verdict, What, report,
+};
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};
 pub use store::StoreError;

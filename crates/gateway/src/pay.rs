@@ -12,7 +12,10 @@ pub(crate) mod stripe;
 pub(crate) mod turns;
 pub(crate) mod wechatpay;
 
-use crate::store::{attempts::Attempt, refunds::Refund};
+use crate::{
+    reconcile::line::{Bill, Day, Midnight},
+    store::{attempts::Attempt, refunds::Refund},
+};
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use std::{collections::BTreeMap, sync::Arc};
@@ -43,6 +46,8 @@ pub(crate) struct Capabilities {
     pub(crate) description_bytes_max: usize,
     /// Longest refund reason, bytes of UTF-8.
     pub(crate) refund_reason_bytes_max: usize,
+    /// Where the days of its bills begin.
+    pub(crate) midnight: Midnight,
 }
 
 /// What a channel says about a payment; merchant, app and number are already ours, the amount is not yet compared.
@@ -207,6 +212,11 @@ pub(crate) trait PaymentChannel: Send + Sync {
 
     /// Where the refund stands; none when the channel does not know it.
     async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>>;
+
+    /// The channel's own account of a day, whole or not at all; [`Bill::NotYet`] while there is none.
+    async fn bill(&self, _: Day) -> Outcome<Bill> {
+        Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the bills of this channel are not read"))
+    }
 
     /// Proves and opens a notification; the only thing it may fetch is what the proof needs.
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused>;

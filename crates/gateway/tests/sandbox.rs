@@ -5,6 +5,8 @@
 mod alipay;
 #[path = "sandbox/bookings.rs"]
 mod bookings;
+#[path = "sandbox/books.rs"]
+mod books;
 #[path = "sandbox/paypal.rs"]
 mod paypal;
 #[path = "sandbox/stripe.rs"]

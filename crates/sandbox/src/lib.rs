@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod alipay;
+mod bill;
 mod book;
 mod clock;
 mod control;

@@ -1,5 +1,5 @@
-//! PayPal for one merchant: access tokens, orders, authorisations, captures, refunds, the page where the payer approves, and
-//! signed notifications.
+//! PayPal for one merchant: access tokens, orders, authorisations, captures, refunds, the list of transactions, the page where
+//! the payer approves, and signed notifications.
 //!
 //! Facts: paypal-rest-api-specifications (Orders v2, Payments v2, Webhooks v1), the TypeScript server SDK. How a capture or a
 //! refund ends is the scenario's `capture_outcome` or `refund_outcome` (`COMPLETED` when unset); `PENDING` leaves it open until
@@ -13,6 +13,7 @@ mod orders;
 mod page;
 mod refunds;
 mod replay;
+mod reports;
 mod token;
 
 use std::sync::Arc;
@@ -94,6 +95,7 @@ pub(crate) fn router(world: &Shared) -> Router {
         .route("/v2/payments/captures/{id}", get(captures::show))
         .route("/v2/payments/captures/{id}/refund", post(refunds::create))
         .route("/v2/payments/refunds/{id}", get(refunds::show))
+        .route("/v1/reporting/transactions", get(reports::list))
         .route("/v1/notifications/webhooks/{id}", get(notice::show_webhook).patch(notice::patch_webhook))
         .route("/v1/notifications/verify-webhook-signature", post(notice::verify))
         .layer(middleware::from_fn_with_state(Arc::clone(world), token::authorised));
@@ -115,6 +117,7 @@ fn operation(method: &Method, path: &str) -> &'static str {
     match path {
         "/v1/oauth2/token" => "token",
         "/v2/checkout/orders" => "create",
+        "/v1/reporting/transactions" => "bill",
         _ if path.starts_with("/v1/notifications/certs/") => "certificate",
         _ if path.starts_with("/v1/notifications/") => "webhook",
         _ if path.starts_with("/v2/checkout/") && ends("/capture") => "capture",

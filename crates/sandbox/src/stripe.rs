@@ -11,6 +11,7 @@ mod expand;
 mod form;
 mod idempotency;
 mod intents;
+mod movements;
 mod page;
 mod refunds;
 mod sessions;
@@ -86,7 +87,8 @@ pub(crate) fn router(world: &Shared) -> Router {
         .route("/v1/payment_intents/{id}/cancel", post(intents::cancel))
         .route("/v1/charges", get(intents::list_charges))
         .route("/v1/charges/{id}", get(intents::retrieve_charge))
-        .route("/v1/balance_transactions/{id}", get(intents::retrieve_movement))
+        .route("/v1/balance_transactions", get(movements::list))
+        .route("/v1/balance_transactions/{id}", get(movements::retrieve))
         .route("/v1/refunds", post(refunds::create).get(refunds::list))
         .route("/v1/refunds/{id}", get(refunds::retrieve))
         .route("/v1/disputes/{id}", get(disputes::retrieve))
@@ -120,6 +122,7 @@ fn operation(method: &Method, path: &str) -> &'static str {
         "/v1/refunds" if post => "refund",
         _ if path.starts_with("/v1/refunds") => "query_refund",
         _ if path.starts_with("/v1/webhook_endpoints") => "endpoints",
+        "/v1/balance_transactions" => "bill",
         _ if post => "create",
         _ => "query",
     }

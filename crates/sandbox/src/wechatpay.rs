@@ -1,9 +1,11 @@
-//! WeChat Pay API v3 for one direct merchant: native payments, queries, close, refunds, platform certificates and signed
-//! notifications.
+//! WeChat Pay API v3 for one direct merchant: native payments, queries, close, refunds, trade bills, platform certificates and
+//! signed notifications.
 //!
 //! Facts: pay.weixin.qq.com merchant documentation (request signature, native payment, refunds, payment notice). The body
-//! and the signature are judged on the raw bytes. Deliberately not here: other trade types, partners, bills.
+//! and the signature are judged on the raw bytes. Deliberately not here: other trade types, partners, bills of
+//! other kinds.
 
+mod bills;
 mod notice;
 mod refunds;
 mod sign;
@@ -41,6 +43,8 @@ pub(crate) fn router(world: &Shared) -> Router {
         .route("/v3/pay/transactions/out-trade-no/{number}/close", post(transactions::close))
         .route("/v3/refund/domestic/refunds", post(refunds::create))
         .route("/v3/refund/domestic/refunds/{number}", get(refunds::query))
+        .route("/v3/bill/tradebill", get(bills::place))
+        .route(bills::DOWNLOAD, get(bills::download))
         .route("/v3/certificates", get(notice::certificates))
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "接口不存在") })
         .layer(middleware::from_fn_with_state(faulty, faults))
@@ -55,6 +59,8 @@ fn operation(method: &Method, path: &str) -> &'static str {
         (&Method::GET, path) if path.starts_with("/v3/refund/") => "query_refund",
         (&Method::POST, _) => "create",
         (_, "/v3/certificates") => "certificates",
+        (_, "/v3/bill/tradebill") => "bill",
+        (_, bills::DOWNLOAD) => "download",
         _ => "query",
     }
 }
@@ -127,6 +133,10 @@ async fn signed(State(world): State<Shared>, request: Request, next: Next) -> Re
     };
     if let Err(refusal) = check(&world, &parts, &bytes) {
         return refusal.into_response();
+    }
+    // A bill's file is proved by its hash and carries no signature.
+    if parts.uri.path() == bills::DOWNLOAD {
+        return next.run(Request::from_parts(parts, Body::from(bytes))).await;
     }
     let asked = parts.headers.get("Wechatpay-Serial").and_then(|serial| serial.to_str().ok()).map(str::to_owned);
     let answer = next.run(Request::from_parts(parts, Body::from(bytes))).await;

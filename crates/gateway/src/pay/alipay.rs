@@ -14,6 +14,7 @@ use crate::{
     Clock,
     config::{AlipayConfig, AlipayPresents, ConfigError},
     http::{Answered, Http},
+    reconcile::line::Midnight,
     store::{attempts::Attempt, refunds::Refund},
 };
 use async_trait::async_trait;
@@ -373,6 +374,7 @@ impl PaymentChannel for Alipay {
             refund_min: 5,
             description_bytes_max: 256,
             refund_reason_bytes_max: 256,
+            midnight: Midnight::Beijing,
         }
     }
 

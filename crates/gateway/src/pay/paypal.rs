@@ -6,6 +6,7 @@
 //! access token when the old one was refused. Deliberately not here: our own records and the comparison of amounts with
 //! them, which is [`super::desk`]'s.
 
+mod bill;
 pub(crate) mod sign;
 mod standing;
 mod token;
@@ -17,6 +18,7 @@ use crate::{
     Clock,
     config::{ConfigError, PaypalConfig},
     http::{Answered, Http},
+    reconcile::line::{Bill, Day, Midnight},
     store::{
         attempts::Attempt,
         refunds::{Refund, Standing},
@@ -387,6 +389,7 @@ impl PaymentChannel for Paypal {
             refund_min: 5 * 24 * 60,
             description_bytes_max: 127,
             refund_reason_bytes_max: 255,
+            midnight: Midnight::Utc,
         }
     }
 
@@ -607,6 +610,10 @@ impl PaymentChannel for Paypal {
             Outcome::Declined(_) => Outcome::Done(None),
             other => other.map(Some),
         }
+    }
+
+    async fn bill(&self, day: Day) -> Outcome<Bill> {
+        self.transactions_of(day).await
     }
 
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {

@@ -5,6 +5,7 @@
 //! which is [`super::desk`]'s.
 
 mod amount;
+mod bill;
 mod find;
 mod money;
 pub(crate) mod sign;
@@ -16,6 +17,7 @@ use crate::{
     Clock,
     config::{Profile, StripeConfig},
     http::{Answered, Http},
+    reconcile::line::{Bill, Day, Midnight},
     secret::Sensitive,
     store::{attempts::Attempt, refunds::Refund},
 };
@@ -388,6 +390,7 @@ impl PaymentChannel for Stripe {
             refund_min: 7 * 24 * 60,
             description_bytes_max: 250,
             refund_reason_bytes_max: 500,
+            midnight: Midnight::Utc,
         }
     }
 
@@ -464,6 +467,10 @@ impl PaymentChannel for Stripe {
 
     async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>> {
         self.look_for_refund(refund, attempt).await
+    }
+
+    async fn bill(&self, day: Day) -> Outcome<Bill> {
+        self.balance_of(day).await
     }
 
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {

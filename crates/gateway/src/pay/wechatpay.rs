@@ -3,6 +3,7 @@
 //! Only a verified 2xx is believed; an error body may be unsigned. Nothing here retries. Deliberately not here: our own
 //! records and the comparison of amounts with them, which is [`super::desk`]'s.
 
+mod bill;
 pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
@@ -12,6 +13,7 @@ use crate::{
     Clock,
     config::{ConfigError, WechatConfig},
     http::{Answered, Http},
+    reconcile::line::{Bill, Day, Midnight},
     secret::Sensitive,
     store::{attempts::Attempt, refunds::Refund},
 };
@@ -263,6 +265,7 @@ impl PaymentChannel for Wechatpay {
             refund_min: 5,
             description_bytes_max: 127,
             refund_reason_bytes_max: 80,
+            midnight: Midnight::Beijing,
         }
     }
 
@@ -340,6 +343,10 @@ impl PaymentChannel for Wechatpay {
             Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => Outcome::Done(None),
             other => refund_seen(&number, other).map(Some),
         }
+    }
+
+    async fn bill(&self, day: Day) -> Outcome<Bill> {
+        self.trade_bill(day).await
     }
 
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {

@@ -263,6 +263,57 @@ pub(crate) async fn unreturned(pool: &AnyPool, channel: Channel, until: UtcMicro
     rows.into_iter().map(Attempt::try_from).collect()
 }
 
+/// A payment, and when its row last changed: for one that was paid, when we learned of it.
+#[derive(FromRow)]
+struct TimedRow {
+    #[sqlx(flatten)]
+    row: Row,
+    updated_at_us: i64,
+}
+
+impl TimedRow {
+    fn read(self) -> Result<(Attempt, UtcMicros), StoreError> {
+        Ok((Attempt::try_from(self.row)?, UtcMicros(self.updated_at_us)))
+    }
+}
+
+const TIMED: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
+                     created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor, updated_at_us \
+                     FROM attempts ";
+
+/// Payments of a channel that were paid from `from` until just before `until`. Where money was set aside first, it was taken
+/// when the row changed.
+pub(crate) async fn paid_between(
+    pool: &AnyPool,
+    channel: Channel,
+    from: UtcMicros,
+    until: UtcMicros,
+) -> Result<Vec<(Attempt, UtcMicros)>, StoreError> {
+    const TAKEN: &str = "(CASE WHEN authorise = 0 THEN COALESCE(paid_at_us, updated_at_us) ELSE updated_at_us END)";
+    let sql =
+        format!("{TIMED}WHERE channel = $1 AND state = $2 AND {TAKEN} >= $3 AND {TAKEN} < $4 ORDER BY attempt_id");
+    let rows: Vec<TimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(channel.word())
+        .bind(word(PaymentState::Captured))
+        .bind(from.0)
+        .bind(until.0)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(TimedRow::read).collect()
+}
+
+/// The payment of a channel with this number, ours or the channel's, in whatever state.
+pub(crate) async fn numbered(
+    pool: &AnyPool,
+    channel: Channel,
+    number: &str,
+) -> Result<Option<(Attempt, UtcMicros)>, StoreError> {
+    let sql = format!("{TIMED}WHERE channel = $1 AND (attempt_id = $2 OR transaction_id = $2) ORDER BY attempt_id");
+    let rows: Vec<TimedRow> =
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(channel.word()).bind(number).fetch_all(pool).await?;
+    rows.into_iter().next().map(TimedRow::read).transpose()
+}
+
 /// Keeps the channel's own id of a payment; the first one stays.
 pub(crate) async fn name(tx: &mut Tx, id: AttemptId, provider_ref: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE attempts SET provider_ref = $2 WHERE attempt_id = $1 AND provider_ref IS NULL")

@@ -9,7 +9,7 @@ use sqlx::{AnyPool, FromRow};
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
     money::Money,
-    port::payments::{RefundState, RefundStatus},
+    port::payments::{Channel, RefundState, RefundStatus},
     time::UtcMicros,
 };
 
@@ -149,6 +149,59 @@ pub(crate) async fn of(tx: &mut Tx, attempt: AttemptId) -> Result<Vec<Refund>, S
 pub(crate) async fn of_payment(pool: &AnyPool, attempt: AttemptId) -> Result<Vec<Refund>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(BY_ATTEMPT).bind(attempt.bare()).fetch_all(pool).await?;
     rows.into_iter().map(Refund::try_from).collect()
+}
+
+/// A refund, and when its row last changed.
+#[derive(FromRow)]
+struct TimedRow {
+    #[sqlx(flatten)]
+    row: Row,
+    updated_at_us: i64,
+}
+
+impl TimedRow {
+    fn read(self) -> Result<(Refund, UtcMicros), StoreError> {
+        Ok((Refund::try_from(self.row)?, UtcMicros(self.updated_at_us)))
+    }
+}
+
+const TIMED: &str = "SELECT refund_id, refunds.attempt_id, refunds.amount_minor, refunds.currency, refunds.reason, \
+                     refunds.notify_url, refunds.fingerprint, refunds.created_at_us, refunds.state, refunds.provider_ref, \
+                     refunds.updated_at_us FROM refunds JOIN attempts ON attempts.attempt_id = refunds.attempt_id ";
+
+/// Refunds of a channel that arrived and whose row last changed from `from` until just before `until`.
+pub(crate) async fn returned_between(
+    pool: &AnyPool,
+    channel: Channel,
+    from: UtcMicros,
+    until: UtcMicros,
+) -> Result<Vec<(Refund, UtcMicros)>, StoreError> {
+    let sql = format!(
+        "{TIMED}WHERE attempts.channel = $1 AND refunds.state = $2 AND refunds.updated_at_us >= $3 \
+         AND refunds.updated_at_us < $4 ORDER BY refund_id"
+    );
+    let rows: Vec<TimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(channel.word())
+        .bind(Standing::At(RefundState::Succeeded).word())
+        .bind(from.0)
+        .bind(until.0)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(TimedRow::read).collect()
+}
+
+/// The refund of a channel with this number, ours or the channel's, in whatever state.
+pub(crate) async fn numbered(
+    pool: &AnyPool,
+    channel: Channel,
+    number: &str,
+) -> Result<Option<(Refund, UtcMicros)>, StoreError> {
+    let sql = format!(
+        "{TIMED}WHERE attempts.channel = $1 AND (refund_id = $2 OR refunds.provider_ref = $2) ORDER BY refund_id"
+    );
+    let rows: Vec<TimedRow> =
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(channel.word()).bind(number).fetch_all(pool).await?;
+    rows.into_iter().next().map(TimedRow::read).transpose()
 }
 
 /// Writes a new refund.

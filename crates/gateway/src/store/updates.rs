@@ -5,7 +5,7 @@
 use super::{StoreError, Tx};
 use sqlx::AnyPool;
 use zhiyou_domain::{
-    port::payments::{Update, UpdateContent},
+    port::payments::{DisputeStatus, Update, UpdateContent},
     time::UtcMicros,
 };
 
@@ -42,6 +42,28 @@ pub(crate) async fn after(pool: &AnyPool, cursor: i64) -> Result<Vec<Update>, St
         Ok(Update { cursor, received_at_us: UtcMicros(at), content })
     };
     rows.into_iter().map(read).collect()
+}
+
+/// Where a dispute stands, by the channel's id of it: the last that was told.
+pub(crate) async fn dispute(pool: &AnyPool, dispute_id: &str) -> Result<Option<DisputeStatus>, StoreError> {
+    // Disputes are few; the rest is sorted out by reading.
+    let sql = "SELECT cursor, content FROM updates WHERE content LIKE $1 ORDER BY cursor DESC";
+    let rows: Vec<(i64, String)> = sqlx::query_as(sql).bind("{\"kind\":\"dispute\"%").fetch_all(pool).await?;
+    for (cursor, text) in rows {
+        let content: UpdateContent =
+            serde_json::from_str(&text).map_err(|_| StoreError::Damaged(format!("update {cursor}")))?;
+        match content {
+            UpdateContent::Dispute { status } if status.dispute_id == dispute_id => return Ok(Some(status)),
+            UpdateContent::Dispute { .. }
+            | UpdateContent::Payment { .. }
+            | UpdateContent::Refund { .. }
+            | UpdateContent::PaymentHint { .. }
+            | UpdateContent::RefundHint { .. }
+            | UpdateContent::FlightOrder { .. }
+            | UpdateContent::HotelBooking { .. } => {}
+        }
+    }
+    Ok(None)
 }
 
 /// The newest cursor; 0 before the first update.

@@ -27,6 +27,15 @@ impl Clock for SystemClock {
     }
 }
 
+/// The system's time and some minutes more.
+struct Ahead(i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> UtcMicros {
+        SystemClock.now().plus_minutes(self.0)
+    }
+}
+
 type Client = RunningService<RoleClient, ()>;
 
 pub(crate) struct World {
@@ -199,6 +208,13 @@ impl World {
     /// Moves the sandbox's time; this gateway keeps the system's.
     pub(crate) async fn advance(&self, minutes: i64) {
         self.control("/clock", Some(json!({"advance_ms": minutes * 60_000}))).await;
+    }
+
+    /// The gateway's book beside the channels' bills, opened so many minutes ahead of the system's time.
+    pub(crate) async fn books(&self, ahead_min: i64) -> zhiyou_gateway::Books {
+        let folder = self.folder.path().join("gateway");
+        let config = zhiyou_gateway::sandbox_config(folder, &self.announcement).await.unwrap();
+        zhiyou_gateway::Books::open(&config, Arc::new(Ahead(ahead_min))).await.unwrap()
     }
 
     /// Another gateway beside the first, with MCP over HTTP.

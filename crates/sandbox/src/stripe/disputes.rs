@@ -7,12 +7,13 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::json;
 
 use super::intents::{self, CHARGE};
+use super::movements::{self, MOVEMENT};
 use super::{Answer, PROVIDER, events, new_id, seconds};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
 /// The kind disputes are kept under; their link is what the list of deliveries calls their payment.
-const DISPUTE: &str = "stripe_dispute";
+pub(super) const DISPUTE: &str = "stripe_dispute";
 const OUTCOME: &str = "dispute_outcome";
 
 /// The bank takes a paid charge back.
@@ -29,6 +30,9 @@ pub(super) async fn open(world: &World, book: &mut Book, intent: &Document) -> R
     });
     let dispute = Document::new(id, wire, json!({})).linked(intents::about(intent));
     book.put(DISPUTE, &dispute).await?;
+    let taken = charge.wire["amount_captured"].as_i64().unwrap_or_default();
+    let movement = movements::moved(world, &dispute.id, "dispute", -taken, &charge.wire["currency"]);
+    book.put(MOVEMENT, &movement).await?;
     events::tell(world, book, &dispute.link, "charge.dispute.created", &dispute.wire).await
 }
 
@@ -40,6 +44,11 @@ pub(super) async fn decide_due(world: &World, book: &mut Book) -> Result<bool, S
         if dispute.text("status") == "needs_response" && ["won", "lost"].contains(&outcome.as_str()) {
             dispute.wire["status"] = json!(outcome);
             book.put(DISPUTE, &dispute).await?;
+            if outcome == "won" {
+                let amount = dispute.wire["amount"].as_i64().unwrap_or_default();
+                let back = movements::moved(world, &dispute.id, "dispute_reversal", amount, &dispute.wire["currency"]);
+                book.put(MOVEMENT, &back).await?;
+            }
             events::tell(world, book, &dispute.link, "charge.dispute.closed", &dispute.wire).await?;
             any = true;
         }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::form::Form;
-use super::{Refusal, intents, refunds, sessions};
+use super::{Refusal, disputes, intents, movements, refunds, sessions};
 use crate::store::{Book, Document};
 
 /// The answer with everything in `paths` in full.
@@ -44,7 +44,8 @@ async fn thing(book: &mut Book, id: &str) -> Result<Option<Value>, Refusal> {
     let kind = match id.split_once('_') {
         Some(("pi", _)) => intents::INTENT,
         Some(("ch", _)) => intents::CHARGE,
-        Some(("txn", _)) => intents::MOVEMENT,
+        Some(("txn", _)) => movements::MOVEMENT,
+        Some(("du", _)) => disputes::DISPUTE,
         Some(("re", _)) => refunds::REFUND,
         Some(("cs", _)) => sessions::SESSION,
         _ => return Ok(None),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::expand::{expanded, page};
 use super::form::Form;
+use super::movements::{self, MOVEMENT};
 use super::{Answer, PROVIDER, Refusal, disputes, events, new_id, seconds, sessions};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
@@ -18,8 +19,6 @@ use crate::world::{Shared, World};
 pub(super) const INTENT: &str = "stripe_intent";
 /// The kind charges are kept under; their link is their intent.
 pub(super) const CHARGE: &str = "stripe_charge";
-/// The kind movements of the balance are kept under; their link is what moved it.
-pub(super) const MOVEMENT: &str = "stripe_movement";
 
 const WEEK_US: i64 = 7 * 24 * 3600 * 1_000_000;
 /// At most eight digits.
@@ -293,25 +292,19 @@ fn new_charge(world: &World, intent: &Document, card: Card, paid: bool) -> Docum
     Document::new(id, wire, json!({})).linked(&intent.id)
 }
 
+/// Takes what was authorised: all of it is booked, and what is not taken is booked back.
 async fn settle_charge(world: &World, book: &mut Book, charge: &mut Document, taken: i64) -> Result<(), StoreError> {
-    let movement = moved(world, &charge.id, "charge", taken, &charge.wire["currency"]);
+    let (all, currency) = (charge.wire["amount"].as_i64().unwrap_or_default(), charge.wire["currency"].clone());
+    let movement = movements::moved(world, &charge.id, "charge", all, &currency);
     charge.wire["captured"] = json!(true);
     charge.wire["amount_captured"] = json!(taken);
     charge.wire["balance_transaction"] = json!(movement.id);
     book.put(MOVEMENT, &movement).await?;
+    if taken < all {
+        let back = movements::moved(world, &charge.id, "partial_capture_reversal", taken - all, &currency);
+        book.put(MOVEMENT, &back).await?;
+    }
     book.put(CHARGE, charge).await
-}
-
-/// One movement of the merchant's balance; fees are taken elsewhere.
-pub(super) fn moved(world: &World, source: &str, kind: &str, amount: i64, currency: &Value) -> Document {
-    let id = new_id(world, "txn");
-    let now = seconds(world.now_us());
-    let wire = json!({
-        "id": id, "object": "balance_transaction", "amount": amount, "available_on": now, "balance_type": "payments",
-        "created": now, "currency": currency, "description": null, "exchange_rate": null, "fee": 0, "fee_details": [],
-        "net": amount, "reporting_category": kind, "source": source, "status": "available", "type": kind,
-    });
-    Document::new(id, wire, json!({})).linked(source)
 }
 
 /// `POST /v1/payment_intents/{id}/capture`.
@@ -406,15 +399,6 @@ pub(super) async fn retrieve_charge(
     RawQuery(query): RawQuery,
 ) -> Answer {
     one(&world, CHARGE, "charge", &id, query).await
-}
-
-/// `GET /v1/balance_transactions/{id}`.
-pub(super) async fn retrieve_movement(
-    State(world): State<Shared>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    one(&world, MOVEMENT, "balance_transaction", &id, query).await
 }
 
 /// One thing, with what the query wants in full.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::expand::{expanded, page};
 use super::form::Form;
-use super::intents::{self, CHARGE, MOVEMENT};
+use super::intents::{self, CHARGE};
+use super::movements::{self, MOVEMENT};
 use super::{Answer, PROVIDER, Refusal, events, new_id, seconds};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
@@ -56,7 +57,7 @@ pub(super) async fn create(State(world): State<Shared>, body: Bytes) -> Answer {
         ));
     }
     let mut refund = opened(&world, &charge, amount, &form, &metadata);
-    let movement = intents::moved(&world, &refund.id, "refund", -amount, &charge.wire["currency"]);
+    let movement = movements::moved(&world, &refund.id, "refund", -amount, &charge.wire["currency"]);
     refund.wire["balance_transaction"] = json!(movement.id);
     charge.wire["amount_refunded"] = json!(charge.wire["amount_refunded"].as_i64().unwrap_or_default() + amount);
     charge.wire["refunded"] = json!(amount == rest);
@@ -142,7 +143,7 @@ pub(super) async fn settle_due(world: &World, book: &mut Book, now_us: i64) -> R
         refund.wire["status"] = json!(status);
         if status == "failed" {
             refund.wire["failure_reason"] = json!("expired_or_canceled_card");
-            give_again(book, &refund).await?;
+            give_again(world, book, &refund).await?;
         }
         book.put(REFUND, &refund).await?;
         events::tell(world, book, &about(&refund), "refund.updated", &refund.wire).await?;
@@ -154,10 +155,12 @@ pub(super) async fn settle_due(world: &World, book: &mut Book, now_us: i64) -> R
 }
 
 /// A refund that failed leaves the money with the merchant.
-async fn give_again(book: &mut Book, refund: &Document) -> Result<(), StoreError> {
+async fn give_again(world: &World, book: &mut Book, refund: &Document) -> Result<(), StoreError> {
+    let amount = refund.wire["amount"].as_i64().unwrap_or_default();
+    let movement = movements::moved(world, &refund.id, "refund_failure", amount, &refund.wire["currency"]);
+    book.put(MOVEMENT, &movement).await?;
     let Some(mut charge) = book.get(CHARGE, &refund.link).await? else { return Ok(()) };
-    let less = refund.wire["amount"].as_i64().unwrap_or_default();
-    charge.wire["amount_refunded"] = json!(charge.wire["amount_refunded"].as_i64().unwrap_or_default() - less);
+    charge.wire["amount_refunded"] = json!(charge.wire["amount_refunded"].as_i64().unwrap_or_default() - amount);
     charge.wire["refunded"] = json!(false);
     book.put(CHARGE, &charge).await
 }

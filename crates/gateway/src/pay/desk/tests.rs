@@ -1,7 +1,10 @@
 //! What the desk allows itself to charge, to the unit and to the microsecond.
 
 use super::*;
-use crate::pay::{Capabilities, Notice, Opened, Receipt, Refused};
+use crate::{
+    pay::{Capabilities, Notice, Opened, Receipt, Refused},
+    reconcile::line::Midnight,
+};
 use axum::http::HeaderMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
 use zhiyou_domain::{
@@ -39,6 +42,7 @@ impl PaymentChannel for Opening {
             refund_min: 0,
             description_bytes_max: 127,
             refund_reason_bytes_max: 80,
+            midnight: Midnight::Beijing,
         }
     }
     fn receipt(&self) -> Receipt {

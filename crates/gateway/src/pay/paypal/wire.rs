@@ -41,6 +41,12 @@ impl Amount {
         Some(Self { currency_code: code.to_owned(), value })
     }
 
+    /// Ours, of either sign and in any currency that is known: what a bill says moved.
+    pub(crate) fn moved(&self) -> Result<Money, &'static str> {
+        let currency: Currency = self.currency_code.parse().map_err(|_| "in an unknown currency")?;
+        Money::parse_decimal(&self.value, currency).map_err(|_| "an impossible amount")
+    }
+
     /// Ours; more decimals than the currency has is no amount.
     pub(crate) fn money(&self) -> Result<Money, &'static str> {
         let currency: Currency = self.currency_code.parse().map_err(|_| "in another currency")?;
@@ -254,6 +260,57 @@ impl RefundStatus {
             Self::Failed | Self::Cancelled => RefundState::Failed,
         }
     }
+}
+
+/// One page of `GET /v1/reporting/transactions`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Transactions {
+    #[serde(default)]
+    pub(crate) transaction_details: Vec<TransactionDetail>,
+    /// Up to when everything that happened is in the list.
+    pub(crate) last_refreshed_datetime: Option<String>,
+    pub(crate) page: u32,
+    pub(crate) total_items: u64,
+    pub(crate) total_pages: u32,
+}
+
+/// One entry of the list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TransactionDetail {
+    pub(crate) transaction_info: TransactionInfo,
+}
+
+/// What of a transaction counts here.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TransactionInfo {
+    pub(crate) transaction_id: String,
+    /// The payment a refund or a reversal is about.
+    pub(crate) paypal_reference_id: Option<String>,
+    /// `T`, a group of two digits, a kind of two digits.
+    pub(crate) transaction_event_code: String,
+    pub(crate) transaction_initiation_date: String,
+    /// Negative when money leaves the account.
+    pub(crate) transaction_amount: Amount,
+    /// Negative when the channel keeps it.
+    pub(crate) fee_amount: Option<Amount>,
+    pub(crate) transaction_status: TransactionStatus,
+    pub(crate) invoice_id: Option<String>,
+    pub(crate) custom_field: Option<String>,
+}
+
+/// States of a reported transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum TransactionStatus {
+    /// Done.
+    S,
+    /// Pending.
+    P,
+    /// Denied.
+    D,
+    /// Done, and reversed by another transaction later.
+    V,
+    #[serde(other)]
+    Unknown,
 }
 
 /// A webhook of the app.

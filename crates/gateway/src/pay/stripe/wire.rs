@@ -233,6 +233,68 @@ impl DisputeStatus {
     }
 }
 
+/// A movement of the account's balance.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Movement {
+    pub(crate) id: String,
+    /// Gross; negative when money leaves the account.
+    pub(crate) amount: i64,
+    /// What the channel keeps of it; negative when it gives a fee back.
+    pub(crate) fee: i64,
+    /// Of the balance, which need not be what the payer paid in.
+    pub(crate) currency: String,
+    /// Seconds since the epoch.
+    pub(crate) created: i64,
+    pub(crate) reporting_category: Category,
+    /// What moved it, where that is a thing of its own.
+    pub(crate) source: Option<Related<Source>>,
+}
+
+/// What a movement counts as in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Category {
+    Charge,
+    Refund,
+    /// What of an authorisation was not taken, after all of it was booked.
+    PartialCaptureReversal,
+    RefundFailure,
+    ChargeFailure,
+    Dispute,
+    DisputeReversal,
+    Fee,
+    #[serde(other)]
+    Unknown,
+}
+
+/// What moved the balance, as far as it counts: a charge, a refund or a dispute.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) id: String,
+    pub(crate) object: SourceKind,
+    #[serde(default)]
+    pub(crate) amount: i64,
+    /// What of a charge was taken.
+    pub(crate) amount_captured: Option<i64>,
+    #[serde(default)]
+    pub(crate) currency: String,
+    #[serde(default)]
+    pub(crate) metadata: Option<Metadata>,
+    pub(crate) payment_intent: Option<String>,
+    pub(crate) status: Option<String>,
+}
+
+/// Kinds of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SourceKind {
+    Charge,
+    Refund,
+    Dispute,
+    #[serde(other)]
+    Unknown,
+}
+
 /// What of a webhook endpoint counts here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Endpoint {

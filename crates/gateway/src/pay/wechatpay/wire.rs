@@ -154,6 +154,14 @@ impl RefundStatus {
     }
 }
 
+/// Answer to `GET /v3/bill/tradebill`: where the bill lies, and what its bytes have to hash to.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BillPlace {
+    pub(crate) hash_type: String,
+    pub(crate) hash_value: String,
+    pub(crate) download_url: String,
+}
+
 /// A notification before its resource is opened.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Notification {
@@ -207,6 +215,9 @@ pub(crate) enum ErrorCode {
     SignError,
     #[serde(alias = "FREQUENCY_LIMIT", alias = "RATELIMIT_EXCEEDED")]
     FrequencyLimited,
+    /// There is no bill of that day: not made yet, or nothing was paid.
+    NoStatementExist,
+    StatementCreating,
     SystemError,
     BankError,
     #[serde(other)]
@@ -224,7 +235,9 @@ impl ErrorCode {
             Self::FrequencyLimited => return Outcome::NotSent(reason(ReasonCode::RateLimited)),
             Self::OrderPaid => ReasonCode::AlreadyPaid,
             Self::OrderClosed => ReasonCode::AlreadyClosed,
-            Self::OrderNotExist | Self::ResourceNotExists => ReasonCode::NotFound,
+            Self::OrderNotExist | Self::ResourceNotExists | Self::NoStatementExist | Self::StatementCreating => {
+                ReasonCode::NotFound
+            }
             Self::NotEnough => ReasonCode::InsufficientBalance,
             Self::NoAuth | Self::RuleLimit | Self::TradeError | Self::AccountError | Self::UserAccountAbnormal => {
                 ReasonCode::NotAllowed
