@@ -46,6 +46,15 @@ pub(crate) fn engine() -> Result<(), Failed> {
     succeed(command(&program.display().to_string(), [place.as_os_str()]))
 }
 
+/// What payments cost, and whether they keep to their limits, on the disk the builds are on.
+pub(crate) fn payments() -> Result<(), Failed> {
+    let place = target().join("bench-payments");
+    fs::create_dir_all(&place).map_err(|error| Failed(error.to_string()))?;
+    succeed(cargo(["build", "--profile", "measure", "--package", "payments-bench"]))?;
+    let program = target().join("measure").join("payments-bench");
+    succeed(command(&program.display().to_string(), [place.as_os_str()]))
+}
+
 /// Builds both programs and measures them in a session of their own.
 pub(crate) fn bench() -> Result<(), Failed> {
     setup::window_packages()?;

@@ -25,6 +25,7 @@ cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --t
 cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
 cargo xtask bench            the engine, then size, start and memory beside an empty window (release builds)
 cargo xtask bench engine     orders per second beside a bare writer, decisions, recovery, reads
+cargo xtask bench payments   100 payments at once against their limits, notifications per second, queries under a flood
 cargo xtask bindings         write the TypeScript types of the API";
 
 fn main() -> ExitCode {
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ["kill", rest @ ..] => return suites::kills(rest),
         ["bench"] => bench::engine().and_then(|()| bench::bench()),
         ["bench", "engine"] => bench::engine(),
+        ["bench", "payments"] => bench::payments(),
         ["bench-in-session"] => bench::in_session(),
         ["bindings"] => suites::bindings(),
         _ => {

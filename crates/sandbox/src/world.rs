@@ -68,7 +68,8 @@ pub(crate) struct Faulty {
     pub(crate) declined: fn(&serde_json::Map<String, serde_json::Value>) -> Response,
 }
 
-/// Lets the switches `time_out_before`, `decline` and `act_then_time_out` strike around the real handler.
+/// Lets the switches `time_out_before`, `decline` and `act_then_time_out` strike around the real handler; the rule `latency_ms`
+/// lets every request wait as long as a network would.
 pub(crate) async fn faults(
     State(faulty): State<Faulty>,
     ConnectInfo(cut): ConnectInfo<Cut>,
@@ -77,6 +78,9 @@ pub(crate) async fn faults(
 ) -> Response {
     let op = (faulty.op)(request.method(), request.uri().path());
     let switches = &faulty.world.switches;
+    if let Ok(wait_ms @ 1..) = u64::try_from(switches.amount(faulty.provider, "latency_ms", 0)) {
+        tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
+    }
     if let Some(params) = switches.strike_op(faulty.provider, "time_out_before", op) {
         return vanish(&cut, &params).await;
     }
