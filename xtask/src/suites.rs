@@ -111,6 +111,17 @@ pub(crate) fn kills(arguments: &[&str]) -> ExitCode {
     tally.finish()
 }
 
+/// Changed inputs for every reader of what strangers write; one reader at a time, so that its memory can be watched.
+pub(crate) fn fuzz(inputs: &str) -> ExitCode {
+    let mut tally = Tally::new();
+    let packages = ["--package", "zhiyou-domain", "--package", "zhiyou-engine", "--package", "zhiyou-gateway"];
+    let arguments = [&["test"][..], &packages, &["--lib", "fuzz_", "--", "--test-threads=1"]].concat();
+    let mut readers = cargo(arguments);
+    readers.env("ZHIYOU_FUZZ", inputs);
+    tally.suite("fuzz", || counted(observe(readers), count::libtest));
+    tally.finish()
+}
+
 /// Runs the simulator with these arguments.
 pub(crate) fn sim(arguments: &[&str]) -> Result<(), Failed> {
     let fixed = ["run", "--quiet", "--release", "--package", "zhiyou-sim", "--"];

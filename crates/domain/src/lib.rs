@@ -9,6 +9,9 @@ pub mod booking;
 pub mod defect;
 pub mod driver;
 pub mod fault;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/harness.rs"]
+mod fuzz;
 pub mod id;
 pub mod money;
 pub mod order;

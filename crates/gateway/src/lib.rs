@@ -20,6 +20,9 @@ mod store;
 mod travel;
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/harness.rs"]
+mod fuzz;
+#[cfg(test)]
 mod outcomes;
 
 pub use checkup::{Finding, check_up};

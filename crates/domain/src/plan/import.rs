@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     id::{ItemId, PlanId, TravellerId},
-    money::{Currency, Money, MoneyError},
+    money::{Currency, Money},
     places,
     port::flights::{Gender, Title},
     time::ZonedCivil,
@@ -79,7 +79,7 @@ pub struct ImportError {
     pub path: String,
     /// What, to branch on.
     pub problem: Problem,
-    /// For the log; quotes at most a few characters of the file.
+    /// For the log; never quotes the file, which names people.
     pub detail: String,
 }
 
@@ -149,17 +149,22 @@ pub fn read(text: &str, today: Date, ids: &mut impl NewIds) -> Checked<Imported>
     let file: PlanFile = serde_path_to_error::deserialize(&mut json).map_err(|error| ImportError {
         path: error.path().to_string(),
         problem: Problem::Malformed,
-        detail: error.inner().to_string().chars().take(200).collect(),
+        detail: place(error.inner()),
     })?;
     json.end().map_err(|error| ImportError {
         path: "$".to_owned(),
         problem: Problem::Malformed,
-        detail: error.to_string(),
+        detail: place(&error),
     })?;
     if file.format != "zhiyou-plan/1" {
-        return problem("format", Problem::Malformed, file.format);
+        return problem("format", Problem::Malformed, "another format");
     }
     plan(file, today, ids)
+}
+
+/// Where the text stops being what was expected. The error's own words quote it.
+fn place(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
 }
 
 fn plan(file: PlanFile, today: Date, ids: &mut impl NewIds) -> Checked<Imported> {
@@ -210,7 +215,7 @@ fn destinations(names: &[String]) -> Checked<Vec<Destination>> {
             country: city.country.clone(),
             zone: city.zone.clone(),
         }),
-        None => problem(format!("destinations[{index}]"), Problem::UnknownPlace, name),
+        None => problem(format!("destinations[{index}]"), Problem::UnknownPlace, ""),
     };
     names.iter().enumerate().map(place).collect()
 }
@@ -234,11 +239,11 @@ fn travellers(
         let at = |field: &str| format!("travellers[{index}].{field}");
         let id = ids.traveller();
         if keys.insert(line(at("key"), &file.key, 40)?, id).is_some() {
-            return problem(at("key"), Problem::DuplicateKey, &file.key);
+            return problem(at("key"), Problem::DuplicateKey, "");
         }
         let born_on = date(at("born_on"), &file.born_on, today)?;
         if born_on >= today {
-            return problem(at("born_on"), Problem::DatesOutOfOrder, born_on.to_string());
+            return problem(at("born_on"), Problem::DatesOutOfOrder, "not in the past");
         }
         travellers.push(Traveller {
             id,
@@ -277,7 +282,7 @@ fn items(
     let mut keys = Keys::new();
     for (index, file) in files.iter().enumerate() {
         if keys.insert(line(format!("items[{index}].key"), file.key(), 40)?, (ids.item(), index)).is_some() {
-            return problem(format!("items[{index}].key"), Problem::DuplicateKey, file.key());
+            return problem(format!("items[{index}].key"), Problem::DuplicateKey, "");
         }
     }
     let mut items = Vec::with_capacity(files.len());
@@ -313,12 +318,12 @@ fn item(
         travellers
             .get(key)
             .copied()
-            .map_or_else(|| problem(at(&format!("travellers[{n}]")), Problem::UnknownKey, key), Ok)
+            .map_or_else(|| problem(at(&format!("travellers[{n}]")), Problem::UnknownKey, ""), Ok)
     });
     let named = whom.collect::<Checked<Vec<_>>>()?;
     let after = common.after.iter().enumerate().map(|(n, key)| {
         keys.get(key).map_or_else(
-            || problem(at(&format!("after[{n}]")), Problem::UnknownKey, key),
+            || problem(at(&format!("after[{n}]")), Problem::UnknownKey, ""),
             |(id, _)| Ok(Constraint::After { item: *id }),
         )
     });
@@ -329,7 +334,7 @@ fn item(
         ItemRequest::Car { .. } => Supplier::DuffelCars,
         ItemRequest::Activity { .. } => Supplier::Viator,
     };
-    let Some((id, _)) = keys.get(&common.key) else { return problem(at("key"), Problem::UnknownKey, &common.key) };
+    let Some((id, _)) = keys.get(&common.key) else { return problem(at("key"), Problem::UnknownKey, "") };
     Ok(PlanItem {
         id: *id,
         request,
@@ -346,7 +351,7 @@ fn request(file: &ItemFile, today: Date, at: &impl Fn(&str) -> String) -> Checke
     match file {
         ItemFile::Flight { origin, destination, departure_date, cabin, .. } => {
             if origin == destination {
-                return problem(at("destination"), Problem::UnknownPlace, destination);
+                return problem(at("destination"), Problem::UnknownPlace, "where it begins");
             }
             Ok(ItemRequest::Flight {
                 origin: airport(at("origin"), origin)?.iata.to_owned(),
@@ -442,16 +447,15 @@ fn in_time(items: &[PlanItem]) -> Checked<()> {
 fn amount(path: &str, file: &MoneyFile, expected: Option<Currency>) -> Checked<Money> {
     let currency: Currency = match file.currency.parse() {
         Ok(currency) => currency,
-        Err(_) => return problem(format!("{path}.currency"), Problem::UnknownCurrency, &file.currency),
+        Err(_) => return problem(format!("{path}.currency"), Problem::UnknownCurrency, ""),
     };
     if expected.is_some_and(|expected| expected != currency) {
         return problem(format!("{path}.currency"), Problem::OtherCurrency, currency.code());
     }
-    let bad = |error: MoneyError| problem(format!("{path}.amount"), Problem::BadAmount, error.to_string());
     match Money::parse_decimal(&file.amount, currency) {
         Ok(money) if money.is_positive() => Ok(money),
-        Ok(_) => problem(format!("{path}.amount"), Problem::BadAmount, &file.amount),
-        Err(error) => bad(error),
+        Ok(_) => problem(format!("{path}.amount"), Problem::BadAmount, "not positive"),
+        Err(_) => problem(format!("{path}.amount"), Problem::BadAmount, "not an amount"),
     }
 }
 
@@ -465,22 +469,22 @@ fn date(path: impl Into<String>, text: &DateText, today: Date) -> Checked<Date> 
         None if text.0.len() == 10 => text.0.parse().ok(),
         None => None,
     };
-    parsed.map_or_else(|| problem(path, Problem::BadDate, &text.0), Ok)
+    parsed.map_or_else(|| problem(path, Problem::BadDate, ""), Ok)
 }
 
 fn zoned(path: String, day: Date, time: &str, zone: &str) -> Checked<ZonedCivil> {
     match ZonedCivil::parse(&format!("{day}T{time}:00"), zone) {
         Ok(zoned) if time.len() == 5 => Ok(zoned),
-        _ => problem(path, Problem::BadDate, time),
+        _ => problem(path, Problem::BadDate, ""),
     }
 }
 
 fn airport(path: String, code: &str) -> Checked<&'static places::AirportPlace> {
-    places::airport(code).map_or_else(|| problem(path, Problem::UnknownPlace, code), Ok)
+    places::airport(code).map_or_else(|| problem(path, Problem::UnknownPlace, ""), Ok)
 }
 
 fn known_city(path: String, name: &str) -> Checked<&'static places::CityPlace> {
-    places::city(name).map_or_else(|| problem(path, Problem::UnknownPlace, name), Ok)
+    places::city(name).map_or_else(|| problem(path, Problem::UnknownPlace, ""), Ok)
 }
 
 /// Car hire companies ask where the driver, the first traveller of the item, lives.
@@ -496,5 +500,7 @@ fn drivers_live_somewhere(items: &[PlanItem], travellers: &[Traveller]) -> Check
     Ok(())
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use super::*;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
+#[derive(Default)]
 pub(crate) struct Counting(u128);
 
 impl Counting {
@@ -76,6 +77,9 @@ fn check(pointer: &str, value: Value, path: &str, expected: Problem) {
     }
     let error = import(&file).unwrap_err();
     assert_eq!((error.path.as_str(), error.problem), (path, expected), "{pointer}: {error}");
+    if let Some(text) = file.pointer(pointer).and_then(Value::as_str) {
+        assert!(text.trim().is_empty() || !error.detail.contains(text), "{error} quotes the file");
+    }
 }
 
 #[test]

@@ -92,3 +92,6 @@ fn payment(fields: &BTreeMap<String, String>) -> Result<PaymentSeen, &'static st
         paid_at_us: text("gmt_payment").map(wire::instant).transpose()?,
     })
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -56,3 +56,6 @@ fn content(event: wire::Event) -> NoticeContent {
     };
     found.unwrap_or_else(|| NoticeContent::Ignored(format!("{} of {}", event.event_type, event.resource_type)))
 }
+
+#[cfg(test)]
+mod fuzz;

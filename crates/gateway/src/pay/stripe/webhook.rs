@@ -169,3 +169,6 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 fn part<T: DeserializeOwned>(object: &Value) -> Result<T, Refused> {
     T::deserialize(object).map_err(|error| Refused::Unreadable(error.to_string()))
 }
+
+#[cfg(test)]
+mod fuzz;

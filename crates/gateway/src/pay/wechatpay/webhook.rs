@@ -57,3 +57,6 @@ fn refund(channel: &Wechatpay, plain: &[u8]) -> Result<NoticeContent, Refused> {
 fn parse<T: serde::de::DeserializeOwned>(plain: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(plain).map_err(|error| Refused::Unreadable(error.to_string()))
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -245,6 +245,30 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_a_signed_event_is_refused_or_says_the_same_however_it_is_spelled() {
+        let stay = br#"{"id":"wev_2","type":"stays.booking.created","live_mode":false,"data":{"object":{"booking_id":"bok_1"}}}"#;
+        let words =
+            ["\"ord_1\"", "\"id\":", "\"object\":", "\"type\":", "null", "true", "[]", "{}", "\"ping.triggered\""];
+        let mut counted = 0_u64;
+        crate::fuzz::fuzz("Duffel", &[BODY, stay], &words, |body| {
+            let told = |body: &[u8]| {
+                let header = format!("t=1795141500,v1={}", signature("1795141500", body));
+                let headers = HeaderMap::from_iter([(HEADER.parse().unwrap(), header.parse().unwrap())]);
+                read(&secret(), Profile::Sandbox, &headers, body, NOW)
+            };
+            let Ok(notice) = told(body) else { return };
+            counted += 1;
+            let respelled = serde_json::from_slice::<Value>(body).unwrap().to_string();
+            let again = told(respelled.as_bytes()).unwrap();
+            assert_eq!(
+                (again.event_id, format!("{:?}", again.content)),
+                (notice.event_id, format!("{:?}", notice.content))
+            );
+        });
+        assert!(counted > 100, "{counted}");
+    }
+
+    #[test]
     fn an_event_of_the_other_mode_is_foreign() {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, format!("t=1795141500,v1={}", signature("1795141500", BODY)).parse().unwrap());
