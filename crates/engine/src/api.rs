@@ -28,8 +28,14 @@ const NEVER_A_TOOL: &[&str] = &[
     "export_my_data",
     "erase_my_data",
     "rotate_consent_key",
+    "rotate_root_key",
     "export_audit",
 ];
+
+/// The command's name as ours; what a caller sends could be anything.
+pub(crate) fn name_of(command: &str) -> Option<&'static str> {
+    NAMES.iter().copied().find(|name| *name == command)
+}
 
 /// Whether a tool that is not the window may send a command. In the demo no money moves, so it may book there; the
 /// vault's passphrase and what is personal are a person's everywhere.
@@ -74,6 +80,7 @@ macro_rules! commands {
             set_settings: SetSettings => SessionView;
             unlock_vault: UnlockVault => SessionView;
             retry_keyring: RetryKeyring => SessionView;
+            rotate_root_key: RotateRootKey => SessionView;
             open_phone: OpenPhone => ();
             list_travellers: ListTravellers => TravellersView;
             save_traveller: SaveTraveller => TravellersView;

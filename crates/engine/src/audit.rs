@@ -70,6 +70,8 @@ actions! {
     VaultUnlock = "vault"."unlock";
     /// The keyring was tried again.
     VaultRetry = "vault"."retry_keyring";
+    /// The root key was replaced; what was begun is finished, whatever comes.
+    RootKeyRotate = "vault"."rotate_root_key";
     /// Settings were saved.
     SettingsSave = "configuration"."save";
     /// The key that signs what is agreed to was made.

@@ -14,6 +14,7 @@ mod metadata;
 mod pending;
 mod platform;
 mod pushed;
+mod recovery;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use crate::{
 use aws_lc_rs::rand::SystemRandom;
 use http::Http;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -51,6 +52,8 @@ pub struct Auth {
     /// Visits are stored and listeners exchanged in one order.
     starting: tokio::sync::Mutex<()>,
     listeners: Mutex<HashMap<String, Listener>>,
+    /// Attempts whose code this run is redeeming.
+    redeeming: Mutex<HashSet<String>>,
     dropped: AtomicU64,
 }
 
@@ -111,6 +114,7 @@ impl Auth {
             demo,
             starting: tokio::sync::Mutex::new(()),
             listeners: Mutex::new(HashMap::new()),
+            redeeming: Mutex::new(HashSet::new()),
             dropped: AtomicU64::new(0),
         })
     }

@@ -140,6 +140,7 @@ impl Engine {
         engine.tracker.spawn(Arc::clone(&engine).follow_sign_ins());
         engine.tracker.spawn(Arc::clone(&engine).verify_audit());
         engine.auth.resume().await;
+        engine.recover_sign_ins();
         Ok(engine)
     }
 
@@ -156,6 +157,7 @@ impl Engine {
         let work = async {
             let result = api::dispatch(self, command, payload).await;
             if let Err(fault) = &result {
+                let command = api::name_of(command).unwrap_or("of another name");
                 tracing::warn!(command, %fault, "a command was refused");
                 // What was done is noted where it is done.
                 if let Some((action, resource)) = &about {
@@ -175,7 +177,7 @@ impl Engine {
         let result = if api::tool_may(command, self.demo.is_some()) {
             self.dispatch_by(Origin::Tool, command, payload).await
         } else {
-            Err(Fault::new(FaultCode::OnlyInWindow, command))
+            Err(Fault::new(FaultCode::OnlyInWindow, api::name_of(command).unwrap_or_default()))
         };
         // A name that is no command of ours is not written down: it could be anything.
         if let Some(name) = api::told_of(command) {
@@ -198,6 +200,17 @@ impl Engine {
         };
         let entry = Entry { action, resource, came: Came::Refused(code), origin: Origin::now() };
         audit::note_alone(&self.db, entry, self.clock.now()).await;
+    }
+
+    /// Ends in the background what an earlier run began at the platforms: they may take long to answer.
+    pub(crate) fn recover_sign_ins(&self) {
+        let (auth, stop) = (Arc::clone(&self.auth), self.stop.clone());
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = auth.recover() => {}
+            }
+        });
     }
 
     /// Verifies the audit log; damage is told and stops nothing.
@@ -351,6 +364,29 @@ fn screen_of(link: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::screen_of;
+    use crate::{api::handlers::payments::returned, fuzz::fuzz};
+
+    #[test]
+    fn fuzz_a_link_selects_nothing_or_what_prints_back_to_the_same() {
+        let id = "01KA0000000000000000000ABC";
+        let sound = [
+            format!("zhiyou://open/order/ord_{id}"),
+            format!("zhiyou://open/trip/pln_{id}"),
+            format!("zhiyou://pay/{id}"),
+            format!("zhiyou://auth/zz-club?code={id}&state={id}"),
+        ];
+        let corpus = sound.each_ref().map(String::as_bytes);
+        let words = ["zhiyou://", "open/", "order/", "trip/", "pay/", "ord_", "pln_", "..", "%2e", "/", "?x=y", "#"];
+        fuzz("links", &corpus, &words, |input| {
+            let link = String::from_utf8_lossy(input);
+            if let Some(screen) = screen_of(&link) {
+                assert_eq!(screen_of(&format!("zhiyou://open/{screen}")), Some(screen));
+            }
+            if let Some(attempt) = returned(&link) {
+                assert_eq!(returned(&format!("zhiyou://pay/{}", attempt.bare())), Some(attempt));
+            }
+        });
+    }
 
     #[test]
     fn a_link_selects_a_screen_by_a_well_formed_id_and_nothing_else() {

@@ -11,6 +11,9 @@ mod calendar;
 mod consent;
 mod engine;
 mod exports;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/harness.rs"]
+mod fuzz;
 mod ids;
 mod killed;
 mod mcp;

@@ -54,9 +54,18 @@ pub enum KeyStoreError {
     /// There is no keyring on this system, or none with a collection to write to.
     #[error("no keyring: {0}")]
     Missing(String),
-    /// It is locked, the person denied access, or it did not answer in time.
+    /// It is locked, or it did not answer in time.
     #[error("keyring locked: {0}")]
     Locked(String),
+    /// The person, or the system, did not let us in.
+    #[error("keyring denied: {0}")]
+    Denied(String),
+    /// It takes nothing more, or nothing so long.
+    #[error("keyring full: {0}")]
+    Full(String),
+    /// It has several entries of our name.
+    #[error("keyring ambiguous: {0}")]
+    Ambiguous(String),
     /// It answered something else.
     #[error("keyring: {0}")]
     Failed(String),

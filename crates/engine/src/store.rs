@@ -20,6 +20,8 @@ mod rows;
 pub(crate) mod sealed;
 pub mod settings;
 pub(crate) mod sign_ins;
+#[cfg(test)]
+pub(crate) mod stops;
 pub mod vault_keys;
 
 use sqlx::{AnyPool, Transaction, any::Any};
@@ -94,6 +96,8 @@ pub struct Db {
     writer: AnyPool,
     reader: AnyPool,
     doorbell: Arc<watch::Sender<i64>>,
+    #[cfg(test)]
+    pub(crate) stops: stops::Stops,
 }
 
 impl Db {
@@ -109,7 +113,13 @@ impl Db {
         sqlx::migrate!("./migrations").run(&writer).await?;
         let reader = dialect::pool(&url, 4).await?;
         let cursor = changes::newest(&reader).await?;
-        Ok(Self { writer, reader, doorbell: Arc::new(watch::Sender::new(cursor)) })
+        Ok(Self {
+            writer,
+            reader,
+            doorbell: Arc::new(watch::Sender::new(cursor)),
+            #[cfg(test)]
+            stops: stops::Stops::default(),
+        })
     }
 
     /// Begins a write transaction; only one runs at a time.
@@ -125,7 +135,11 @@ impl Db {
     /// # Errors
     /// [`StoreError::Sql`]; nothing was kept.
     pub async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
+        #[cfg(test)]
+        self.stops.point().await;
         tx.commit().await?;
+        #[cfg(test)]
+        self.stops.point().await;
         self.ring(changes::newest(&self.reader).await?);
         Ok(())
     }

@@ -3,11 +3,13 @@
 //!
 //! Nothing is ever written in the clear, and a root key is never replaced silently: what is sealed under it would be
 //! lost. It is destroyed only on the wish of the person to erase everything. Deliberately not here: what the sealed values
-//! mean, and rotation of the root key.
+//! mean.
 
 mod calls;
+pub(crate) mod kept;
 mod keyring;
 mod passphrase;
+mod rotate;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -23,8 +25,9 @@ use crate::{
         vault_keys::{self, Mode, VaultKey, Wrapped},
     },
 };
-use aws_lc_rs::{constant_time, rand::SystemRandom};
+use aws_lc_rs::rand::SystemRandom;
 use calls::Calls;
+use kept::{document, document_row};
 use seal::Key;
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -48,8 +51,89 @@ pub enum VaultState {
     NeedsPassphrase,
     /// A passphrase was chosen earlier and has to be entered.
     Locked,
-    /// The keyring is locked, did not answer, or no longer has the key of this profile.
+    /// The keyring is locked or did not answer in time.
     KeyringLocked,
+    /// The keyring refused us: the person, or the system, did not allow it.
+    KeyringDenied,
+    /// The keyring that holds this profile's key is not there now.
+    KeyringMissing,
+    /// The keyring takes nothing more.
+    KeyringFull,
+    /// The keyring has several entries of our name; which one is ours is not guessed.
+    KeyringAmbiguous,
+    /// The keyring failed in another way.
+    KeyringFailed,
+    /// The keyring answers, and this profile's key is not in it: what is sealed cannot be opened any more.
+    KeyLost,
+}
+
+/// What the person can do about a vault that is closed. Nothing is done without being chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Keep the key by a passphrase of their own, see [`Vault::unlock`].
+    ChoosePassphrase,
+    /// Enter the passphrase that was chosen, see [`Vault::unlock`].
+    EnterPassphrase,
+    /// Mend the keyring (unlock it, allow us, make room, remove what is double) and try again, see [`Vault::retry_keyring`].
+    RetryKeyring,
+    /// Give up what is sealed and begin anew, see [`Vault::destroy`].
+    Erase,
+}
+
+impl Choice {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ChoosePassphrase => "choose_passphrase",
+            Self::EnterPassphrase => "enter_passphrase",
+            Self::RetryKeyring => "retry_keyring",
+            Self::Erase => "erase",
+        }
+    }
+}
+
+impl VaultState {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::NeedsPassphrase => "needs_passphrase",
+            Self::Locked => "locked",
+            Self::KeyringLocked => "keyring_locked",
+            Self::KeyringDenied => "keyring_denied",
+            Self::KeyringMissing => "keyring_missing",
+            Self::KeyringFull => "keyring_full",
+            Self::KeyringAmbiguous => "keyring_ambiguous",
+            Self::KeyringFailed => "keyring_failed",
+            Self::KeyLost => "key_lost",
+        }
+    }
+
+    /// What the person can do now. A vault nothing was ever sealed in is `new`: only there a passphrase can take the place
+    /// of a keyring that refuses; a locked one is waited for, since a prompt that is still open may let our key in.
+    #[must_use]
+    pub const fn choices(self, new: bool) -> &'static [Choice] {
+        match self {
+            Self::Open => &[],
+            Self::NeedsPassphrase => &[Choice::ChoosePassphrase, Choice::RetryKeyring],
+            Self::Locked => &[Choice::EnterPassphrase],
+            Self::KeyringLocked => &[Choice::RetryKeyring],
+            Self::KeyringDenied
+            | Self::KeyringMissing
+            | Self::KeyringFull
+            | Self::KeyringAmbiguous
+            | Self::KeyringFailed => {
+                if new {
+                    &[Choice::RetryKeyring, Choice::ChoosePassphrase]
+                } else {
+                    &[Choice::RetryKeyring]
+                }
+            }
+            Self::KeyLost => &[Choice::RetryKeyring, Choice::Erase],
+        }
+    }
 }
 
 impl From<VaultState> for VaultView {
@@ -58,7 +142,13 @@ impl From<VaultState> for VaultView {
             VaultState::Open => Self::Open,
             VaultState::NeedsPassphrase => Self::NeedsPassphrase,
             VaultState::Locked => Self::Locked,
-            VaultState::KeyringLocked => Self::KeyringLocked,
+            VaultState::KeyringLocked
+            | VaultState::KeyringDenied
+            | VaultState::KeyringMissing
+            | VaultState::KeyringFull
+            | VaultState::KeyringAmbiguous
+            | VaultState::KeyringFailed
+            | VaultState::KeyLost => Self::KeyringLocked,
         }
     }
 }
@@ -93,8 +183,10 @@ impl From<VaultError> for Fault {
     fn from(error: VaultError) -> Self {
         let text = error.to_string();
         match error {
-            VaultError::Closed(VaultState::NeedsPassphrase) => Self::new(FaultCode::VaultUnavailable, text),
-            VaultError::Closed(_) => Self::new(FaultCode::VaultLocked, text),
+            VaultError::Closed(state @ VaultState::NeedsPassphrase) => {
+                Self::new(FaultCode::VaultUnavailable, text).with("why", state.word())
+            }
+            VaultError::Closed(state) => Self::new(FaultCode::VaultLocked, text).with("why", state.word()),
             VaultError::WrongPassphrase => Self::new(FaultCode::WrongPassphrase, text),
             VaultError::UnfitPassphrase => Self::new(FaultCode::MalformedInput, text)
                 .with("path", "passphrase")
@@ -124,9 +216,12 @@ struct Inner {
     open: Option<OpenKey>,
 }
 
+#[derive(Clone)]
 struct OpenKey {
     root: Key,
     profile: Vec<u8>,
+    /// The key before this one, as long as something may still be sealed under it.
+    older: Option<Key>,
 }
 
 impl Vault {
@@ -183,14 +278,33 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::UnfitPassphrase`] when one is chosen with under 10 characters; [`VaultError::WrongPassphrase`];
-    /// [`VaultError::NotWanted`] when the vault is open or waits for the keyring; [`VaultError::Store`].
+    /// [`VaultError::NotWanted`] when it is not among [`Vault::choices`]; [`VaultError::Store`].
     pub async fn unlock(&self, passphrase: &str) -> Result<(), VaultError> {
-        let _one = self.opening.lock().await;
-        match self.state() {
-            VaultState::NeedsPassphrase => self.choose(passphrase).await,
-            VaultState::Locked => self.enter(passphrase).await,
-            VaultState::Open | VaultState::KeyringLocked => Err(VaultError::NotWanted),
+        let mut fresh = self.opening.lock().await;
+        let choices = self.choices().await?;
+        if choices.contains(&Choice::EnterPassphrase) {
+            self.enter(passphrase).await
+        } else if choices.contains(&Choice::ChoosePassphrase) {
+            if let Some(tried) = fresh.take() {
+                self.take_back(tried).await;
+            }
+            self.choose(passphrase).await
+        } else {
+            Err(VaultError::NotWanted)
         }
+    }
+
+    /// What the person can do about the vault now; nothing when it is open.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn choices(&self) -> Result<&'static [Choice], VaultError> {
+        let state = self.state();
+        if state == VaultState::Open {
+            return Ok(&[]);
+        }
+        let new = vault_keys::read(self.db.reader()).await?.is_none();
+        Ok(state.choices(new))
     }
 
     /// Seals `plain` for one place.
@@ -198,10 +312,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Closed`], [`VaultError::Crypto`].
     pub fn seal(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
-        self.with_key(|key| {
-            let table = seal::table_key(&key.root, &key.profile, place.table)?;
-            seal::seal(&table, &seal::bound_to(&key.profile, place), plain, &self.rng)
-        })
+        self.with_key(|key| seal::seal_at(&key.root, &key.profile, place, plain, &self.rng))
     }
 
     /// Opens what [`Vault::seal`] made for the same place.
@@ -209,9 +320,9 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Closed`]; [`VaultError::Damaged`] when it was changed, cut or moved; [`VaultError::Crypto`].
     pub fn open_sealed(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.with_key(|key| {
-            let table = seal::table_key(&key.root, &key.profile, place.table)?;
-            seal::open(&table, &seal::bound_to(&key.profile, place), sealed)
+        self.with_key(|key| match (seal::open_at(&key.root, &key.profile, place, sealed), &key.older) {
+            (Err(VaultError::Damaged), Some(older)) => seal::open_at(older, &key.profile, place, sealed),
+            (opened, _) => opened,
         })
     }
 
@@ -261,9 +372,9 @@ impl Vault {
         let in_keyring = matches!(row, Some(VaultKey { mode: Mode::Keyring, .. }));
         if in_keyring && let Err(error) = self.calls.run(KeyStore::delete).await {
             tracing::warn!(%error, "the keyring does not forget the key");
-            return Err(VaultError::Closed(VaultState::KeyringLocked));
+            return Err(VaultError::Closed(state_for(&error)));
         }
-        let state = if in_keyring { VaultState::KeyringLocked } else { VaultState::Locked };
+        let state = if in_keyring { VaultState::KeyLost } else { VaultState::Locked };
         // Nothing may be sealed under a key that is about to be gone.
         self.set(state, None);
         Ok(Destroying { vault: self, _one: one })
@@ -272,12 +383,19 @@ impl Vault {
     /// A profile that has a key in the keyring: only that key opens it.
     async fn open_known(&self, row: VaultKey) -> Result<VaultState, VaultError> {
         match self.calls.run(KeyStore::read).await {
-            Ok(Some(found)) => Ok(match fit(&found).and_then(|root| self.adopt(root, &row)) {
-                Ok(()) => VaultState::Open,
-                Err(_) => closed("the keyring holds another key than this profile's"),
-            }),
-            Ok(None) => Ok(closed("the keyring no longer has this profile's key")),
-            Err(error) => Ok(closed(&error.to_string())),
+            Ok(Some(found)) => {
+                let opened = match fit(&found) {
+                    Ok(root) => self.open_under(root, &row, None).await,
+                    Err(error) => Err(error),
+                };
+                match opened {
+                    Ok(()) => Ok(VaultState::Open),
+                    Err(VaultError::Store(error)) => Err(error.into()),
+                    Err(_) => Ok(closed(VaultState::KeyLost, "the keyring holds another key than this profile's")),
+                }
+            }
+            Ok(None) => Ok(closed(VaultState::KeyLost, "the keyring no longer has this profile's key")),
+            Err(error) => Ok(closed(state_for(&error), &error.to_string())),
         }
     }
 
@@ -286,7 +404,9 @@ impl Vault {
         let root = match self.calls.run(KeyStore::read).await {
             Ok(Some(found)) => match fit(&found) {
                 Ok(root) => root,
-                Err(_) => return Ok(closed("the keyring holds something that is not a key")),
+                Err(_) => {
+                    return Ok(closed(VaultState::KeyringFailed, "the keyring holds something that is not a key"));
+                }
             },
             Ok(None) => match self.store_new(fresh).await? {
                 Ok(root) => root,
@@ -305,15 +425,17 @@ impl Vault {
             None => Zeroizing::new(seal::random(&self.rng)?),
         };
         *fresh = Some(root.clone());
-        let key = root.clone();
-        if let Err(error) = self.calls.run(move |keys| keys.write(&*key)).await {
-            return Ok(Err(error));
+        Ok(self.keep_in_keyring(&root).await.map(|()| root))
+    }
+
+    /// Removes a key that opens nothing from a keyring that took it and failed nevertheless. Anything else is left alone.
+    async fn take_back(&self, tried: Key) {
+        let taken = self.calls.run(KeyStore::read).await;
+        if taken.is_ok_and(|found| found.is_some_and(|found| found.as_slice() == tried.as_slice()))
+            && let Err(error) = self.calls.run(KeyStore::delete).await
+        {
+            tracing::warn!(%error, "the keyring keeps a key that opens nothing");
         }
-        Ok(match self.calls.run(KeyStore::read).await {
-            Ok(Some(back)) if constant_time::verify_slices_are_equal(&back, &*root).is_ok() => Ok(root),
-            Ok(_) => Err(KeyStoreError::Failed("the key does not read back".to_owned())),
-            Err(error) => Err(error),
-        })
     }
 
     async fn choose(&self, passphrase: &str) -> Result<(), VaultError> {
@@ -336,28 +458,18 @@ impl Vault {
         let (wrapped, profile, words): (Wrapped, _, _) =
             (wrapped.clone(), row.profile.clone(), Zeroizing::new(passphrase.to_owned()));
         let root = blocking(move || passphrase::unwrap(&wrapped, &profile, &words)).await?;
-        self.adopt(root, &row)
+        self.open_under(root, &row, Some(Zeroizing::new(passphrase.to_owned()))).await
     }
 
     /// Writes the profile's row, then opens under the new root key.
     async fn settle(&self, root: Key, profile: Vec<u8>, mode: Mode) -> Result<(), VaultError> {
-        let table = seal::table_key(&root, &profile, KEY_CHECK_PLACE.table)?;
-        let key_check = seal::seal(&table, &seal::bound_to(&profile, &KEY_CHECK_PLACE), KEY_CHECK, &self.rng)?;
+        let key_check = sealed_check(&root, &profile, &self.rng)?;
         let row = VaultKey { profile, key_check, mode };
         let mut tx = self.db.begin().await?;
         vault_keys::insert(&mut tx, &row).await?;
         self.db.commit(tx).await?;
-        self.adopt(root, &row)
-    }
-
-    /// Opens under `root` if it is the key of this profile.
-    fn adopt(&self, root: Key, row: &VaultKey) -> Result<(), VaultError> {
-        let table = seal::table_key(&root, &row.profile, KEY_CHECK_PLACE.table)?;
-        let check = seal::open(&table, &seal::bound_to(&row.profile, &KEY_CHECK_PLACE), &row.key_check)?;
-        if check.as_slice() != KEY_CHECK {
-            return Err(VaultError::Damaged);
-        }
-        self.set(VaultState::Open, Some(OpenKey { root, profile: row.profile.clone() }));
+        let profile = row.profile;
+        self.set(VaultState::Open, Some(OpenKey { root, profile, older: None }));
         Ok(())
     }
 
@@ -399,14 +511,15 @@ impl Destroying<'_> {
     }
 }
 
-fn document<'a>(kind: &'a str, row: &'a str) -> Place<'a> {
-    debug_assert!(row.starts_with(kind), "a document's row names its kind");
-    Place { table: "sealed", row, column: "body" }
+/// A constant that tells a foreign root key apart, sealed under `root`.
+fn sealed_check(root: &Key, profile: &[u8], rng: &SystemRandom) -> Result<Vec<u8>, VaultError> {
+    seal::seal_at(root, profile, &KEY_CHECK_PLACE, KEY_CHECK, rng)
 }
 
-/// The length in front keeps `("a", "b/c")` and `("a/b", "c")` apart.
-fn document_row(kind: &str, id: &str) -> String {
-    format!("{kind}/{}/{id}", kind.len())
+/// Whether `root` is the key of this profile.
+fn check(root: &Key, row: &VaultKey) -> Result<(), VaultError> {
+    let check = seal::open_at(root, &row.profile, &KEY_CHECK_PLACE, &row.key_check)?;
+    if check.as_slice() == KEY_CHECK { Ok(()) } else { Err(VaultError::Damaged) }
 }
 
 fn fit(bytes: &[u8]) -> Result<Key, VaultError> {
@@ -417,18 +530,28 @@ fn random_profile(rng: &SystemRandom) -> Result<Vec<u8>, VaultError> {
     Ok(seal::random::<16>(rng)?.to_vec())
 }
 
-fn closed(why: &str) -> VaultState {
+fn closed(state: VaultState, why: &str) -> VaultState {
     tracing::warn!(why, "the vault stays closed");
-    VaultState::KeyringLocked
+    state
 }
 
-fn without_keyring(error: &KeyStoreError) -> VaultState {
+/// What a keyring that does not serve means for a vault whose key it holds.
+fn state_for(error: &KeyStoreError) -> VaultState {
     match error {
-        KeyStoreError::Missing(why) => {
-            tracing::warn!(why, "no keyring; a passphrase is needed");
-            VaultState::NeedsPassphrase
-        }
-        KeyStoreError::Locked(_) | KeyStoreError::Failed(_) => closed(&error.to_string()),
+        KeyStoreError::Missing(_) => VaultState::KeyringMissing,
+        KeyStoreError::Locked(_) => VaultState::KeyringLocked,
+        KeyStoreError::Denied(_) => VaultState::KeyringDenied,
+        KeyStoreError::Full(_) => VaultState::KeyringFull,
+        KeyStoreError::Ambiguous(_) => VaultState::KeyringAmbiguous,
+        KeyStoreError::Failed(_) => VaultState::KeyringFailed,
+    }
+}
+
+/// What it means for a vault that has no key yet.
+fn without_keyring(error: &KeyStoreError) -> VaultState {
+    match state_for(error) {
+        VaultState::KeyringMissing => closed(VaultState::NeedsPassphrase, "no keyring; a passphrase is needed"),
+        state => closed(state, &error.to_string()),
     }
 }
 

@@ -310,7 +310,7 @@ export const en: Words = {
     categories: { sign_in: "Sign-ins", token: "Tokens", vault: "Vault", configuration: "Settings", payment: "Payments", agent: "Other programs", profile: "Travellers" },
     actions: {
       "sign_in.start": "Sign-in begun", "sign_in.finish": "Back from signing in", "sign_in.cancel": "Sign-in given up", "sign_in.disconnect": "Platform disconnected",
-      "token.refresh": "Token refreshed", "token.expire": "Token expired", "vault.unlock": "Vault opened", "vault.retry_keyring": "Keyring tried again",
+      "token.refresh": "Token refreshed", "token.expire": "Token expired", "vault.unlock": "Vault opened", "vault.retry_keyring": "Keyring tried again", "vault.rotate_root_key": "Root key replaced",
       "configuration.save": "Settings saved", "configuration.make_consent_key": "Signing key made", "configuration.rotate_consent_key": "Signing key replaced",
       "configuration.export_audit": "Security log exported", "payment.confirm": "Confirmed and to be paid", "payment.retry": "Paid again", "payment.cancel": "Order ended",
       "payment.accept_cancellation": "Cancellation accepted", "payment.unsigned_consent": "Not signed: the vault was locked", "payment.keep_change": "Change kept",

@@ -289,7 +289,7 @@ export const zh = {
     categories: { sign_in: "登录", token: "凭证", vault: "保险库", configuration: "设置", payment: "付款", agent: "其他程序", profile: "旅客资料" } as Record<string, string>,
     actions: {
       "sign_in.start": "开始登录", "sign_in.finish": "登录返回", "sign_in.cancel": "不再等待登录", "sign_in.disconnect": "断开平台",
-      "token.refresh": "更新凭证", "token.expire": "凭证失效", "vault.unlock": "打开保险库", "vault.retry_keyring": "再试密钥环",
+      "token.refresh": "更新凭证", "token.expire": "凭证失效", "vault.unlock": "打开保险库", "vault.retry_keyring": "再试密钥环", "vault.rotate_root_key": "更换根密钥",
       "configuration.save": "保存设置", "configuration.make_consent_key": "生成签名密钥", "configuration.rotate_consent_key": "更换签名密钥",
       "configuration.export_audit": "导出安全记录", "payment.confirm": "确认并付款", "payment.retry": "重新付款", "payment.cancel": "结束订单",
       "payment.accept_cancellation": "接受取消报价", "payment.unsigned_consent": "保险库锁着，未签名", "payment.keep_change": "接受更改", "payment.settle_debt": "人工事项已处理",

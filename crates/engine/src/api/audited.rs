@@ -35,6 +35,7 @@ const AUDITED: &[(&str, Action)] = &[
     ("set_settings", Action::SettingsSave),
     ("unlock_vault", Action::VaultUnlock),
     ("retry_keyring", Action::VaultRetry),
+    ("rotate_root_key", Action::RootKeyRotate),
     ("save_traveller", Action::TravellerSave),
     ("remove_traveller", Action::TravellerRemove),
     ("export_my_data", Action::DataExport),

@@ -320,6 +320,13 @@ command!(
     }
 );
 command!(
+    /// Replaces the root key and seals everything anew.
+    RotateRootKey {
+        /// The passphrase, where the vault has one.
+        passphrase: Option<Passphrase> as "string | null",
+    }
+);
+command!(
     /// Tries the system keyring again.
     RetryKeyring {}
 );

@@ -10,6 +10,7 @@ mod order;
 mod payment;
 mod people;
 mod standing;
+mod trouble;
 
 pub use audit::*;
 pub use change::*;
@@ -17,6 +18,7 @@ pub use order::*;
 pub use payment::*;
 pub use people::*;
 pub use standing::*;
+pub use trouble::*;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -68,6 +70,8 @@ pub struct SessionView {
     pub settings: SettingsView,
     /// State of the vault.
     pub vault: VaultView,
+    /// Why the vault is closed and what the person can do about it; none when it is open.
+    pub vault_trouble: Option<VaultTroubleView>,
     /// Change-feed cursor to resume from.
     #[ts(type = "number")]
     pub cursor: i64,

@@ -19,7 +19,7 @@ use crate::{
         pending_sign_ins,
         sign_ins::{self, SignInRow, State},
     },
-    vault::{Place, VaultError},
+    vault::{VaultError, kept},
 };
 use std::sync::atomic::Ordering;
 use url::{Origin, Url};
@@ -168,16 +168,15 @@ impl Auth {
             let row = self.plain_row(platform, before.as_ref(), State::Disconnected);
             sign_ins::put(&mut tx, &row, self.clock.now()).await?;
         }
+        if let (Some(tokens), Some(row)) = (&tokens, &before) {
+            self.leave(&mut tx, platform, &row.serial.to_string(), tokens).await?;
+        }
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInDisconnect, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
         drop(turn);
         self.close_listener(&platform.id);
-        if let Some(tokens) = tokens
-            && !off(Defence::Revoked)
-        {
-            self.revoke(platform, &tokens).await;
-        }
+        self.revoke_left(platform).await;
         Ok(self.view_of(platform).await?)
     }
 
@@ -229,8 +228,8 @@ impl Auth {
         #[cfg(test)]
         let row = &super::tests::naive::forget_first(self, platform, row).await?;
         // One statement replaces the old tokens by the new: after a crash there is one pair or the other.
-        let row = self.connected_row(platform, Some(row), &new)?;
         let mut tx = self.db.begin().await?;
+        let row = self.connected_row(platform, Some(row), &new)?;
         if !sign_ins::put(&mut tx, &row, self.clock.now()).await? {
             return Err(AuthError::NotConnected);
         }
@@ -256,17 +255,18 @@ impl Auth {
         Ok(())
     }
 
-    /// Revokes at the platform, as far as it can be reached.
-    pub(super) async fn revoke(&self, platform: &Platform, tokens: &Tokens) {
+    /// Revokes at the platform. Whether it was told; one that says it has no such thing was.
+    pub(super) async fn revoke(&self, platform: &Platform, tokens: &Tokens) -> bool {
         let done = match metadata::discover(&self.http, platform, self.demo).await {
             Ok(server) => {
                 tokens::revoke(&self.http, platform, &server, tokens).await.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
-        if let Err(why) = done {
+        if let Err(why) = &done {
             tracing::warn!(why, platform = platform.id, "tokens were forgotten here but not revoked there");
         }
+        done.is_ok()
     }
 
     /// The row's tokens, if the platform may be shown them: they are its own issuer's.
@@ -275,12 +275,12 @@ impl Auth {
     }
 
     pub(super) fn seal_tokens(&self, row: &SignInRow, plain: &Zeroizing<Vec<u8>>) -> Result<Vec<u8>, VaultError> {
-        self.vault.seal(&place(&place_row(row)), plain)
+        self.vault.seal(&kept::tokens(&place_row(row)), plain)
     }
 
     pub(super) fn open_tokens(&self, row: &SignInRow) -> Result<Option<Tokens>, VaultError> {
         let Some(sealed) = &row.tokens else { return Ok(None) };
-        let plain = self.vault.open_sealed(&place(&place_row(row)), sealed)?;
+        let plain = self.vault.open_sealed(&kept::tokens(&place_row(row)), sealed)?;
         serde_json::from_slice(&plain).map(Some).map_err(|_| VaultError::Damaged)
     }
 }
@@ -290,11 +290,6 @@ fn bearer(platform: &Platform, tokens: &Tokens) -> Result<Bearer, AuthError> {
     Ok(Bearer { token: Sensitive::new(tokens.access.clone()), origin: issuer.origin() })
 }
 
-fn place(row: &str) -> Place<'_> {
-    Place { table: "sign_ins", row, column: "tokens" }
-}
-
-/// Issuer and serial are part of the place: tokens of another issuer, or older ones, cannot be put in.
 fn place_row(row: &SignInRow) -> String {
-    format!("{}/{}/{}", row.platform, row.serial, row.issuer)
+    kept::tokens_row(&row.platform, row.serial, &row.issuer)
 }

@@ -14,6 +14,7 @@ use super::{
     pending::Pending,
     platform::Platform,
     pushed,
+    recovery::Redeeming,
     tokens::{self, Tokens},
 };
 use crate::{
@@ -49,7 +50,7 @@ pub(super) enum Ending {
 
 /// Why a return was not believed. Said to the log, never to the outside.
 #[derive(Debug, thiserror::Error)]
-enum Drop {
+pub(super) enum Drop {
     #[error("nothing is awaited")]
     NothingAwaited,
     #[error("came back by another way than it was sent")]
@@ -87,6 +88,8 @@ impl Auth {
         if self.vault.state() != VaultState::Open {
             return Err(VaultError::Closed(self.vault.state()).into());
         }
+        // A code that was cut off would be forgotten by the next visit, and what it gave stay alive.
+        self.recover_at(platform).await;
         let server = metadata::discover(&self.http, platform, self.demo)
             .await
             .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?;
@@ -125,6 +128,7 @@ impl Auth {
             token_endpoint: server.token.clone(),
             redirect,
             url: String::new(),
+            code: None,
         };
         let url = match &server.pushed_requests {
             Some(endpoint) if !off(Defence::Pushed) => pushed::push(&self.http, platform, server, endpoint, &pending)
@@ -135,13 +139,13 @@ impl Auth {
         };
         pending.url = url.to_string();
         let attempt = self.random_text::<12>()?;
-        let row = self.seal_pending(platform, &attempt, &pending)?;
         let _order = self.starting.lock().await;
         #[cfg(test)]
         if off(Defence::OneVisit) && pending_sign_ins::read(self.db.reader(), &platform.id).await?.is_some() {
             return Ok(url);
         }
         let mut tx = self.db.begin().await?;
+        let row = self.seal_pending(platform, &attempt, &pending)?;
         pending_sign_ins::put(&mut tx, &row).await?;
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInStart, &platform.id, None, self.clock.now()).await?;
@@ -219,7 +223,7 @@ impl Auth {
             Ok(claimed) => claimed,
             Err(why) => return self.dropped_for(&why.to_string()),
         };
-        let (attempt, pending) = claimed;
+        let (attempt, pending, _redeeming) = claimed;
         let outcome = match &callback.answer {
             Answer::Error(code) if code == "access_denied" => Err("denied"),
             Answer::Error(_) => Err("provider"),
@@ -237,8 +241,14 @@ impl Auth {
         }
     }
 
-    /// Checks a return against the visit under way and claims it. Who answered is checked before what was answered.
-    async fn claim(&self, platform: &Platform, by: &str, callback: &Callback) -> Result<(String, Pending), Drop> {
+    /// Checks a return against the visit under way and claims it, keeping its code until it was redeemed. Who answered is
+    /// checked before what was answered.
+    async fn claim(
+        &self,
+        platform: &Platform,
+        by: &str,
+        callback: &Callback,
+    ) -> Result<(String, Pending, Redeeming<'_>), Drop> {
         let (row, pending) = self.pending(platform).await?.ok_or(Drop::NothingAwaited)?;
         if pending.redirect != by && !off(Defence::OwnAddress) {
             return Err(Drop::OtherReturn);
@@ -254,16 +264,22 @@ impl Auth {
             return Err(Drop::Late);
         }
         check_issuer(&pending, callback)?;
+        let redeeming = self.redeems(&row.attempt).ok_or(Drop::Used)?;
+        let mut pending = pending;
+        if let Answer::Code(code) = &callback.answer {
+            pending.code = Some(code.expose().clone());
+        }
         let mut tx = self.db.begin().await?;
-        if !pending_sign_ins::claim(&mut tx, &platform.id, &row.attempt).await? && !off(Defence::SingleUse) {
+        let body = self.pending_body(platform, &row.attempt, &pending)?;
+        if !pending_sign_ins::claim(&mut tx, &platform.id, &row.attempt, body).await? && !off(Defence::SingleUse) {
             return Err(Drop::Used);
         }
         self.db.commit(tx).await?;
-        Ok((row.attempt, pending))
+        Ok((row.attempt, pending, redeeming))
     }
 
     /// Ends a claimed visit: tokens or a reason, the visit's end and the change row in one transaction.
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         platform: &Platform,
         attempt: &str,
@@ -271,13 +287,13 @@ impl Auth {
     ) -> Result<Ending, Drop> {
         let _turn = self.turn(&platform.id).lock().await;
         let before = sign_ins::read(self.db.reader(), &platform.id).await?;
+        let mut tx = self.db.begin().await?;
         let row = match &outcome {
             Ok(tokens) => Some(self.connected_row(platform, before.as_ref(), tokens)?),
             // A sign-in that still works is not lost because another try failed.
             Err(_) if before.as_ref().is_some_and(|row| row.state == State::Connected) => None,
             Err(why) => Some(self.plain_row(platform, before.as_ref(), State::Failed((*why).to_owned()))),
         };
-        let mut tx = self.db.begin().await?;
         let current = off(Defence::SingleUse) || pending_sign_ins::delete(&mut tx, &platform.id, attempt).await?;
         let written = match &row {
             Some(row) if current => sign_ins::put(&mut tx, row, self.clock.now()).await?,
@@ -287,9 +303,16 @@ impl Auth {
             tx.rollback().await.map_err(StoreError::from)?;
             // Given up or begun anew meanwhile: nobody wants these tokens any more.
             if let Ok(tokens) = &outcome {
-                self.revoke(platform, tokens).await;
+                let mut tx = self.db.begin().await?;
+                self.leave(&mut tx, platform, attempt, tokens).await?;
+                self.db.commit(tx).await?;
+                self.revoke_left(platform).await;
             }
             return Err(Drop::NothingAwaited);
+        }
+        let old = outcome.as_ref().ok().and_then(|_| self.revocable(platform, before.as_ref()?));
+        if let (Some(old), Some(row)) = (&old, &before) {
+            self.leave(&mut tx, platform, &row.serial.to_string(), old).await?;
         }
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         let failed = outcome.as_ref().err().copied();
@@ -298,8 +321,8 @@ impl Auth {
         if outcome.is_err() {
             return Ok(Ending::NotConnected);
         }
-        if let Some(old) = before.and_then(|row| self.revocable(platform, &row)) {
-            self.revoke(platform, &old).await;
+        if old.is_some() {
+            self.revoke_left(platform).await;
         }
         Ok(Ending::Connected)
     }

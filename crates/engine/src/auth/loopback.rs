@@ -118,7 +118,7 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+pub(super) enum Status {
     Ok,
     BadRequest,
     NotFound,
@@ -127,7 +127,7 @@ enum Status {
 
 /// The query of a GET for exactly the awaited address. The host must be the literal address: a page whose own name was
 /// pointed here (DNS rebinding) sends that name.
-fn read_request<'a>(head: &'a [u8], redirect: &str) -> Result<&'a str, Status> {
+pub(super) fn read_request<'a>(head: &'a [u8], redirect: &str) -> Result<&'a str, Status> {
     let head = std::str::from_utf8(head).map_err(|_| Status::BadRequest)?;
     let (head, body) = head.split_once("\r\n\r\n").ok_or(Status::BadRequest)?;
     let mut lines = head.split("\r\n");

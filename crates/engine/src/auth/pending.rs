@@ -6,7 +6,7 @@
 use super::{Auth, platform::Platform};
 use crate::{
     store::pending_sign_ins::{self, PendingRow},
-    vault::{Place, VaultError},
+    vault::{VaultError, kept},
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -29,6 +29,9 @@ pub(super) struct Pending {
     pub(super) redirect: String,
     /// Address of the visit, for a person who opens it by hand. Empty until it is known.
     pub(super) url: String,
+    /// The code that came back, kept from the moment it is claimed until its tokens are: see [`super::recovery`].
+    #[serde(default)]
+    pub(super) code: Option<String>,
 }
 
 impl Drop for Pending {
@@ -36,6 +39,7 @@ impl Drop for Pending {
         self.state.zeroize();
         self.verifier.zeroize();
         self.url.zeroize();
+        self.code.zeroize();
     }
 }
 
@@ -47,31 +51,32 @@ impl Auth {
         attempt: &str,
         pending: &Pending,
     ) -> Result<PendingRow, VaultError> {
-        let plain = Zeroizing::new(serde_json::to_vec(pending).map_err(|_| VaultError::Damaged)?);
-        let row = place_row(&platform.id, attempt);
         Ok(PendingRow {
             platform: platform.id.clone(),
             attempt: attempt.to_owned(),
             used: false,
             expires_at: self.clock.now().plus_minutes(WAIT_MIN),
-            body: self.vault.seal(&place(&row), &plain)?,
+            body: self.pending_body(platform, attempt, pending)?,
         })
+    }
+
+    /// The sealed body of a visit. Call it inside of the transaction that writes it: a root key that is replaced meanwhile
+    /// would be the wrong one.
+    pub(super) fn pending_body(
+        &self,
+        platform: &Platform,
+        attempt: &str,
+        pending: &Pending,
+    ) -> Result<Vec<u8>, VaultError> {
+        let plain = Zeroizing::new(serde_json::to_vec(pending).map_err(|_| VaultError::Damaged)?);
+        self.vault.seal(&kept::visit(&kept::visit_row(&platform.id, attempt)), &plain)
     }
 
     /// Reads the platform's visit; `None` when there is none. It may be late or used.
     pub(super) async fn pending(&self, platform: &Platform) -> Result<Option<(PendingRow, Pending)>, VaultError> {
         let Some(row) = pending_sign_ins::read(self.db.reader(), &platform.id).await? else { return Ok(None) };
-        let plain = self.vault.open_sealed(&place(&place_row(&platform.id, &row.attempt)), &row.body)?;
+        let plain = self.vault.open_sealed(&kept::visit(&kept::visit_row(&platform.id, &row.attempt)), &row.body)?;
         let pending = serde_json::from_slice(&plain).map_err(|_| VaultError::Damaged)?;
         Ok(Some((row, pending)))
     }
-}
-
-fn place(row: &str) -> Place<'_> {
-    Place { table: "pending_sign_ins", row, column: "body" }
-}
-
-/// The attempt is part of the place, so that the body of an earlier visit cannot be put back.
-fn place_row(platform: &str, attempt: &str) -> String {
-    format!("{platform}/{attempt}")
 }

@@ -1,6 +1,8 @@
 //! What sign-in promises, against the sandbox's member platform over real HTTP, and against one that misbehaves.
 
 mod attack;
+mod fuzz;
+mod kills;
 mod local;
 pub(super) mod naive;
 mod returns;

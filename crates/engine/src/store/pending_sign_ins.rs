@@ -59,16 +59,14 @@ pub(crate) async fn put(tx: &mut Tx, row: &PendingRow) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Marks the attempt used. `false` when it is not there or was used before: only one return can win.
+/// Marks the attempt used, and keeps with it what was answered. `false` when it is not there or was used before: only one
+/// return can win.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
-pub(crate) async fn claim(tx: &mut Tx, platform: &str, attempt: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE pending_sign_ins SET used = 1 WHERE platform = $1 AND attempt = $2 AND used = 0")
-        .bind(platform)
-        .bind(attempt)
-        .execute(&mut **tx)
-        .await?;
+pub(crate) async fn claim(tx: &mut Tx, platform: &str, attempt: &str, body: Vec<u8>) -> Result<bool, StoreError> {
+    let statement = "UPDATE pending_sign_ins SET used = 1, body = $3 WHERE platform = $1 AND attempt = $2 AND used = 0";
+    let done = sqlx::query(statement).bind(platform).bind(attempt).bind(body).execute(&mut **tx).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -83,6 +81,28 @@ pub(crate) async fn delete(tx: &mut Tx, platform: &str, attempt: &str) -> Result
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Every sealed body: platform, attempt and body.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn sealed(tx: &mut Tx) -> Result<Vec<(String, String, Vec<u8>)>, StoreError> {
+    Ok(sqlx::query_as("SELECT platform, attempt, body FROM pending_sign_ins").fetch_all(&mut **tx).await?)
+}
+
+/// Puts the same body, sealed anew, in its place.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn reseal(tx: &mut Tx, platform: &str, attempt: &str, body: Vec<u8>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE pending_sign_ins SET body = $3 WHERE platform = $1 AND attempt = $2")
+        .bind(platform)
+        .bind(attempt)
+        .bind(body)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Ends every visit under way.

@@ -6,6 +6,8 @@ use super::{StoreError, Tx};
 use sqlx::AnyPool;
 
 const IDS: &str = "SELECT id FROM sealed WHERE kind = $1 ORDER BY id";
+/// Walks through the table, which is what a rotation is for.
+const ALL: &str = "SELECT kind, id, body FROM sealed";
 
 /// The reads of this table that could walk through it.
 #[cfg(test)]
@@ -48,6 +50,14 @@ pub(crate) async fn get(pool: &AnyPool, kind: &str, id: &str) -> Result<Option<V
 pub(crate) async fn ids(pool: &AnyPool, kind: &str) -> Result<Vec<String>, StoreError> {
     let rows: Vec<(String,)> = sqlx::query_as(IDS).bind(kind).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Every document: kind, id and body.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<(String, String, Vec<u8>)>, StoreError> {
+    Ok(sqlx::query_as(ALL).fetch_all(&mut **tx).await?)
 }
 
 /// Deletes every sealed document of every kind.

@@ -82,6 +82,29 @@ pub(crate) async fn forget_all(tx: &mut Tx, now: UtcMicros) -> Result<(), StoreE
     Ok(())
 }
 
+/// Every platform's sealed tokens: platform, serial, issuer and tokens.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn sealed(tx: &mut Tx) -> Result<Vec<(String, i64, String, Vec<u8>)>, StoreError> {
+    let statement = "SELECT platform, serial, issuer, tokens FROM sign_ins WHERE tokens IS NOT NULL";
+    Ok(sqlx::query_as(statement).fetch_all(&mut **tx).await?)
+}
+
+/// Puts the same tokens, sealed anew, in their place.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn reseal(tx: &mut Tx, platform: &str, serial: i64, tokens: Vec<u8>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sign_ins SET tokens = $3 WHERE platform = $1 AND serial = $2")
+        .bind(platform)
+        .bind(serial)
+        .bind(tokens)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Writes the row as version `row.serial`, if version `row.serial - 1` (0: none) is the one that is there.
 /// `false` when somebody else was faster; nothing was written then.
 ///

@@ -86,23 +86,37 @@ pub async fn delete(tx: &mut Tx) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Sql`], a unique violation when there is a row already.
 pub async fn insert(tx: &mut Tx, row: &VaultKey) -> Result<(), StoreError> {
+    let statement = "INSERT INTO vault_keys (name, profile, key_check, mode, wrapped, salt, memory_kib, passes, lanes)
+         VALUES ('root', $1, $2, $3, $4, $5, $6, $7, $8)";
+    write(tx, statement, row).await
+}
+
+/// Replaces the row in the transaction that seals everything under its key.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn replace(tx: &mut Tx, row: &VaultKey) -> Result<(), StoreError> {
+    let statement = "UPDATE vault_keys SET profile = $1, key_check = $2, mode = $3, wrapped = $4, salt = $5,
+             memory_kib = $6, passes = $7, lanes = $8
+         WHERE name = 'root'";
+    write(tx, statement, row).await
+}
+
+async fn write(tx: &mut Tx, statement: &'static str, row: &VaultKey) -> Result<(), StoreError> {
     let (mode, wrapped) = match &row.mode {
         Mode::Keyring => ("keyring", None),
         Mode::Passphrase(wrapped) => ("passphrase", Some(wrapped)),
     };
-    sqlx::query(
-        "INSERT INTO vault_keys (name, profile, key_check, mode, wrapped, salt, memory_kib, passes, lanes)
-         VALUES ('root', $1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(row.profile.clone())
-    .bind(row.key_check.clone())
-    .bind(mode)
-    .bind(wrapped.map(|w| w.key.clone()))
-    .bind(wrapped.map(|w| w.salt.clone()))
-    .bind(wrapped.map(|w| i64::from(w.memory_kib)))
-    .bind(wrapped.map(|w| i64::from(w.passes)))
-    .bind(wrapped.map(|w| i64::from(w.lanes)))
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query(statement)
+        .bind(row.profile.clone())
+        .bind(row.key_check.clone())
+        .bind(mode)
+        .bind(wrapped.map(|w| w.key.clone()))
+        .bind(wrapped.map(|w| w.salt.clone()))
+        .bind(wrapped.map(|w| i64::from(w.memory_kib)))
+        .bind(wrapped.map(|w| i64::from(w.passes)))
+        .bind(wrapped.map(|w| i64::from(w.lanes)))
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

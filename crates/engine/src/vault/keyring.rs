@@ -48,7 +48,8 @@ impl KeyStore for OsKeyring {
     }
 }
 
-/// Tells "there is none" (choose a passphrase) from "not now" (unlock it and try again) and from everything else.
+/// Tells "there is none" (choose a passphrase) from "not now" (unlock it, allow it, make room or remove what is double, and
+/// try again) and from everything else.
 ///
 /// Seen on Linux: without a session bus or a Secret Service every call is `NoDefaultStore`; a service without any
 /// collection answers a write with `NoStorageAccess(NoResult)`; a locked collection blocks and never comes here.
@@ -66,20 +67,43 @@ fn explain(error: &Error) -> KeyStoreError {
         {
             KeyStoreError::Missing("no keyring service".to_owned())
         }
+        Error::NoStorageAccess(cause) | Error::PlatformFailure(cause) if is(&**cause, DENIED) => {
+            KeyStoreError::Denied(cause.to_string())
+        }
+        Error::NoStorageAccess(cause) | Error::PlatformFailure(cause) if is(&**cause, FULL) => {
+            KeyStoreError::Full(cause.to_string())
+        }
         Error::NoStorageAccess(cause) => KeyStoreError::Locked(cause.to_string()),
-        Error::PlatformFailure(cause) if is(&**cause, &["Prompt", "dismissed", "Locked", "AccessDenied"]) => {
+        Error::PlatformFailure(cause) if is(&**cause, &["Locked", "locked"]) => {
             KeyStoreError::Locked(cause.to_string())
         }
         Error::PlatformFailure(cause) => KeyStoreError::Failed(cause.to_string()),
         Error::BadEncoding(_) | Error::BadDataFormat(..) => KeyStoreError::Failed("unreadable entry".to_owned()),
         Error::BadStoreFormat(what) => KeyStoreError::Failed(what.clone()),
-        Error::TooLong(what, _) => KeyStoreError::Failed(format!("{what} too long")),
-        Error::Ambiguous(found) => KeyStoreError::Failed(format!("{} entries", found.len())),
+        Error::TooLong(what, limit) => KeyStoreError::Full(format!("{what} has at most {limit} bytes")),
+        Error::Ambiguous(found) => KeyStoreError::Ambiguous(format!("{} entries", found.len())),
         Error::NoEntry => KeyStoreError::Failed("no entry".to_owned()),
         // The library may add cases; an unknown one is never taken for "there is no keyring".
         other => KeyStoreError::Failed(other.to_string()),
     }
 }
+
+/// A prompt that was dismissed, or a system that lets this program not in. Apple's are `errSecUserCanceled`,
+/// `errSecAuthFailed` and `errSecInteractionNotAllowed`, Windows' `ERROR_ACCESS_DENIED`; from memory, seen on Linux only.
+const DENIED: &[&str] = &[
+    "Prompt",
+    "dismissed",
+    "AccessDenied",
+    "denied",
+    "User canceled",
+    "-128",
+    "-25293",
+    "-25308",
+    "ERROR_ACCESS_DENIED",
+];
+/// No room on the disk or in the store.
+const FULL: &[&str] =
+    &["NoSpace", "No space left", "quota", "LimitsExceeded", "ERROR_NOT_ENOUGH", "ERROR_NO_SYSTEM_RESOURCES"];
 
 /// Whether an error of the platform, or one of its causes, is of a named kind. The library hides the types.
 fn is(error: &(dyn std::error::Error + 'static), names: &[&str]) -> bool {
@@ -107,6 +131,9 @@ mod tests {
         let kind = match explain(error) {
             KeyStoreError::Missing(_) => "missing",
             KeyStoreError::Locked(_) => "locked",
+            KeyStoreError::Denied(_) => "denied",
+            KeyStoreError::Full(_) => "full",
+            KeyStoreError::Ambiguous(_) => "ambiguous",
             KeyStoreError::Failed(_) => "failed",
         };
         assert_eq!(kind, expected, "{error:?}");
@@ -119,9 +146,13 @@ mod tests {
         check(&Error::PlatformFailure(Box::new(Platform("org.freedesktop.DBus.Error.ServiceUnknown"))), "missing");
         check(&Error::Invalid("platform".into(), "must be macOS".into()), "missing");
         check(&Error::NoStorageAccess(Box::new(Platform("the collection is locked"))), "locked");
-        check(&Error::PlatformFailure(Box::new(Platform("SS error: prompt dismissed"))), "locked");
+        check(&Error::PlatformFailure(Box::new(Platform("SS error: prompt dismissed"))), "denied");
+        check(&Error::NoStorageAccess(Box::new(Platform("org.freedesktop.DBus.Error.AccessDenied"))), "denied");
+        check(&Error::PlatformFailure(Box::new(Platform("No space left on device"))), "full");
+        check(&Error::PlatformFailure(Box::new(Platform("org.freedesktop.Secret.Error.IsLocked"))), "locked");
+        check(&Error::Ambiguous(Vec::new()), "ambiguous");
         check(&Error::PlatformFailure(Box::new(Platform("broken pipe"))), "failed");
-        check(&Error::TooLong("secret".into(), 2560), "failed");
+        check(&Error::TooLong("secret".into(), 2560), "full");
     }
 
     #[test]

@@ -85,6 +85,27 @@ pub(super) fn open(key: &Key, bound: &[u8], sealed: &[u8]) -> Result<Zeroizing<V
     Ok(body)
 }
 
+/// Seals `plain` for one place of one profile.
+pub(super) fn seal_at(
+    root: &Key,
+    profile: &[u8],
+    place: &Place<'_>,
+    plain: &[u8],
+    rng: &SystemRandom,
+) -> Result<Vec<u8>, VaultError> {
+    seal(&table_key(root, profile, place.table)?, &bound_to(profile, place), plain, rng)
+}
+
+/// Opens what [`seal_at`] made for the same place of the same profile.
+pub(super) fn open_at(
+    root: &Key,
+    profile: &[u8],
+    place: &Place<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    open(&table_key(root, profile, place.table)?, &bound_to(profile, place), sealed)
+}
+
 fn cipher(key: &Key) -> Result<LessSafeKey, VaultError> {
     Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &**key).map_err(|_| VaultError::Crypto)?))
 }

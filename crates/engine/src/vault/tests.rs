@@ -1,5 +1,8 @@
 //! What the vault promises, against real SQLite and key stores that behave like the system's in each of its moods.
 
+mod kills;
+mod matrix;
+
 use super::*;
 use std::{path::Path, sync::Mutex as StdMutex, sync::mpsc};
 use tempfile::TempDir;
@@ -246,7 +249,7 @@ async fn a_key_that_the_keyring_lost_or_replaced_is_never_replaced_by_us() {
     for foreign in [None, Some(vec![7; 32]), Some(vec![7; 31]), Some(Vec::new())] {
         *keys.0.lock().unwrap() = foreign.clone();
         let again = vault(folder.path(), keys.clone()).await;
-        assert_eq!(again.state(), VaultState::KeyringLocked, "{foreign:?}");
+        assert_eq!(again.state(), VaultState::KeyLost, "{foreign:?}");
         assert_eq!(*keys.0.lock().unwrap(), foreign, "the keyring was left alone");
         again.db.close().await;
     }
@@ -274,7 +277,7 @@ async fn a_keyring_that_only_pretends_to_store_is_not_trusted() {
     for back in [None, Some(vec![7; 32]), Some(vec![7; 16])] {
         let folder = TempDir::new().unwrap();
         let vault = vault(folder.path(), Arc::new(Forgetful(back, StdMutex::new(false)))).await;
-        assert_eq!(vault.state(), VaultState::KeyringLocked);
+        assert_eq!(vault.state(), VaultState::KeyringFailed);
         assert!(vault_keys::read(vault.db.reader()).await.unwrap().is_none());
     }
 }
@@ -389,7 +392,7 @@ async fn destroyed_keys_open_nothing_not_even_a_copy_that_was_made_before() {
     keep(&vault, "trv_2", SECRET).await;
     assert_eq!(vault.get("traveller", "trv_2").await.unwrap().unwrap().as_slice(), SECRET);
     let copied = self::vault(copy.path(), keys).await;
-    assert_eq!(copied.state(), VaultState::KeyringLocked, "the copy's key is nowhere");
+    assert_eq!(copied.state(), VaultState::KeyLost, "the copy's key is nowhere");
 }
 
 #[tokio::test]

@@ -18,12 +18,16 @@ const BATCH: i64 = 256;
 
 pub(crate) async fn get_session(engine: &Engine, _: GetSession) -> Result<SessionView, Fault> {
     let cursor = changes::newest(engine.db.reader()).await?;
+    let vault = engine.vault.state();
+    let choices = engine.vault.choices().await?;
+    let trouble = |why| VaultTroubleView { why, choices: choices.iter().copied().map(VaultChoiceView::from).collect() };
     Ok(SessionView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         demo: engine.demo.is_some(),
         data_dir: engine.data_dir.display().to_string(),
         settings: read_settings(engine).await?,
-        vault: engine.vault.state().into(),
+        vault: vault.into(),
+        vault_trouble: VaultWhyView::of(vault).map(trouble),
         cursor,
         now_us: engine.clock.now().0,
     })
@@ -64,6 +68,7 @@ pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<S
 /// What follows an opening of the vault, or a try.
 async fn opened(engine: &Engine, action: Action) -> Result<(), Fault> {
     engine.auth.resume().await;
+    engine.recover_sign_ins();
     let (mut tx, now) = (engine.db.begin().await?, engine.clock.now());
     let state = engine.vault.state();
     let came = if state == VaultState::Open { Came::Done } else { Came::Failed("closed") };
@@ -76,6 +81,11 @@ async fn opened(engine: &Engine, action: Action) -> Result<(), Fault> {
 pub(crate) async fn retry_keyring(engine: &Engine, _: RetryKeyring) -> Result<SessionView, Fault> {
     engine.vault.retry_keyring().await?;
     opened(engine, Action::VaultRetry).await?;
+    get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn rotate_root_key(engine: &Engine, wish: RotateRootKey) -> Result<SessionView, Fault> {
+    engine.vault.rotate(wish.passphrase.as_ref().map(Passphrase::expose), engine.clock.now()).await?;
     get_session(engine, GetSession {}).await
 }
 

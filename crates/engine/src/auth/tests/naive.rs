@@ -56,6 +56,7 @@ async fn make_up(auth: &Auth, platform: &Platform, by: &str, callback: &Callback
         token_endpoint: server.token,
         redirect: by.to_owned(),
         url: String::new(),
+        code: None,
     };
     let row = auth.seal_pending(platform, "made-up", &pending).unwrap();
     let mut tx = auth.db.begin().await.unwrap();

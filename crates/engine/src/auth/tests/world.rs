@@ -51,7 +51,7 @@ pub(super) fn issuer() -> String {
 pub(super) struct Club {
     pub(super) issuer: String,
     sandbox: zhiyou_sandbox::Sandbox,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Club {
@@ -59,7 +59,24 @@ impl Club {
         let folder = TempDir::new().unwrap();
         std::fs::copy(SHARED.1.join("credentials.json"), folder.path().join("credentials.json")).unwrap();
         let sandbox = sandbox(folder.path()).await;
-        Self { issuer: sandbox.announcement().oauth.clone(), sandbox, _folder: folder }
+        Self { issuer: sandbox.announcement().oauth.clone(), sandbox, folder }
+    }
+
+    /// Families of tokens that the platform would still take, by its own book.
+    pub(super) async fn live_families(&self) -> std::collections::BTreeSet<String> {
+        let book = format!("sqlite://{}?mode=ro", self.folder.path().join("sandbox.db").display());
+        let pool = sqlx::AnyPool::connect(&book).await.unwrap();
+        let tokens: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT kind, link, inner FROM documents WHERE kind IN ('oauth_access', 'oauth_refresh')")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
+        pool.close().await;
+        let lives = |kind: &str, inner: &str| {
+            let inner: Value = serde_json::from_str(inner).unwrap();
+            inner["dead"] != true && (kind == "oauth_access" || inner["used"] != true)
+        };
+        tokens.into_iter().filter(|(kind, _, inner)| lives(kind, inner)).map(|(_, family, _)| family).collect()
     }
 
     /// One with these switches set.

@@ -1,0 +1,165 @@
+//! The program ended at every commit of a sign-in, a refresh and a sign-out, and opened anew: never two families of tokens
+//! that the platform still takes, never a sign-in that is shown and has none, and nothing sealed that does not open. The
+//! platform's own book says which families live.
+
+use super::*;
+use crate::vault::VaultError;
+use serde_json::json;
+
+/// What holds whenever the program was opened anew and the platform answers.
+async fn whole(app: &App, club: &Club, point: usize) {
+    let platform = &app.platforms[0];
+    app.auth.pending(platform).await.unwrap_or_else(|error| panic!("point {point}: {error}"));
+    let row = sign_ins::read(app.auth.db.reader(), CLUB).await.unwrap();
+    let tokens = row.as_ref().map(|row| app.auth.open_tokens(row)).transpose();
+    assert!(!matches!(tokens, Err(VaultError::Damaged)), "point {point}: tokens that do not open");
+    assert!(app.auth.vault.ids("revocation").await.unwrap().is_empty(), "point {point}: everything is revoked");
+    assert!(club.live_families().await.len() <= 1, "point {point}: two families");
+    match app.auth.access_token(CLUB).await {
+        Ok(bearer) => {
+            assert_eq!(profile_status_at(&club.issuer, bearer.token.expose()).await, 200, "point {point}");
+            assert_eq!(club.live_families().await.len(), 1, "point {point}");
+            assert!(app.auth.is_connected(CLUB).await, "point {point}");
+        }
+        Err(error) => {
+            assert!(matches!(error, AuthError::Expired | AuthError::NotConnected), "point {point}: {error}");
+            assert!(!app.auth.is_connected(CLUB).await, "point {point}: shown and not there");
+            assert_eq!(club.live_families().await.len(), 0, "point {point}: alive and nobody's");
+        }
+    }
+}
+
+async fn signs_in(app: &App) {
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = decide(&app.visited(), "approve").await;
+    app.auth.deep_link(&link).await;
+}
+
+/// Ends the program at every point of `act` in turn, after `before`; answers how many there are.
+async fn killed_at_every_point(before: impl AsyncFn(&App), act: impl AsyncFn(&App)) -> usize {
+    let mut point = 0;
+    loop {
+        let club = Club::start().await;
+        let mut app = App::at(&club.issuer).await;
+        before(&app).await;
+        let stops = app.auth.db.stops.clone();
+        let ended = stops.cut(point, act(&app)).await;
+        let platforms = app.platforms.clone();
+        app.restart(platforms).await;
+        app.auth.recover().await;
+        whole(&app, &club, point).await;
+        // Whatever it was, the person can sign in now, and that is the one sign-in.
+        signs_in(&app).await;
+        assert!(connected(&app.state().await), "point {point}");
+        whole(&app, &club, point).await;
+        if !ended {
+            return point;
+        }
+        point += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_killed_at_any_commit_leaves_one_family_of_tokens_or_none() {
+    // The visit begins, the return is claimed, the tokens are kept: before and after each.
+    assert_eq!(killed_at_every_point(async |_: &App| (), signs_in).await, 6);
+}
+
+#[tokio::test]
+async fn a_second_sign_in_that_is_killed_at_any_commit_never_leaves_two_families() {
+    // And the first one's tokens are over.
+    assert_eq!(killed_at_every_point(signs_in, signs_in).await, 8);
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_killed_at_any_commit_leaves_one_family_or_a_sign_in_that_says_it_is_over() {
+    let signed_in_long_ago = async |app: &App| {
+        signs_in(app).await;
+        app.clock.advance_seconds(3600);
+    };
+    let refresh = async |app: &App| drop(app.auth.access_token(CLUB).await.unwrap());
+    assert_eq!(killed_at_every_point(signed_in_long_ago, refresh).await, 2);
+}
+
+#[tokio::test]
+async fn a_sign_out_that_is_killed_at_any_commit_leaves_the_sign_in_or_nothing() {
+    let sign_out = async |app: &App| drop(app.auth.disconnect(CLUB).await.unwrap());
+    assert_eq!(killed_at_every_point(signs_in, sign_out).await, 4);
+}
+
+#[tokio::test]
+async fn a_visit_that_is_given_up_and_killed_at_any_commit_leaves_nothing() {
+    let given_up = async |app: &App| {
+        app.auth.start(CLUB, DeepLink).await.unwrap();
+        app.auth.cancel(CLUB).await.unwrap();
+    };
+    assert_eq!(killed_at_every_point(async |_: &App| (), given_up).await, 4);
+}
+
+#[tokio::test]
+async fn what_a_platform_could_not_be_told_after_a_kill_it_is_told_when_it_answers() {
+    let down = json!({"switch": "answer", "op": "revoke", "status": 503, "times": 2});
+    let club = Club::with(&[down]).await;
+    let mut app = App::at(&club.issuer).await;
+    signs_in(&app).await;
+    app.auth.disconnect(CLUB).await.unwrap();
+    assert_eq!(club.live_families().await.len(), 1, "it was not told");
+    assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::NotConnected)), "here it is over");
+    for left in [1, 0] {
+        let platforms = app.platforms.clone();
+        app.restart(platforms).await;
+        app.auth.recover().await;
+        assert_eq!(club.live_families().await.len(), left);
+    }
+    assert!(app.auth.vault.ids("revocation").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_code_that_was_cut_off_is_redeemed_when_the_platform_answers_again() {
+    let club = Club::start().await;
+    let mut app = App::at(&club.issuer).await;
+    // The third point is right after the return was claimed: its code was never sent.
+    let stops = app.auth.db.stops.clone();
+    assert!(stops.cut(3, signs_in(&app)).await);
+    club.switch(
+        json!({"switch": "answer", "op": "token", "status": 503, "body": {"error": "temporarily_unavailable"}}),
+    )
+    .await;
+    for done in [false, true] {
+        let platforms = app.platforms.clone();
+        app.restart(platforms).await;
+        app.auth.recover().await;
+        assert_eq!(connected(&app.state().await), done);
+        assert_eq!(club.live_families().await.len(), usize::from(done));
+    }
+    whole(&app, &club, 3).await;
+}
+
+#[tokio::test]
+async fn a_code_that_this_run_is_redeeming_is_not_redeemed_again_by_a_recovery() {
+    let (asked, mut is_asked) = tokio::sync::mpsc::channel::<()>(1);
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let gate = go_on.clone();
+    let platform = Hostile::start(move |line| {
+        let (asked, gate) = (asked.clone(), gate.clone());
+        async move {
+            if line != "POST /token" {
+                return metadata();
+            }
+            asked.send(()).await.unwrap();
+            gate.notified().await;
+            ("200 OK", r#"{"access_token":"a","token_type":"Bearer","refresh_token":"r"}"#.to_owned())
+        }
+    })
+    .await;
+    let app = App::at(&platform.issuer).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = return_for(&app.visited(), "code", &platform.issuer);
+    let auth = app.auth.clone();
+    let returning = tokio::spawn(async move { auth.deep_link(&link).await });
+    is_asked.recv().await.unwrap();
+    app.auth.recover().await;
+    go_on.notify_one();
+    assert!(returning.await.unwrap() && connected(&app.state().await));
+    assert_eq!(platform.was_asked("POST /token"), 1);
+}

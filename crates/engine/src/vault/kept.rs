@@ -1,0 +1,61 @@
+//! Every column that holds sealed values, and the place each value is bound to: what a rotation goes through.
+//!
+//! Deliberately not here: what the values mean.
+
+use super::{Place, VaultError, rotate};
+use crate::store::{Tx, pending_sign_ins, sealed, sign_ins};
+
+/// Place of a document of table `sealed`.
+pub(super) fn document<'a>(kind: &'a str, row: &'a str) -> Place<'a> {
+    debug_assert!(row.starts_with(kind), "a document's row names its kind");
+    Place { table: "sealed", row, column: "body" }
+}
+
+/// The length in front keeps `("a", "b/c")` and `("a/b", "c")` apart.
+pub(super) fn document_row(kind: &str, id: &str) -> String {
+    format!("{kind}/{}/{id}", kind.len())
+}
+
+/// Place of a platform's tokens.
+pub(crate) fn tokens(row: &str) -> Place<'_> {
+    Place { table: "sign_ins", row, column: "tokens" }
+}
+
+/// Issuer and serial are part of the place: tokens of another issuer, or older ones, cannot be put in.
+pub(crate) fn tokens_row(platform: &str, serial: i64, issuer: &str) -> String {
+    format!("{platform}/{serial}/{issuer}")
+}
+
+/// Place of a visit under way.
+pub(crate) fn visit(row: &str) -> Place<'_> {
+    Place { table: "pending_sign_ins", row, column: "body" }
+}
+
+/// The attempt is part of the place, so that the body of an earlier visit cannot be put back.
+pub(crate) fn visit_row(platform: &str, attempt: &str) -> String {
+    format!("{platform}/{attempt}")
+}
+
+/// Seals every value anew that is not sealed under the new key yet. A value that opened under neither key stays as it is:
+/// it was damaged before, and must not keep the others.
+pub(super) async fn reseal(tx: &mut Tx, change: &rotate::Change) -> Result<(), VaultError> {
+    for (kind, id, body) in sealed::all(tx).await? {
+        let row = document_row(&kind, &id);
+        if kind != rotate::KIND
+            && let Some(body) = change.anew(&document(&kind, &row), &body)?
+        {
+            sealed::put(tx, &kind, &id, body).await?;
+        }
+    }
+    for (platform, serial, issuer, body) in sign_ins::sealed(tx).await? {
+        if let Some(body) = change.anew(&tokens(&tokens_row(&platform, serial, &issuer)), &body)? {
+            sign_ins::reseal(tx, &platform, serial, body).await?;
+        }
+    }
+    for (platform, attempt, body) in pending_sign_ins::sealed(tx).await? {
+        if let Some(body) = change.anew(&visit(&visit_row(&platform, &attempt)), &body)? {
+            pending_sign_ins::reseal(tx, &platform, &attempt, body).await?;
+        }
+    }
+    Ok(())
+}
