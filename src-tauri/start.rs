@@ -98,8 +98,5 @@ pub(crate) fn finish<R: Runtime>(app: &AppHandle<R>) {
 
 /// Writes what happens to standard error; `ZHIYOU_LOG` chooses how much.
 pub(crate) fn logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ZHIYOU_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,zhiyou=info"));
-    // A second call, as in tests, keeps the first subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    zhiyou_embedded::logging::to_standard_error("warn,zhiyou=info");
 }

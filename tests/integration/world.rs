@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use url::Url;
 use zeroize::Zeroizing;
 use zhiyou_embedded::{Embedded, Options};
-use zhiyou_engine::ports::{Browser, BrowserError, KeyStore, KeyStoreError};
+use zhiyou_engine::{
+    api::view::FaultView,
+    ports::{Browser, BrowserError, KeyStore, KeyStoreError},
+};
 use zhiyou_sandbox::{Config, Sandbox};
 
 /// No test waits longer than this for something that must happen.
@@ -18,16 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
-    _sandbox_dir: TempDir,
+    sandbox_dir: TempDir,
     pub(crate) data_dir: TempDir,
-    keys: Arc<Keys>,
+    pub(crate) keys: Arc<dyn KeyStore>,
     opened: Arc<Opened>,
     app: Option<Embedded>,
     pub(crate) http: reqwest::Client,
+    /// Every answer to a command, in the order they came.
+    pub(crate) answers: Mutex<String>,
 }
 
 #[derive(Default)]
-struct Keys(Mutex<Option<Zeroizing<Vec<u8>>>>);
+pub(crate) struct Keys(Mutex<Option<Zeroizing<Vec<u8>>>>);
 
 impl KeyStore for Keys {
     fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
@@ -69,6 +74,11 @@ impl World {
 
     /// With the app's data in this folder.
     pub(crate) async fn in_folder(data_dir: TempDir) -> Self {
+        Self::with_keys(data_dir, Arc::<Keys>::default()).await
+    }
+
+    /// With the app's data in this folder and this keyring.
+    pub(crate) async fn with_keys(data_dir: TempDir, keys: Arc<dyn KeyStore>) -> Self {
         let sandbox_dir = tempfile::tempdir().unwrap();
         let sandbox = zhiyou_sandbox::start(Config {
             data_dir: sandbox_dir.path().to_path_buf(),
@@ -82,12 +92,13 @@ impl World {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         let mut world = Self {
             sandbox,
-            _sandbox_dir: sandbox_dir,
+            sandbox_dir: sandbox_dir,
             data_dir,
-            keys: Arc::default(),
+            keys,
             opened: Arc::default(),
             app: None,
             http,
+            answers: Mutex::default(),
         };
         world.open_app().await;
         world
@@ -99,7 +110,7 @@ impl World {
             data_dir: self.data_dir.path().to_path_buf(),
             sandbox_url: Some(announced.control.replace("http://", &format!("http://:{}@", announced.control_token))),
             browser: Arc::clone(&self.opened) as Arc<dyn Browser>,
-            keys: Arc::clone(&self.keys) as Arc<dyn KeyStore>,
+            keys: Arc::clone(&self.keys),
         }
     }
 
@@ -116,7 +127,25 @@ impl World {
     }
 
     pub(crate) async fn ask(&self, command: &str, payload: Value) -> Result<Value, zhiyou_engine::fault::Fault> {
-        self.app().engine().dispatch(command, payload).await
+        let answer = self.app().engine().dispatch(command, payload).await;
+        let shown = match &answer {
+            Ok(answer) => answer.to_string(),
+            Err(fault) => serde_json::to_string(&FaultView::from(fault)).unwrap(),
+        };
+        let mut answers = self.answers.lock().unwrap();
+        answers.push_str(&shown);
+        answers.push('\n');
+        drop(answers);
+        answer
+    }
+
+    /// The page the app wanted opened last.
+    pub(crate) fn opened(&self) -> Url {
+        self.opened.0.lock().unwrap().take().expect("a page was opened")
+    }
+
+    pub(crate) fn sandbox_file(&self) -> std::path::PathBuf {
+        self.sandbox_dir.path().join("sandbox.db")
     }
 
     pub(crate) async fn call(&self, command: &str, payload: Value) -> Value {
@@ -188,7 +217,12 @@ impl World {
     /// The traveller approves in the browser; answers the address the browser is sent back to.
     pub(crate) async fn consent(&self, return_by: &str) -> String {
         self.call("start_sign_in", json!({ "platform": "zz-club", "return_by": return_by })).await;
-        let url = self.opened.0.lock().unwrap().take().expect("a page was opened");
+        let url = self.opened();
+        self.approve(&url).await
+    }
+
+    /// The traveller approves on the platform's page.
+    pub(crate) async fn approve(&self, url: &Url) -> String {
         let page = self.http.get(url.clone()).send().await.unwrap().text().await.unwrap();
         let number = page.split_once("name=\"number\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
         let form = [("number", number.as_str()), ("decision", "approve")];

@@ -4,6 +4,7 @@
 //! calls its tools, and they stop the other way round. Deliberately not here: anything the three decide for themselves.
 
 mod clock;
+pub mod logging;
 #[cfg(unix)]
 pub mod runtime;
 
