@@ -92,7 +92,7 @@ impl World {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         let mut world = Self {
             sandbox,
-            sandbox_dir: sandbox_dir,
+            sandbox_dir,
             data_dir,
             keys,
             opened: Arc::default(),
