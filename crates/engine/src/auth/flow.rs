@@ -90,6 +90,9 @@ impl Auth {
         }
         // A code that was cut off would be forgotten by the next visit, and what it gave stay alive.
         self.recover_at(platform).await;
+        if self.awaits_redemption(platform).await {
+            return Err(Fault::new(FaultCode::ProviderUnavailable, format!("{}: an earlier sign-in", platform.id)));
+        }
         let server = metadata::discover(&self.http, platform, self.demo)
             .await
             .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?;

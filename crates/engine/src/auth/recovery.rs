@@ -86,6 +86,17 @@ impl Auth {
         }
     }
 
+    /// Whether a code that was cut off may still be good or have given tokens, which after another visit would be nobody's.
+    /// No code is good for longer than its visit.
+    pub(super) async fn awaits_redemption(&self, platform: &Platform) -> bool {
+        let Ok(Some((row, pending))) = self.pending(platform).await else { return false };
+        row.used
+            && pending.code.is_some()
+            && self.clock.now() < row.expires_at
+            && !self.redeeming().contains(&row.attempt)
+            && !off(Defence::SingleUse)
+    }
+
     /// Keeps tokens until the platform was told that they are over, in the transaction that forgets them; `name` tells
     /// them from others of the platform.
     pub(super) async fn leave(

@@ -136,6 +136,26 @@ async fn a_code_that_was_cut_off_is_redeemed_when_the_platform_answers_again() {
 }
 
 #[tokio::test]
+async fn no_visit_is_begun_while_a_code_that_was_cut_off_may_have_given_tokens() {
+    let club = Club::start().await;
+    let mut app = App::at(&club.issuer).await;
+    let stops = app.auth.db.stops.clone();
+    // The fifth point is before the tokens are kept: the platform gave them.
+    assert!(stops.cut(4, signs_in(&app)).await);
+    assert_eq!(club.live_families().await.len(), 1, "given, and nobody's");
+    club.switch(
+        json!({"switch": "answer", "op": "token", "status": 503, "body": {"error": "temporarily_unavailable"}}),
+    )
+    .await;
+    let platforms = app.platforms.clone();
+    app.restart(platforms).await;
+    assert_eq!(app.auth.start(CLUB, DeepLink).await.unwrap_err().code, FaultCode::ProviderUnavailable);
+    signs_in(&app).await;
+    assert!(connected(&app.state().await));
+    whole(&app, &club, 4).await;
+}
+
+#[tokio::test]
 async fn a_code_that_this_run_is_redeeming_is_not_redeemed_again_by_a_recovery() {
     let (asked, mut is_asked) = tokio::sync::mpsc::channel::<()>(1);
     let go_on = Arc::new(tokio::sync::Notify::new());
