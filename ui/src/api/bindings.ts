@@ -1314,6 +1314,11 @@ channel: ChannelWord | null,
 request_id: string, };
 export type ReturnBy = "deep_link" | "loopback";
 export type RotateConsentKey = Record<symbol, never>;
+export type RotateRootKey = { 
+/**
+ * The passphrase, where the vault has one.
+ */
+passphrase: string | null, };
 export type SaveTraveller = { 
 /**
  * Made by the caller for a new one.
@@ -1503,6 +1508,10 @@ settings: SettingsView,
  * State of the vault.
  */
 vault: VaultView, 
+/**
+ * Why the vault is closed and what the person can do about it; none when it is open.
+ */
+vault_trouble: VaultTroubleView | null, 
 /**
  * Change-feed cursor to resume from.
  */
@@ -1700,7 +1709,18 @@ export type UnlockVault = {
  * At least 10 characters when it is chosen.
  */
 passphrase: string, };
+export type VaultChoiceView = "choose_passphrase" | "enter_passphrase" | "retry_keyring" | "erase";
+export type VaultTroubleView = { 
+/**
+ * Why.
+ */
+why: VaultWhyView, 
+/**
+ * What can be done, best first.
+ */
+choices: Array<VaultChoiceView>, };
 export type VaultView = "open" | "needs_passphrase" | "locked" | "keyring_locked";
+export type VaultWhyView = "needs_passphrase" | "locked" | "keyring_locked" | "keyring_denied" | "keyring_missing" | "keyring_full" | "keyring_ambiguous" | "keyring_failed" | "key_lost";
 export type VerifyAudit = Record<symbol, never>;
 
 export interface Api {
@@ -1737,6 +1757,7 @@ export interface Api {
   set_settings: { command: SetSettings; result: SessionView };
   unlock_vault: { command: UnlockVault; result: SessionView };
   retry_keyring: { command: RetryKeyring; result: SessionView };
+  rotate_root_key: { command: RotateRootKey; result: SessionView };
   open_phone: { command: OpenPhone; result: null };
   list_travellers: { command: ListTravellers; result: TravellersView };
   save_traveller: { command: SaveTraveller; result: TravellersView };

@@ -11,32 +11,43 @@ const WORDS: &str = "correct horse";
 const DOCUMENTS: usize = 40;
 const ISSUER: &str = "https://id.example";
 
-/// A keyring that ends with the program: before a write takes effect, or right after.
+/// A keyring that ends with the program: before a write takes effect, or right after. It can also refuse every write, as when
+/// the person dismisses its prompt.
 struct Mortal {
     entry: StdMutex<Option<Vec<u8>>>,
     stops: StdMutex<Stops>,
+    refuses: StdMutex<bool>,
     here: bool,
 }
 
 impl Mortal {
     fn new(here: bool) -> Arc<Self> {
-        Arc::new(Self { entry: StdMutex::default(), stops: StdMutex::default(), here })
+        Arc::new(Self { entry: StdMutex::default(), stops: StdMutex::default(), refuses: StdMutex::default(), here })
     }
 
     fn is_here(&self) -> Result<(), KeyStoreError> {
         if self.here { Ok(()) } else { Err(KeyStoreError::Missing("none".to_owned())) }
     }
 
-    fn lives(&self) -> Result<(), KeyStoreError> {
+    /// Comes back only where the program has not ended: an answer would let it go on for a moment.
+    fn lives(&self) {
         let ended = self.stops.lock().unwrap().ended();
-        if ended { Err(KeyStoreError::Failed("the program has ended".to_owned())) } else { Ok(()) }
+        if ended {
+            loop {
+                std::thread::park();
+            }
+        }
     }
 
     fn change(&self, entry: Option<Vec<u8>>) -> Result<(), KeyStoreError> {
         self.is_here()?;
-        self.lives()?;
+        if *self.refuses.lock().unwrap() {
+            return Err(KeyStoreError::Denied("dismissed".to_owned()));
+        }
+        self.lives();
         *self.entry.lock().unwrap() = entry;
-        self.lives()
+        self.lives();
+        Ok(())
     }
 }
 
@@ -251,14 +262,12 @@ async fn a_keyring_that_refuses_the_new_key_ends_a_rotation_later_and_nothing_is
     let first = vault(folder.path(), keys.clone()).await;
     fill(&first).await;
     let before = root(&first);
-    // Every write from here on fails, as when the person dismisses the prompt.
-    let dead = Stops::default();
-    dead.arm(0);
-    *keys.stops.lock().unwrap() = dead;
-    assert!(first.rotate(None, NOW).await.is_err());
+    *keys.refuses.lock().unwrap() = true;
+    let refused = first.rotate(None, NOW).await.unwrap_err();
+    assert_eq!((refused.code, refused.params["why"].as_str()), (FaultCode::VaultLocked, "keyring_denied"));
     assert_eq!((first.state(), unreadable(&first).await), (VaultState::Open, 0));
     keep(&first, "trv_0", b"secret 0").await;
-    *keys.stops.lock().unwrap() = Stops::default();
+    *keys.refuses.lock().unwrap() = false;
     first.rotate(None, NOW).await.unwrap();
     assert_eq!((root(&first) != before, unreadable(&first).await, noted(&first).await), (true, 0, 1));
     assert_eq!(*keys.entry.lock().unwrap(), Some(root(&first)));
