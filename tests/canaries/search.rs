@@ -50,7 +50,7 @@ impl Needles {
 }
 
 fn pair(bytes: &[u8]) -> usize {
-    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
+    (usize::from(bytes[0]) << 8) | usize::from(bytes[1])
 }
 
 /// A secret as it is, in Base64 at each of its three alignments and in both alphabets, in hexadecimal, percent-encoded,
