@@ -2,10 +2,10 @@
 //!
 //! Debian and Ubuntu are served; elsewhere the names are printed.
 
-use crate::shell::{Failed, command, has, root, succeed};
+use crate::shell::{Failed, command, has, root, succeed, target};
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::SystemTime,
 };
@@ -91,6 +91,22 @@ pub(crate) fn npm_packages(folder: &str) -> Result<(), Failed> {
     let mut npm = command("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
     npm.current_dir(folder);
     succeed(npm)
+}
+
+/// Installs a folder's Python packages, once per list of them, apart from everything else; answers where their program is.
+///
+/// Without Python nothing is installed, and who needs the program says that it is missing.
+pub(crate) fn python_packages(folder: &str, program: &str) -> Result<PathBuf, Failed> {
+    let list = root().join(folder).join("requirements.txt");
+    let home = target().join("tools").join(program);
+    let binary = home.join("bin").join(program);
+    if newest(&list) <= newest(&binary) || !has("python3") {
+        return Ok(binary);
+    }
+    let (home, list) = (home.display().to_string(), list.display().to_string());
+    succeed(command("python3", ["-m", "venv", "--clear", &home]))?;
+    succeed(command(&format!("{home}/bin/python3"), ["-m", "pip", "install", "--quiet", "--no-deps", "-r", &list]))?;
+    Ok(binary)
 }
 
 /// Builds the interface when its sources are newer than what was built.

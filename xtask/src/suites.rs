@@ -176,6 +176,9 @@ fn tool(name: &str) -> Result<PathBuf, Failed> {
     Ok(binary)
 }
 
+/// Where the judges of our payment adapters' requests are.
+const JUDGES: &str = "tests/interop/specs";
+
 /// The providers' official clients against the sandbox.
 fn interop() -> Count {
     let prepared = setup::npm_packages("tests/interop")
@@ -186,7 +189,19 @@ fn interop() -> Count {
     let tool = target().join("debug/zhiyouctl").display().to_string();
     let mut npm = command("npm", ["run", "with-sandbox", "--", tool.as_str(), "sandbox"]);
     npm.current_dir(root().join("tests/interop"));
-    counted(observe(npm), count::node_test).plus(authorization_server())
+    counted(observe(npm), count::node_test).plus(authorization_server()).plus(judges())
+}
+
+/// What our payment adapters send, judged by software that is not ours.
+fn judges() -> Count {
+    let prepared = setup::npm_packages(JUDGES).and_then(|()| setup::python_packages(JUDGES, "localstripe"));
+    let program = match prepared {
+        Ok(program) => program,
+        Err(error) => return check(Err(error)),
+    };
+    let mut npm = command("npm", ["test"]);
+    npm.current_dir(root().join(JUDGES)).env("ZHIYOU_LOCALSTRIPE", program);
+    counted(observe(npm), count::node_test)
 }
 
 /// Our sign-in against an authorization server that is not ours.

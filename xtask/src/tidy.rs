@@ -115,6 +115,35 @@ fn the_attack_table_says_what_is_there() {
     }
 }
 
+/// The table of notifications and payments has a line for every row and channel or says why not, and names what exists.
+#[test]
+fn the_notification_table_says_what_is_there() {
+    const ROWS: [(&str, u32); 6] = [("WH", 28), ("ST", 7), ("PP", 10), ("WX", 15), ("AL", 10), ("PM", 10)];
+    let text = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let (_, text) = text.split_once("## Notifications and payments").unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    let sources: String = all(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let defences = fs::read_to_string(root().join("crates/gateway/src/defence.rs")).unwrap();
+    for name in ROWS.iter().flat_map(|(kind, last)| (1..=*last).map(move |number| format!("{kind}-{number:02}"))) {
+        let Some(line) = text.lines().find(|line| line.starts_with(&format!("| {name} |"))) else {
+            assert!(text.contains(&format!("\n- {name}: ")), "{name} is missing");
+            continue;
+        };
+        let cells: Vec<&str> = line.split('|').collect();
+        let (tests, away) = (cells[3], cells[4]);
+        assert!(tests.contains('`'), "{name} has no test");
+        for test in tests.split('`').skip(1).step_by(2) {
+            assert!(sources.contains(&format!("fn {test}(")), "{name}: no test {test}");
+        }
+        for word in away.split('`').skip(1).step_by(2) {
+            assert!(defences.contains(&format!(" = \"{word}\",")), "{name}: no defence {word}");
+        }
+        let told = |channel: &str| tests.split(';').any(|part| part.trim_start().starts_with(channel));
+        let whole = told("all ") || ["W ", "A ", "C ", "P "].iter().all(|channel| told(channel));
+        assert!(!name.starts_with("WH") || whole, "{name} leaves a channel out");
+    }
+}
+
 /// The fault table names tests and defects that exist, and leaves no defect out.
 #[test]
 fn the_fault_table_says_what_is_there() {

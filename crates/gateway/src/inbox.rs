@@ -6,6 +6,7 @@
 use crate::{
     Clock,
     config::Profile,
+    defence::{Defence, off},
     pay::{self, Channels, Notice, NoticeContent, Refused, bounce, desk},
     store::{
         Store, StoreError, Tx,
@@ -25,7 +26,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
     port::payments::{Channel, DisputeStatus, UpdateContent},
@@ -34,6 +35,8 @@ use zhiyou_domain::{
 
 /// Largest notification, bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A notification is sent in one go; who takes longer holds a connection open.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Headers worth keeping as evidence start like this.
 const EVIDENCE: [&str; 4] = ["wechatpay-", "x-duffel-", "stripe-", "paypal-"];
 /// The word Duffel is stored under.
@@ -104,7 +107,7 @@ pub(crate) async fn from_named(inbox: Inbox, word: &str, request: Request) -> Re
     let receipt = channel.receipt();
     // One answer for every refusal: a forger learns nothing from it.
     let answer = |status, body| (status, [(header::CONTENT_TYPE, receipt.content_type)], body).into_response();
-    let (headers, body) = match raw(request).await {
+    let (headers, body) = match raw(request, PATIENCE).await {
         Ok(parts) => parts,
         Err(status) => return answer(status, receipt.refused),
     };
@@ -117,7 +120,7 @@ pub(crate) async fn from_named(inbox: Inbox, word: &str, request: Request) -> Re
 }
 
 async fn from_duffel(State(inbox): State<Inbox>, request: Request) -> Response {
-    let (headers, body) = match raw(request).await {
+    let (headers, body) = match raw(request, PATIENCE).await {
         Ok(parts) => parts,
         Err(status) => return status.into_response(),
     };
@@ -138,11 +141,13 @@ async fn from_duffel(State(inbox): State<Inbox>, request: Request) -> Response {
     }
 }
 
-async fn raw(request: Request) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
+async fn raw(request: Request, patience: Duration) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
     let (parts, body): (_, Body) = request.into_parts();
-    match to_bytes(body, BODY_BYTES_MAX).await {
-        Ok(bytes) => Ok((parts.headers, bytes.to_vec())),
-        Err(_) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+    let most = if off(Defence::Size) { usize::MAX } else { BODY_BYTES_MAX };
+    match tokio::time::timeout(patience, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok((parts.headers, bytes.to_vec())),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }
 }
 
@@ -242,7 +247,10 @@ impl Inbox {
         for event_id in std::iter::once(&notice.event_id).chain(&notice.second_id) {
             match inbox::earlier(&mut tx, provider, event_id).await? {
                 None => fresh = true,
-                Some((digest, disposition)) if digest == notice.digest => known = Some(disposition),
+                Some((digest, disposition)) if digest == notice.digest => {
+                    known = Some(disposition).filter(|_| !off(Defence::Once));
+                }
+                Some(_) if off(Defence::OneContent) => fresh = true,
                 Some(_) => {
                     tracing::error!(provider, event_id, "one event id was used for two contents");
                     let event_id = format!("{event_id}!{}", notice.digest);
@@ -285,8 +293,8 @@ const fn reception(disposition: Disposition) -> Reception {
 
 async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> Result<Disposition, StoreError> {
     match &notice.content {
-        NoticeContent::Payment(number, seen) => payment(tx, number, seen, now).await,
-        NoticeContent::Refund(number, seen) => refund(tx, number, seen, now).await,
+        NoticeContent::Payment(number, seen) => payment(tx, provider, number, seen, now).await,
+        NoticeContent::Refund(number, seen) => refund(tx, provider, number, seen, now).await,
         NoticeContent::Dispute(number, seen) => dispute(tx, provider, number, seen, now).await,
         NoticeContent::PaymentHint(number) => {
             let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
@@ -333,17 +341,26 @@ async fn pass_on(tx: &mut Tx, content: &UpdateContent, now: UtcMicros) -> Result
 
 async fn payment(
     tx: &mut Tx,
+    provider: &str,
     number: &str,
     seen: &pay::PaymentSeen,
     now: UtcMicros,
 ) -> Result<Disposition, StoreError> {
     let Ok(id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
     let Some(attempt) = attempts::get(tx, id).await? else { return Ok(orphan(number)) };
+    if is_elsewhere(&attempt, provider) {
+        return Ok(foreign("about a payment of another channel"));
+    }
     if let Err(problem) = desk::payment_agrees(&attempt, seen) {
         return Ok(foreign(problem));
     }
     let counted = attempts::observe(tx, id, seen, now).await?.unwrap_or(attempt);
     pass_on(tx, &UpdateContent::Payment { status: counted.status() }, now).await
+}
+
+/// Whether a payment was opened at another channel than the one that speaks: what one channel proves, it proves of its own.
+fn is_elsewhere(attempt: &Attempt, provider: &str) -> bool {
+    attempt.channel.word() != provider && !off(Defence::OwnChannel)
 }
 
 /// The payment a dispute is about, by our number or the channel's.
@@ -363,7 +380,11 @@ async fn dispute(
 ) -> Result<Disposition, StoreError> {
     let Some(attempt) = disputed(tx, provider, number).await? else { return Ok(orphan(number)) };
     let attempt_id = attempt.attempt_id;
-    if seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false) || !seen.amount.is_positive() {
+    if is_elsewhere(&attempt, provider) {
+        return Ok(foreign("a dispute about a payment of another channel"));
+    }
+    let more = seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false);
+    if (more && !off(Defence::DisputeBounded)) || !seen.amount.is_positive() {
         return Ok(foreign("a dispute about more than was paid"));
     }
     let status =
@@ -371,10 +392,19 @@ async fn dispute(
     pass_on(tx, &UpdateContent::Dispute { status }, now).await
 }
 
-async fn refund(tx: &mut Tx, number: &str, seen: &pay::RefundSeen, now: UtcMicros) -> Result<Disposition, StoreError> {
+async fn refund(
+    tx: &mut Tx,
+    provider: &str,
+    number: &str,
+    seen: &pay::RefundSeen,
+    now: UtcMicros,
+) -> Result<Disposition, StoreError> {
     let Ok(id) = RefundId::parse_bare(number) else { return Ok(orphan(number)) };
     let Some(refund) = refunds::get(tx, id).await? else { return Ok(orphan(number)) };
     let Some(attempt) = attempts::get(tx, refund.attempt_id).await? else { return Ok(orphan(number)) };
+    if is_elsewhere(&attempt, provider) {
+        return Ok(foreign("about a refund of another channel"));
+    }
     if let Err(problem) = desk::refund_agrees(&refund, &attempt, seen) {
         return Ok(foreign(problem));
     }

@@ -8,6 +8,7 @@
 mod checkup;
 mod config;
 mod console;
+mod defence;
 mod http;
 mod inbox;
 mod mcp;

@@ -8,6 +8,8 @@ pub(crate) mod bounce;
 pub(crate) mod desk;
 pub(crate) mod experience;
 pub(crate) mod paypal;
+#[cfg(test)]
+mod recorded;
 pub(crate) mod stripe;
 pub(crate) mod turns;
 pub(crate) mod wechatpay;

@@ -11,6 +11,8 @@ mod books;
 mod paypal;
 #[path = "sandbox/stripe.rs"]
 mod stripe;
+#[path = "sandbox/units.rs"]
+mod units;
 #[path = "sandbox/world.rs"]
 mod world;
 

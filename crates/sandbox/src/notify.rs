@@ -106,6 +106,8 @@ pub(crate) async fn send_again(world: &World, about: &str, corrupt: bool) -> Res
     let Some(mut document) = book.linked(DELIVERY, about).await?.pop() else { return Ok(false) };
     document.due_us = Some(world.now_us());
     document.inner["corrupt"] = json!(i64::from(corrupt));
+    // The first try may still be under way, and its probe with it: one is enough.
+    document.inner["probe"] = json!(false);
     document.inner["tries"] = json!(0);
     document.inner["asked_again"] = json!(document.number("asked_again") + 1);
     book.put(DELIVERY, &document).await?;

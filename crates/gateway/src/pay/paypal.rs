@@ -569,7 +569,8 @@ impl PaymentChannel for Paypal {
         };
         let closed = || Outcome::Done(PaymentSeen { total: part.total, ..PaymentSeen::bare(PaymentState::Closed) });
         let path = format!("/v2/payments/authorizations/{}/void", part.id);
-        match self.post(&path, &key(attempt, "void"), &serde_json::Map::new()).await {
+        // The one effect whose description knows no body.
+        match self.exchange(Method::POST, &path, Some(&key(attempt, "void")), None).await {
             // Without an answer's body, or with the authorisation as it is now.
             Ending::Taken(body) if body.is_empty() => closed(),
             Ending::Taken(body) => match serde_json::from_slice::<wire::Authorization>(&body) {

@@ -12,6 +12,7 @@ use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, 
 use crate::{
     Clock,
     config::{ConfigError, WechatConfig},
+    defence::{Defence, off},
     http::{Answered, Http},
     reconcile::line::{Bill, Day, Midnight},
     secret::Sensitive,
@@ -153,7 +154,9 @@ impl Wechatpay {
 
     /// Checks merchant and app and translates the state, the amount and the time.
     fn read(&self, transaction: wire::Transaction) -> Result<PaymentSeen, &'static str> {
-        if transaction.mchid != self.mchid || transaction.appid != self.appid {
+        let merchant = transaction.mchid == self.mchid || off(Defence::Merchant);
+        let app = transaction.appid == self.appid || off(Defence::App);
+        if !merchant || !app {
             return Err("about another merchant or app");
         }
         let total = match transaction.amount {
@@ -240,7 +243,7 @@ fn integrity<T>(problem: &str) -> Outcome<T> {
 }
 
 fn fen(minor: i64, currency: &str) -> Result<Money, &'static str> {
-    if currency != CNY {
+    if currency != CNY && !off(Defence::Currency) {
         return Err("in another currency");
     }
     Money::new(minor, Currency::CNY)

@@ -4,7 +4,10 @@
 //! old answer never undoes a newer one. Deliberately not here: any call.
 
 use super::{StoreError, Tx, money};
-use crate::pay::PaymentSeen;
+use crate::{
+    defence::{Defence, off},
+    pay::PaymentSeen,
+};
 use sqlx::{AnyPool, FromRow};
 use zhiyou_domain::{
     id::AttemptId,
@@ -47,7 +50,7 @@ impl Attempt {
 
     /// The row with what was seen, if that is news.
     pub(crate) fn seeing(&self, seen: &PaymentSeen) -> Self {
-        if rank(seen.state) <= rank(self.state) {
+        if rank(seen.state) <= rank(self.state) && !off(Defence::PaidStays) {
             return self.clone();
         }
         Self {

@@ -13,9 +13,9 @@ struct Desk {
     platform: alipay_sign::Signer,
 }
 
-type Fields = BTreeMap<String, String>;
+pub(super) type Fields = BTreeMap<String, String>;
 
-fn fields(notify_id: &str, changes: &[(&str, &str)]) -> Fields {
+pub(super) fn fields(notify_id: &str, changes: &[(&str, &str)]) -> Fields {
     let genuine = [
         ("notify_time", "2026-11-20 10:26:11"),
         ("notify_type", "trade_status_sync"),
@@ -45,9 +45,18 @@ fn fields(notify_id: &str, changes: &[(&str, &str)]) -> Fields {
     fields
 }
 
-fn refunded(notify_id: &str, changes: &[(&str, &str)]) -> Fields {
+pub(super) fn refunded(notify_id: &str, changes: &[(&str, &str)]) -> Fields {
     let told = [("refund_fee", "100.00"), ("gmt_refund", "2026-11-20 11:00:00.123"), ("out_biz_no", REFUND)];
     fields(notify_id, &[&told, changes].concat())
+}
+
+/// The form of a notice, signed.
+pub(super) fn form(platform: &alipay_sign::Signer, mut fields: Fields) -> String {
+    let sign_type = fields.remove("sign_type");
+    let sign = platform.sign(&alipay_sign::content(&fields)).unwrap();
+    fields.insert("sign".to_owned(), sign);
+    fields.extend(sign_type.map(|value| ("sign_type".to_owned(), value)));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish()
 }
 
 impl Desk {
@@ -71,12 +80,8 @@ impl Desk {
         Self { _folder: folder, inbox, address, platform: alipay_sign::Signer::new(&pem.into()).unwrap() }
     }
 
-    fn signed(&self, mut fields: Fields) -> String {
-        let sign_type = fields.remove("sign_type");
-        let sign = self.platform.sign(&alipay_sign::content(&fields)).unwrap();
-        fields.insert("sign".to_owned(), sign);
-        fields.extend(sign_type.map(|value| ("sign_type".to_owned(), value)));
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish()
+    fn signed(&self, fields: Fields) -> String {
+        form(&self.platform, fields)
     }
 
     async fn send(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> (u16, String, String) {

@@ -16,7 +16,7 @@ struct Cards {
     address: String,
 }
 
-fn intent(change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn intent(change: impl FnOnce(&mut Value)) -> Value {
     let mut object = json!({
         "id": "pi_1", "object": "payment_intent", "amount": 29_901, "amount_received": 29_901, "amount_capturable": 0,
         "currency": "cny", "status": "succeeded", "capture_method": "automatic", "livemode": false, "latest_charge": "ch_1",
@@ -26,7 +26,7 @@ fn intent(change: impl FnOnce(&mut Value)) -> Value {
     object
 }
 
-fn session(change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn session(change: impl FnOnce(&mut Value)) -> Value {
     let mut object = json!({
         "id": "cs_test_1", "object": "checkout.session", "status": "complete", "payment_status": "paid", "amount_total": 29_901,
         "currency": "cny", "client_reference_id": PAYMENT, "metadata": {"attempt": PAYMENT}, "livemode": false,
@@ -36,28 +36,28 @@ fn session(change: impl FnOnce(&mut Value)) -> Value {
     object
 }
 
-fn event(id: &str, kind: &str, object: &Value) -> Value {
+pub(super) fn event(id: &str, kind: &str, object: &Value) -> Value {
     json!({
         "id": id, "object": "event", "api_version": "2026-10-28.endive", "created": NOW_S - 5, "data": {"object": object},
         "livemode": false, "pending_webhooks": 1, "request": {"id": null, "idempotency_key": null}, "type": kind,
     })
 }
 
-fn signature(at_s: i64, body: &str) -> String {
+pub(super) fn signature(at_s: i64, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     hex::encode(hmac::sign(&key, format!("{at_s}.{body}").as_bytes()))
 }
 
-fn signed(body: String) -> Message {
+pub(super) fn signed(body: String) -> Message {
     let header = format!("t={NOW_S},v1={}", signature(NOW_S, &body));
     Message { headers: vec![("Stripe-Signature", header)], body }
 }
 
-fn message(id: &str, kind: &str, object: &Value) -> Message {
+pub(super) fn message(id: &str, kind: &str, object: &Value) -> Message {
     signed(event(id, kind, object).to_string())
 }
 
-fn paid(id: &str) -> Message {
+pub(super) fn paid(id: &str) -> Message {
     message(id, "payment_intent.succeeded", &intent(|_| {}))
 }
 

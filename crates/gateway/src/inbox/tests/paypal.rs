@@ -22,7 +22,7 @@ struct Paid {
     certificate: String,
 }
 
-fn capture(change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn capture(change: impl FnOnce(&mut Value)) -> Value {
     let mut event = json!({
         "id": "WH-1", "event_version": "1.0", "create_time": "2026-11-20T02:30:05.000Z", "resource_type": "capture",
         "resource_version": "2.0", "event_type": "PAYMENT.CAPTURE.COMPLETED", "summary": "Payment completed",
@@ -45,6 +45,24 @@ async fn write_rows(store: &Store) {
         .await
         .unwrap();
     sqlx::query("UPDATE refunds SET currency = 'USD'").execute(store.reader()).await.unwrap();
+}
+
+/// Signed for a webhook, with everything as it should be.
+pub(super) fn notification(
+    certificate: &str,
+    time: &str,
+    webhook_id: &str,
+    transmission: &str,
+    body: String,
+) -> Message {
+    let headers = vec![
+        ("Paypal-Transmission-Id", transmission.to_owned()),
+        ("Paypal-Transmission-Time", time.to_owned()),
+        ("Paypal-Transmission-Sig", signed(&message(transmission, time, webhook_id, body.as_bytes()))),
+        ("Paypal-Cert-Url", certificate.to_owned()),
+        ("Paypal-Auth-Algo", "SHA256withRSA".to_owned()),
+    ];
+    Message { headers, body }
 }
 
 impl Paid {
@@ -72,17 +90,8 @@ impl Paid {
         Self { _folder: folder, inbox, address, certificate: format!("{base}/v1/notifications/certs/CERT-1") }
     }
 
-    /// Signed for a webhook, with everything as it should be.
     fn signed_for(&self, webhook_id: &str, transmission: &str, body: String) -> Message {
-        let time = NOW.to_rfc3339();
-        let headers = vec![
-            ("Paypal-Transmission-Id", transmission.to_owned()),
-            ("Paypal-Transmission-Time", time.clone()),
-            ("Paypal-Transmission-Sig", signed(&message(transmission, &time, webhook_id, body.as_bytes()))),
-            ("Paypal-Cert-Url", self.certificate.clone()),
-            ("Paypal-Auth-Algo", "SHA256withRSA".to_owned()),
-        ];
-        Message { headers, body }
+        notification(&self.certificate, &NOW.to_rfc3339(), webhook_id, transmission, body)
     }
 
     fn event(&self, transmission: &str, event: &Value) -> Message {
@@ -195,7 +204,7 @@ async fn pp_07_a_forged_body_that_comes_first_moves_no_money_either() {
 }
 
 /// Writes a body with the wanted checksum: 96 letters of a text are `0` or `1` as a linear system over their bits says.
-fn forge(body: impl Fn(&str) -> Value, wanted: u32) -> String {
+pub(super) fn forge(body: impl Fn(&str) -> Value, wanted: u32) -> String {
     const LETTERS: usize = 96;
     let with =
         |ones: &[bool]| body(&ones.iter().map(|one| if *one { '1' } else { '0' }).collect::<String>()).to_string();

@@ -6,6 +6,7 @@
 
 use crate::{
     config::{AlipayKeys, ConfigError},
+    defence::{Defence, off},
     secret::Sensitive,
 };
 use aws_lc_rs::{
@@ -159,6 +160,9 @@ impl Keys {
         signature: &str,
         now: UtcMicros,
     ) -> Result<(), SignatureError> {
+        if off(Defence::Signature) {
+            return Ok(());
+        }
         if signature.is_empty() || signature.len() > SIGNATURE_BYTES_MAX {
             return Err(SignatureError::Missing);
         }

@@ -179,6 +179,17 @@ async fn a_code_is_asked_for_with_the_exact_amount_and_the_last_moment_in_beijin
 }
 
 #[tokio::test]
+async fn pm_04_a_code_that_leads_anywhere_but_to_the_channel_is_not_shown() {
+    for elsewhere in
+        ["https://evil.example/pay", "http://qr.alipay.com/bax", "https://qr.alipay.com.evil.example/bax", ""]
+    {
+        let made = ok(json!({"out_trade_no": PAYMENT, "qr_code": elsewhere}));
+        let world = world(&[("alipay.trade.precreate", made)]).await;
+        assert_eq!(code(world.channel.create(&attempt(|_| {})).await).0, "unknown", "{elsewhere:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_nobody_scanned_waits_until_its_time_is_over_and_is_closed_then() {
     let missing = || (QUERY, no("ACQ.TRADE_NOT_EXIST"));
     let world = world(&[missing(), missing(), missing(), missing()]).await;

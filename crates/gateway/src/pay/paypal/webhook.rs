@@ -28,8 +28,19 @@ pub(super) async fn read(
         event_id: transmission.id.to_owned(),
         second_id: Some(event.id.clone()),
         digest: hex::encode(digest::digest(&digest::SHA256, body)),
-        content: content(event),
+        content: said(event, body),
     })
+}
+
+#[cfg(not(test))]
+fn said(event: wire::Event, _: &[u8]) -> NoticeContent {
+    content(event)
+}
+
+/// Without the rule that a notification is a hint, the body would be believed.
+#[cfg(test)]
+fn said(event: wire::Event, body: &[u8]) -> NoticeContent {
+    if crate::defence::off(crate::defence::Defence::HintOnly) { tests::believed(body) } else { content(event) }
 }
 
 fn refused(error: ProofError) -> Refused {
@@ -59,3 +70,17 @@ fn content(event: wire::Event) -> NoticeContent {
 
 #[cfg(test)]
 mod fuzz;
+
+#[cfg(test)]
+mod tests {
+    use super::super::standing::captured;
+    use super::{NoticeContent, wire};
+
+    /// What a reader does that trusts the body: money came, as it says.
+    pub(super) fn believed(body: &[u8]) -> NoticeContent {
+        let event: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let capture: wire::Capture = serde_json::from_value(event["resource"].clone()).unwrap();
+        let total = capture.amount.as_ref().unwrap().money().unwrap();
+        NoticeContent::Payment(capture.custom_id.clone().unwrap(), captured(&capture, total).unwrap())
+    }
+}

@@ -4,7 +4,10 @@
 //! secret counts, because a secret that is rolled signs beside its successor. Other schemes are ignored. Deliberately not here:
 //! what the body says.
 
-use crate::secret::Sensitive;
+use crate::{
+    defence::{Defence, off},
+    secret::Sensitive,
+};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use axum::http::HeaderMap;
 use zhiyou_domain::time::UtcMicros;
@@ -45,6 +48,9 @@ impl Secrets {
     pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<(), SignatureError> {
         let header = Header::read(headers)?;
         header.within_window(now)?;
+        if off(Defence::Signature) {
+            return Ok(());
+        }
         for key in &self.keys {
             let mut context = hmac::Context::with_key(key);
             context.update(header.timestamp.as_bytes());
@@ -89,7 +95,7 @@ impl<'a> Header<'a> {
         let plain = self.timestamp.len() <= 12 && self.timestamp.bytes().all(|byte| byte.is_ascii_digit());
         let at: i64 = self.timestamp.parse().ok().filter(|_| plain).ok_or(SignatureError::Window)?;
         let away = now.0.div_euclid(1_000_000).saturating_sub(at).saturating_abs();
-        if away > WINDOW_S { Err(SignatureError::Window) } else { Ok(()) }
+        if away > WINDOW_S && !off(Defence::Window) { Err(SignatureError::Window) } else { Ok(()) }
     }
 }
 

@@ -5,7 +5,10 @@
 //! applying, which is the inbox's.
 
 use super::{Stripe, amount, wire};
-use crate::pay::{DisputeSeen, Notice, NoticeContent, PaymentSeen, Refused};
+use crate::{
+    defence::{Defence, off},
+    pay::{DisputeSeen, Notice, NoticeContent, PaymentSeen, Refused},
+};
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
@@ -38,11 +41,13 @@ fn fingerprint(mut event: Value) -> String {
 }
 
 fn belongs(channel: &Stripe, event: &wire::Event) -> Result<(), &'static str> {
-    if event.livemode != Some(channel.live) {
+    if event.livemode != Some(channel.live) && !off(Defence::World) {
         return Err("about the other world, test or live");
     }
     match &event.account {
-        Some(account) if Some(account) != channel.account_id.as_ref() => Err("about another account"),
+        Some(account) if Some(account) != channel.account_id.as_ref() && !off(Defence::Merchant) => {
+            Err("about another account")
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -34,6 +34,11 @@ pub(crate) fn good() -> Wanted {
     Wanted { common: NAME, name: NAME, years: (2026, 2028), usage: rcgen::ExtendedKeyUsagePurpose::ServerAuth }
 }
 
+/// One that a trusted root gave to somebody else.
+pub(crate) fn stranger() -> Wanted {
+    Wanted { common: "evil.com", name: "evil.com", ..good() }
+}
+
 fn named(name: &str, years: (i32, i32)) -> rcgen::CertificateParams {
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
