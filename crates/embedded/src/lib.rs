@@ -4,7 +4,8 @@
 //! calls its tools, and they stop the other way round. Deliberately not here: anything the three decide for themselves.
 
 mod clock;
-#[cfg(unix)]
+// Nobody but the app itself reaches its folder on a phone, and paths there are longer than a socket's may be.
+#[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
 pub mod runtime;
 
 // Every program that ships comes through here: planted defects must not be in it.
@@ -50,7 +51,7 @@ pub struct Embedded {
     sandbox: Option<Sandbox>,
     clock: Listener,
     announcement: Announcement,
-    #[cfg(unix)]
+    #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
     served: runtime::Served,
 }
 
@@ -74,7 +75,7 @@ impl Embedded {
                 (Some(sandbox), announcement)
             }
         };
-        #[cfg(unix)]
+        #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
         let data_dir = options.data_dir.clone();
         let (engine, gateway, clock) = match join(&http, options, &announcement).await {
             Ok(parts) => parts,
@@ -86,7 +87,7 @@ impl Embedded {
             }
         };
         Ok(Self {
-            #[cfg(unix)]
+            #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
             served: runtime::Served::start(&data_dir, &engine, &announcement.control, &announcement.control_token)
                 .map_err(|error| io(&error))?,
             engine,
@@ -111,7 +112,7 @@ impl Embedded {
 
     /// Stops engine, gateway and sandbox, in this order.
     pub async fn stop(self) {
-        #[cfg(unix)]
+        #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
         self.served.stop().await;
         self.clock.stop();
         self.engine.stop().await;
