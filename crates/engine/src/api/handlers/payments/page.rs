@@ -102,7 +102,7 @@ mod tests {
             "https://evilcheckout.stripe.com/",
             "https://checkout.stripe.com./",
             "https://checkout.stripe.com:8443/",
-            "https://xn--checkout-7fh.stripe.com/",
+            "https://xn--80ak6aa92e.com/",
             "https://www.paypal.com/checkoutnow?token=1",
             "https://127.0.0.1/",
         ] {
