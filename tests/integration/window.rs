@@ -70,8 +70,8 @@ async fn ta_14_an_amount_that_is_no_plain_decimal_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ta_15_an_id_in_another_spelling_is_no_id() {
-    let world = World::new().await;
     const ULID: &str = "01KA0000000000000000000ABC";
+    let world = World::new().await;
     for (command, field, prefix) in [
         ("get_plan", "plan_id", "pln"),
         ("get_order", "order_id", "ord"),
@@ -173,12 +173,8 @@ async fn ta_26_ta_27_no_link_pays_cancels_or_confirms_and_a_forged_return_only_h
     let attempt = order["payment"]["attempt_id"].as_str().unwrap();
     let bare = attempt.rsplit('_').next().unwrap();
     let stands = |order: &Value| {
-        ["state", "money", "items", "next"]
-            .map(|field| order[field].clone())
-            .to_vec()
-            .into_iter()
-            .chain([order["payment"]["state"].clone()])
-            .collect::<Vec<_>>()
+        let fields = ["state", "money", "items", "next"].map(|field| order[field].clone());
+        (fields, order["payment"]["state"].clone())
     };
     let booked = world.book().await;
     let links = pretending(order["id"].as_str().unwrap(), bare);
