@@ -7,6 +7,7 @@
 
 use crate::shell::{Failed, cargo, command, has, succeed, target};
 use std::{
+    ffi::OsStr,
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -39,6 +40,9 @@ const PLATFORMS: &[Platform] = &[
     Platform { name: "android", target: "aarch64-linux-android", what: &["--package", "zhiyou-mobile"] },
     Platform { name: "ios", target: "aarch64-apple-ios", what: &["--package", "zhiyou-mobile"] },
 ];
+
+/// What stands in for the C compiler of another system.
+const STUB: &str = "no-cc";
 
 /// Answers what a C compiler is asked, and leaves an empty file where an object is wanted.
 const NO_C: &str = r#"#!/bin/sh
@@ -107,12 +111,12 @@ impl Tools {
         }
         let failed = |error: io::Error| Failed(format!("{}: {error}", self.folder.display()));
         fs::create_dir_all(&packages).map_err(failed)?;
-        let mut download = command("apt-get", [&["download"], PACKAGES].concat());
+        let mut download = command("apt-get", ["download"].iter().chain(PACKAGES));
         download.current_dir(&packages);
         succeed(download)?;
         for package in fs::read_dir(&packages).map_err(failed)?.flatten() {
             let rust = self.folder.join("rust");
-            succeed(command("dpkg", ["-x".as_ref(), package.path().as_os_str(), rust.as_os_str()]))?;
+            succeed(command("dpkg", [OsStr::new("-x"), package.path().as_os_str(), rust.as_os_str()]))?;
         }
         fs::remove_dir_all(&packages).map_err(failed)?;
         fs::write(&whole, "").map_err(failed)
@@ -128,8 +132,9 @@ impl Tools {
             rust.display()
         );
         program(&bin.join("rustc"), &compiler)?;
-        // The second one is what the icon and version of a Windows program are compiled with.
-        for name in ["cc", "x86_64-w64-mingw32-windres"] {
+        // Not `cc`: that one links the programs that run here. The second is what the icon and version of a Windows program
+        // are compiled with.
+        for name in [STUB, "x86_64-w64-mingw32-windres"] {
             program(&bin.join(name), NO_C)?;
         }
         Ok(())
@@ -149,8 +154,8 @@ impl Tools {
             .env("RUSTC", bin.join("rustc"))
             .env("RUSTC_BOOTSTRAP", "1")
             .env("SDKROOT", self.folder.join("sdk"))
-            .env(format!("CC_{suffix}"), bin.join("cc"))
-            .env(format!("CXX_{suffix}"), bin.join("cc"))
+            .env(format!("CC_{suffix}"), bin.join(STUB))
+            .env(format!("CXX_{suffix}"), bin.join(STUB))
             .env(format!("AR_{suffix}"), "ar")
             .env_remove("CARGO_TARGET_DIR");
         cargo
