@@ -178,7 +178,7 @@ fn ta_01_every_command_from_every_window_and_page_is_refused_but_the_three_that_
     assert_eq!(let_through.into_iter().collect::<Vec<_>>(), granted);
 }
 
-/// TA-29, TA-30, TA-31, TA-33: nothing of it is switched on.
+/// TA-29, TA-31, TA-33: nothing of it is switched on.
 #[test]
 fn ta_29_no_global_object_no_asset_protocol_no_broad_grant_and_no_remote_page() {
     let config: Value = serde_json::from_str(include_str!("../tauri.conf.json")).unwrap();

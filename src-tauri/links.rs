@@ -3,7 +3,9 @@
 //! A link that started the app is read once; a link for the running app comes through the single-instance plugin. Both
 //! enter one short queue; what does not fit is dropped. Deliberately not here: what a link may do.
 
+#[cfg(desktop)]
 use crate::MAIN;
+use crate::defence::{Defence, off};
 use std::sync::{Arc, Mutex, PoisonError};
 use tauri::{AppHandle, Manager, Runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
@@ -23,12 +25,14 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let (enter, leave) = mpsc::channel(WAITING_MAX);
+        let waiting = if off(Defence::FewLinks) { 1 << 20 } else { WAITING_MAX };
+        let (enter, leave) = mpsc::channel(waiting);
         Self { enter, leave: Mutex::new(Some(leave)) }
     }
 
     fn push(&self, link: &str) {
-        if link.len() > BYTES_MAX || self.enter.try_send(link.to_owned()).is_err() {
+        let long = link.len() > BYTES_MAX && !off(Defence::ShortLinks);
+        if long || self.enter.try_send(link.to_owned()).is_err() {
             tracing::warn!(bytes = link.len(), "a link was dropped");
         }
     }
@@ -48,6 +52,11 @@ pub(crate) fn listen<R: Runtime>(app: &AppHandle<R>) {
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "the starting link could not be read"),
     }
+    hear(app);
+}
+
+/// Listens for links to the running app.
+fn hear<R: Runtime>(app: &AppHandle<R>) {
     let later = app.clone();
     app.deep_link().on_open_url(move |event| {
         let queue = later.state::<Queue>();
@@ -90,6 +99,7 @@ fn unquoted(entry: &str) -> Option<String> {
 }
 
 /// A second start of the program: its window comes to the front. Its link arrives through the deep-link plugin.
+#[cfg(desktop)]
 pub(crate) fn from_arguments<R: Runtime>(app: &AppHandle<R>, _arguments: &[String]) {
     if let Some(window) = app.get_webview_window(MAIN) {
         let shown = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
@@ -113,6 +123,11 @@ pub(crate) fn deliver<R: Runtime>(app: &AppHandle<R>, engine: Arc<Engine>) {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::defence::stands;
+    use tauri::{
+        App, WebviewUrl, WebviewWindowBuilder,
+        test::{MockRuntime, mock_builder},
+    };
 
     #[test]
     fn a_plain_path_loses_its_quotes_and_a_path_that_needs_them_keeps_them() {
@@ -122,15 +137,99 @@ mod tests {
         assert_eq!(unquoted(&entry("/opt/z/zhiyou %u")), None);
     }
 
+    /// What waits in a queue, which is empty afterwards.
+    fn waiting(queue: &Queue) -> Vec<String> {
+        let mut leave = queue.leave.lock().unwrap();
+        let links = leave.as_mut().unwrap();
+        std::iter::from_fn(|| links.try_recv().ok()).collect()
+    }
+
+    /// An app that listens for links, with the plugin that reads them.
+    #[allow(clippy::disallowed_methods, reason = "the framework's macro names `exit`")]
+    fn listening() -> App<MockRuntime> {
+        let app = mock_builder().plugin(tauri_plugin_deep_link::init()).build(tauri::generate_context!()).unwrap();
+        app.manage(Queue::new());
+        hear(app.handle());
+        app
+    }
+
+    /// What waits after the program was started a second time like this.
+    fn started(app: &App<MockRuntime>, arguments: &[&str]) -> Vec<String> {
+        let arguments = std::iter::once("/usr/bin/zhiyou").chain(arguments.iter().copied());
+        // As the single-instance plugin does it.
+        app.deep_link().handle_cli_arguments(arguments);
+        waiting(&app.state::<Queue>())
+    }
+
+    const LINK: &str = "zhiyou://auth/zz-club?code=a&state=s";
+
     #[test]
-    fn long_links_and_a_flood_of_links_are_dropped() {
-        let queue = Queue::new();
-        queue.push(&"z".repeat(BYTES_MAX + 1));
-        for number in 0..WAITING_MAX + 10 {
-            queue.push(&format!("zhiyou://auth/{number}"));
+    fn ta_21_a_link_with_another_argument_is_no_link() {
+        let app = listening();
+        assert_eq!(started(&app, &[LINK]), [LINK]);
+        for more in [[LINK, "--help"], ["--help", LINK], [LINK, LINK], ["", LINK], [LINK, ""]] {
+            assert_eq!(started(&app, &more), [""; 0], "{more:?}");
         }
-        let mut links = queue.leave.lock().unwrap().take().unwrap();
-        let arrived = std::iter::from_fn(|| links.try_recv().ok()).collect::<Vec<_>>();
-        assert_eq!((arrived.len(), arrived[0].as_str()), (WAITING_MAX, "zhiyou://auth/0"));
+        for other in ["https://evil.com/", "file:///etc/passwd", "ZHIYOU", "zhiyou", ""] {
+            assert_eq!(started(&app, &[other]), [""; 0], "{other}");
+        }
+    }
+
+    #[test]
+    fn ta_22_what_looks_like_an_option_is_an_argument_or_part_of_a_link_and_nothing_else() {
+        let app = listening();
+        for option in [
+            "--inspect",
+            "--remote-debugging-port=9222",
+            "-g",
+            "--gtk-module=evil",
+            "WEBKIT_INSPECTOR_SERVER=0.0.0.0:1",
+        ] {
+            assert_eq!(started(&app, &[option]), [""; 0], "{option}");
+            assert_eq!(started(&app, &[LINK, option]), [""; 0], "{option}");
+            // Whatever a link has in it stays one link, for a parser that knows two routes.
+            let link = format!("zhiyou://open/{option}%20{option}");
+            assert_eq!(started(&app, &[link.as_str()]).len(), 1, "{link}");
+        }
+        // The program reads no arguments of its own, and passes none on to the toolkit.
+        for source in
+            [include_str!("lib.rs"), include_str!("main.rs"), include_str!("start.rs"), include_str!("rpc.rs")]
+        {
+            assert!(!source.contains("env::args") && !source.contains("clap"));
+        }
+    }
+
+    #[test]
+    fn ta_23_a_million_arguments_of_a_second_start_are_not_looked_at() {
+        let app = listening();
+        WebviewWindowBuilder::new(&app, MAIN, WebviewUrl::default()).build().unwrap();
+        let many = vec![LINK.to_owned(); 1_000_000];
+        from_arguments(app.handle(), &many);
+        assert_eq!(waiting(&app.state::<Queue>()), [""; 0]);
+        app.deep_link().handle_cli_arguments(many.iter());
+        assert_eq!(waiting(&app.state::<Queue>()), [""; 0]);
+    }
+
+    #[test]
+    fn ta_23_a_link_of_a_hundred_megabytes_is_dropped() {
+        let huge = format!("{LINK}&x={}", "z".repeat(100 << 20));
+        stands(Defence::ShortLinks, || {
+            let queue = Queue::new();
+            queue.push(&huge);
+            !waiting(&queue).is_empty()
+        });
+    }
+
+    #[test]
+    fn ta_28_of_a_flood_of_links_the_first_few_wait() {
+        let flood = || {
+            let queue = Queue::new();
+            for number in 0..10_000 {
+                queue.push(&format!("zhiyou://auth/{number}"));
+            }
+            waiting(&queue)
+        };
+        assert_eq!((flood().len(), flood()[0].as_str()), (WAITING_MAX, "zhiyou://auth/0"));
+        stands(Defence::FewLinks, || flood().len() > WAITING_MAX);
     }
 }

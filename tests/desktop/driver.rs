@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::{
     net::TcpListener,
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -23,7 +24,7 @@ pub(crate) fn free_port() -> u16 {
 
 impl Driver {
     pub(crate) async fn start(mut command: Command, port: u16, capabilities: Value) -> Self {
-        let program = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let program = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(2 * PATIENCE).build().unwrap();
         let base = format!("http://127.0.0.1:{port}");
         let mut driver = Self { program, session: String::new(), http };
@@ -125,8 +126,11 @@ impl Driver {
         let _ = self.post("/window/rect", json!({ "width": width, "height": height })).await;
     }
 
-    /// Ends the driver of a window that is gone already.
+    /// Ends the driver, and its window if that is still open: the next one must be the first.
     pub(crate) fn abandon(&mut self) {
+        if matches!(self.program.try_wait(), Ok(None)) {
+            let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.program.id())]).status();
+        }
         let _ = self.program.kill();
         let _ = self.program.wait();
     }

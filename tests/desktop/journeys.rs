@@ -233,6 +233,7 @@ async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
     window.click("[data-testid=traveller-edit]").await;
     window.until("the form", "return document.querySelector('[data-testid=traveller-save]') !== null").await;
     pictures(&stage, "traveller-form").await;
+    window.run("document.querySelector('dialog').close()").await;
     window.run("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }))").await;
     window.until("the palette", "return document.querySelector('[data-testid=palette]') !== null").await;
     pictures(&stage, "palette").await;

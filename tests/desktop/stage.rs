@@ -202,6 +202,14 @@ pub(crate) fn count(list: &Value, field: &str, state: &str) -> usize {
     list.as_array().unwrap().iter().filter(|entry| entry[field] == state).count()
 }
 
+/// A question of the page is answered by the core, a few times over.
+pub(crate) async fn rings(window: &Driver) {
+    for _ in 0..20 {
+        let asks = "return window.__TAURI_INTERNALS__.invoke('rpc', { name: 'get_session', payload: {} }).then((session) => session.demo)";
+        assert_eq!(window.run(asks).await, true);
+    }
+}
+
 /// A message bus on which nobody offers a keyring.
 pub(crate) struct BusWithoutKeyring {
     daemon: Child,

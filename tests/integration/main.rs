@@ -7,4 +7,5 @@ mod main_job;
 mod people;
 mod storage;
 mod tools;
+mod window;
 mod world;

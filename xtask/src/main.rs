@@ -6,6 +6,7 @@
 
 mod bench;
 mod count;
+mod platforms;
 mod run;
 mod session;
 mod setup;
@@ -27,6 +28,7 @@ cargo xtask fuzz [N]         N changed inputs, a million without it, for each re
 cargo xtask bench            the engine, then size, start and memory beside an empty window (release builds)
 cargo xtask bench engine     orders per second beside a bare writer, decisions, recovery, reads
 cargo xtask bench payments   100 payments at once against their limits, notifications per second, queries under a flood
+cargo xtask platforms [NAME] type-check the app for windows, macos, android and ios, on Linux (Debian's packages)
 cargo xtask bindings         write the TypeScript types of the API";
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         ["bench", "engine"] => bench::engine(),
         ["bench", "payments"] => bench::payments(),
         ["bench-in-session"] => bench::in_session(),
+        ["platforms", names @ ..] => return platforms::check(names),
         ["bindings"] => suites::bindings(),
         _ => {
             eprintln!("{USAGE}");

@@ -172,3 +172,86 @@ fn the_fault_table_says_what_is_there() {
         assert!(table.contains(&format!("`{word}`")), "{word} is not in the table");
     }
 }
+
+/// The table of the window names tests and defences that exist.
+#[test]
+fn the_window_table_says_what_is_there() {
+    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let sources: String = all(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let defences: String = ["src-tauri/defence.rs", "crates/engine/src/auth/defence.rs"]
+        .map(|path| fs::read_to_string(root().join(path)).unwrap())
+        .concat();
+    let rows: Vec<Vec<&str>> =
+        table.lines().filter(|line| line.starts_with("| TA-")).map(|line| line.split('|').collect()).collect();
+    assert!(rows.len() >= 40);
+    for row in &rows {
+        let (name, test, away) = (row[1].trim(), row[3].trim().trim_matches('`'), row[4].trim().trim_matches('`'));
+        assert!(sources.contains(&format!("fn {test}(")), "{name}: no test {test}");
+        let taken =
+            defences.contains(&format!(" = \"{away}\"")) || sources.contains(&format!("stands(Check::{away}, "));
+        assert!(away == "–" || taken, "{name}: no defence {away}");
+    }
+}
+
+/// TA-08: what came from others is text, and stays text.
+#[test]
+fn ta_08_no_text_of_others_is_put_into_the_page_as_markup() {
+    let ways = ["{@html", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "srcdoc"];
+    let programs = ["eval(", "new Function", "javascript:", "setTimeout(\"", "setInterval(\""];
+    let mut looked_at = 0;
+    for path in all(&["svelte", "ts"]).into_iter().filter(|path| path.starts_with(root().join("ui/src"))) {
+        let text = fs::read_to_string(&path).unwrap();
+        looked_at += 1;
+        for way in ways.iter().chain(&programs) {
+            assert!(!text.contains(way), "{}: {way}", path.display());
+        }
+    }
+    assert!(looked_at > 20, "{looked_at} files");
+    let page = fs::read_to_string(root().join("ui/index.html")).unwrap();
+    let scripts: Vec<&str> = page.matches("<script").collect();
+    assert!(scripts.len() == 1 && page.contains("<script type=\"module\" src=\"/src/main.ts\"></script>"));
+    assert!(!page.contains(" on") && !page.contains("style="));
+}
+
+/// The packages the product was asked to be made of are dependencies, and code uses each.
+#[test]
+fn every_package_that_was_asked_for_is_a_dependency_that_code_uses() {
+    for (package, manifest, source, used) in [
+        ("tauri", "Cargo.toml", "src-tauri/lib.rs", "tauri::Builder"),
+        ("tokio", "crates/engine/Cargo.toml", "crates/engine/src/engine.rs", "use tokio::"),
+        ("serde", "crates/domain/Cargo.toml", "crates/domain/src/money.rs", "use serde::"),
+        ("sqlx", "crates/engine/Cargo.toml", "crates/engine/src/store.rs", "use sqlx::"),
+        ("oauth2", "crates/engine/Cargo.toml", "crates/engine/src/auth/tokens.rs", "use oauth2::"),
+        ("reqwest", "crates/gateway/Cargo.toml", "crates/gateway/src/http.rs", "reqwest::"),
+        ("keyring", "crates/engine/Cargo.toml", "crates/engine/src/vault/keyring.rs", "use keyring::"),
+        ("tauri-plugin-deep-link", "Cargo.toml", "src-tauri/links.rs", "use tauri_plugin_deep_link::"),
+    ] {
+        let manifest = fs::read_to_string(root().join(manifest)).unwrap();
+        let table = manifest.split("[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+        assert!(table.lines().any(|line| line == format!("{package} = {{ workspace = true }}")), "{package}");
+        // What a test alone uses would not do.
+        let code = fs::read_to_string(root().join(source)).unwrap();
+        let code = code.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        assert!(code.into_iter().any(|line| line.contains(used)), "{package} is not used in {source}");
+    }
+}
+
+/// What the app is called, and the links it takes, are the same on a phone and on a computer.
+#[test]
+fn the_phones_configuration_says_what_the_computers_says() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let config = |path: &str| serde_json::from_str::<serde_json::Value>(&read(path)).unwrap();
+    let (computer, phone) = (config("tauri.conf.json"), config("mobile/tauri.conf.json"));
+    for name in ["productName", "version", "identifier"] {
+        assert_eq!(phone[name], computer[name], "{name}");
+    }
+    let links = |config: &serde_json::Value| config["plugins"]["deep-link"].clone();
+    assert_eq!(links(&phone), links(&computer));
+    assert_eq!(links(&phone)["desktop"]["schemes"], links(&phone)["mobile"][0]["scheme"]);
+    let scheme = links(&phone)["mobile"][0]["scheme"][0].as_str().unwrap().to_owned();
+    let manifest = read("mobile/gen/android/app/src/main/AndroidManifest.xml");
+    assert!(manifest.contains(&format!("<data android:scheme=\"{scheme}\" />")));
+    assert!(manifest.contains("android:allowBackup=\"false\"") && manifest.contains("singleTask"));
+    assert!(read("mobile/Info.ios.plist").contains(&format!("<string>{scheme}</string>")));
+}

@@ -5,7 +5,8 @@
 
 mod clock;
 pub mod logging;
-#[cfg(unix)]
+// Nobody but the app itself reaches its folder on a phone, and paths there are longer than a socket's may be.
+#[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
 pub mod runtime;
 
 // Every program that ships comes through here: planted defects must not be in it.
@@ -51,7 +52,7 @@ pub struct Embedded {
     sandbox: Option<Sandbox>,
     clock: Listener,
     announcement: Announcement,
-    #[cfg(unix)]
+    #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
     served: runtime::Served,
 }
 
@@ -75,7 +76,7 @@ impl Embedded {
                 (Some(sandbox), announcement)
             }
         };
-        #[cfg(unix)]
+        #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
         let data_dir = options.data_dir.clone();
         let (engine, gateway, clock) = match join(&http, options, &announcement).await {
             Ok(parts) => parts,
@@ -87,7 +88,7 @@ impl Embedded {
             }
         };
         Ok(Self {
-            #[cfg(unix)]
+            #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
             served: runtime::Served::start(&data_dir, &engine, &announcement.control, &announcement.control_token)
                 .map_err(|error| io(&error))?,
             engine,
@@ -112,7 +113,7 @@ impl Embedded {
 
     /// Stops engine, gateway and sandbox, in this order.
     pub async fn stop(self) {
-        #[cfg(unix)]
+        #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
         self.served.stop().await;
         self.clock.stop();
         self.engine.stop().await;

@@ -2,6 +2,8 @@
 //!
 //! Deliberately not here: which channel is best (the domain's routing), and anything a channel does.
 
+mod page;
+
 use super::{
     super::{command::*, convert, view::*},
     orders::{asked, changed, unavailable},
@@ -13,7 +15,6 @@ use crate::{
         settings,
     },
 };
-use url::Url;
 use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
@@ -150,25 +151,14 @@ fn countries(order: &Order) -> Vec<String> {
 pub(crate) async fn open_payment(engine: &Engine, wish: OpenPayment) -> Result<(), Fault> {
     let order = engine.book.get(wish.order_id).await?;
     let payable = |attempt: &&zhiyou_domain::order::Attempt| attempt.state == AttemptState::RequiresAction;
-    let action = order.attempts.last().filter(payable).and_then(|attempt| attempt.action.as_ref());
-    let Some(PaymentAction::Redirect { url }) = action else {
+    let attempt = order.attempts.last().filter(payable);
+    let action = attempt.and_then(|attempt| Some((attempt.channel, attempt.action.as_ref()?)));
+    let Some((channel, PaymentAction::Redirect { url })) = action else {
         return Err(Fault::new(FaultCode::WrongState, "no page is to be opened"));
     };
-    let url: Url = url.parse().map_err(|_| Fault::new(FaultCode::Internal, "a page without an address"))?;
-    // In the demo the pages are this machine's; everywhere else they are a provider's, by https.
-    let here = engine.demo.is_some() && url.scheme() == "http" && url.host().is_some_and(|host| is_loopback(&host));
-    if url.scheme() != "https" && !here {
-        return Err(Fault::new(FaultCode::Internal, "a page that is not to be opened"));
-    }
+    let url = page::address(url, channel, engine.demo.is_some());
+    let url = url.ok_or_else(|| Fault::new(FaultCode::Internal, "a page that is not to be opened"))?;
     engine.browser.open(&url).map_err(|error| Fault::new(FaultCode::BrowserUnavailable, error.to_string()))
-}
-
-fn is_loopback(host: &url::Host<&str>) -> bool {
-    match host {
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
-        url::Host::Domain(_) => false,
-    }
 }
 
 pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result<OrderView, Fault> {
