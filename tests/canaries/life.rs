@@ -261,21 +261,12 @@ async fn order(world: &World, text: &str, channel: &str) -> Value {
             let order = world.until(&order, "payable", payable).await;
             assert!(world.phone("pay", &order).await.is_success());
         }
-        "stripe" => {
-            world.until(&order, "payable", |order| order["payment"]["state"] == "requires_action").await;
-            world.call("open_payment", about.clone()).await;
-            let page = world.opened();
-            assert!(!world.http.post(page).form(&[("card", "4242")]).send().await.unwrap().status().is_client_error());
-        }
+        // PayPal takes no yuan, and the suppliers of the sandbox no other money from this plan.
         _ => {
             world.until(&order, "payable", |order| order["payment"]["state"] == "requires_action").await;
             world.call("open_payment", about.clone()).await;
             let page = world.opened();
-            let html = world.http.get(page.clone()).send().await.unwrap().text().await.unwrap();
-            let number = html.split_once("name=\"number\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
-            let form = [("number", number.as_str()), ("decision", "approve")];
-            let decided = world.http.post(page.join("/checkoutnow").unwrap()).form(&form).send().await.unwrap();
-            assert_eq!(decided.status(), 303);
+            assert!(!world.http.post(page).form(&[("card", "4242")]).send().await.unwrap().status().is_client_error());
         }
     }
     let order = world.until_state(&order, "confirmed").await;
@@ -471,12 +462,14 @@ async fn with_a_keyring(nest: &mut Nest, places: &mut Vec<Searched>) {
     world.scenario(json!({ "provider": "oauth", "switch": "access_ttl_s", "value": 30 })).await;
     world.call("disconnect", json!({ "platform": "zz-club" })).await;
     world.sign_in().await;
-    for channel in ["wechatpay", "alipay", "stripe", "paypal"] {
+    for channel in ["wechatpay", "alipay", "stripe"] {
         let text = plan(nest);
         let order = order(&world, &text, channel).await;
         let about = json!({ "order_id": order["id"] });
-        world.call("list_consents", about.clone()).await;
-        world.call("export_calendar", about).await;
+        world.call("list_consents", about).await;
+        let about = json!({ "order_id": order["id"], "locale": "zh-CN" });
+        world.call("export_calendar", about.clone()).await;
+        world.call("export_receipt", about).await;
         nest.keep_keys(world.data_dir.path(), &world.keys).await;
         world.call("rotate_consent_key", json!({})).await;
     }
@@ -499,8 +492,8 @@ async fn with_a_keyring(nest: &mut Nest, places: &mut Vec<Searched>) {
         }
     }
     // Once while it runs, with the log of the database, and once at rest.
-    nest.keep_tokens(&world.sandbox_file()).await;
-    payers(nest, &world.sandbox_file()).await;
+    nest.keep_tokens(&world.sandbox_file).await;
+    payers(nest, &world.sandbox_file).await;
     places.extend(files(world.data_dir.path()));
     let doorbell = *world.app().engine().doorbell().borrow();
     places.push(searched("events", doorbell.to_string()));
@@ -536,7 +529,7 @@ async fn with_a_passphrase(nest: &mut Nest, places: &mut Vec<Searched>) {
     }
     world.call("unlock_vault", json!({ "passphrase": passphrase })).await;
     assert_eq!(world.call("list_travellers", json!({})).await["travellers"].as_array().unwrap().len(), 3);
-    nest.keep_tokens(&world.sandbox_file()).await;
+    nest.keep_tokens(&world.sandbox_file).await;
     places.extend(files(world.data_dir.path()));
     world.close_app().await;
     places.extend(files(world.data_dir.path()));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::{
     net::Ipv4Addr,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,7 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
-    sandbox_dir: TempDir,
+    _sandbox_dir: TempDir,
+    #[allow(dead_code, reason = "read by the search for planted secrets, which shares this world")]
+    pub(crate) sandbox_file: PathBuf,
     pub(crate) data_dir: TempDir,
     pub(crate) keys: Arc<dyn KeyStore>,
     opened: Arc<Opened>,
@@ -92,7 +95,8 @@ impl World {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         let mut world = Self {
             sandbox,
-            sandbox_dir,
+            sandbox_file: sandbox_dir.path().join("sandbox.db"),
+            _sandbox_dir: sandbox_dir,
             data_dir,
             keys,
             opened: Arc::default(),
@@ -142,10 +146,6 @@ impl World {
     /// The page the app wanted opened last.
     pub(crate) fn opened(&self) -> Url {
         self.opened.0.lock().unwrap().take().expect("a page was opened")
-    }
-
-    pub(crate) fn sandbox_file(&self) -> std::path::PathBuf {
-        self.sandbox_dir.path().join("sandbox.db")
     }
 
     pub(crate) async fn call(&self, command: &str, payload: Value) -> Value {

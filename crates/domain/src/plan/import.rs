@@ -147,7 +147,7 @@ pub fn read(text: &str, today: Date, ids: &mut impl NewIds) -> Checked<Imported>
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let file: PlanFile = serde_path_to_error::deserialize(&mut json).map_err(|error| ImportError {
-        path: error.path().to_string(),
+        path: Some(error.path().to_string()).filter(|path| !path.is_empty()).unwrap_or_else(|| "$".to_owned()),
         problem: Problem::Malformed,
         detail: place(error.inner()),
     })?;
@@ -175,10 +175,10 @@ fn plan(file: PlanFile, today: Date, ids: &mut impl NewIds) -> Checked<Imported>
         ends_on: date("ends_on", &file.ends_on, today)?,
     };
     if timeline.starts_on < today {
-        return problem("starts_on", Problem::PastDate, timeline.starts_on.to_string());
+        return problem("starts_on", Problem::PastDate, "");
     }
     if timeline.ends_on < timeline.starts_on {
-        return problem("ends_on", Problem::DatesOutOfOrder, timeline.ends_on.to_string());
+        return problem("ends_on", Problem::DatesOutOfOrder, "before the beginning");
     }
     let destinations = destinations(&file.destinations)?;
     let (travellers, traveller_ids) = travellers(&file.travellers, today, ids)?;
@@ -308,7 +308,7 @@ fn item(
     let common = file.common();
     let request = request(file, today, &at)?;
     if request.first_day() < today {
-        return problem(at(file.first_date_field()), Problem::PastDate, request.first_day().to_string());
+        return problem(at(file.first_date_field()), Problem::PastDate, "");
     }
     if request.first_day() < timeline.starts_on || request.last_day() > timeline.ends_on {
         return problem(at(file.first_date_field()), Problem::DatesOutOfOrder, "outside starts_on and ends_on");
@@ -363,10 +363,10 @@ fn request(file: &ItemFile, today: Date, at: &impl Fn(&str) -> String) -> Checke
         ItemFile::Hotel { city, check_in, check_out, rooms, .. } => {
             let (first, last) = (date(at("check_in"), check_in, today)?, date(at("check_out"), check_out, today)?);
             if last <= first {
-                return problem(at("check_out"), Problem::DatesOutOfOrder, last.to_string());
+                return problem(at("check_out"), Problem::DatesOutOfOrder, "not after the arrival");
             }
             if !(1..=9).contains(rooms) {
-                return problem(at("rooms"), Problem::TooMany, rooms.to_string());
+                return problem(at("rooms"), Problem::TooMany, "");
             }
             Ok(ItemRequest::Hotel {
                 city: known_city(at("city"), city)?.name.clone(),
@@ -389,7 +389,7 @@ fn request(file: &ItemFile, today: Date, at: &impl Fn(&str) -> String) -> Checke
                 zoned(at("pick_up_time"), date(at("pick_up_date"), pick_up_date, today)?, pick_up_time, place.zone)?;
             let ends = zoned(at("return_time"), date(at("return_date"), return_date, today)?, return_time, place.zone)?;
             if ends.local <= starts.local {
-                return problem(at("return_date"), Problem::DatesOutOfOrder, ends.local.to_string());
+                return problem(at("return_date"), Problem::DatesOutOfOrder, "not after the beginning");
             }
             Ok(ItemRequest::Car { airport: place.iata.to_owned(), starts, ends })
         }
@@ -450,7 +450,7 @@ fn amount(path: &str, file: &MoneyFile, expected: Option<Currency>) -> Checked<M
         Err(_) => return problem(format!("{path}.currency"), Problem::UnknownCurrency, ""),
     };
     if expected.is_some_and(|expected| expected != currency) {
-        return problem(format!("{path}.currency"), Problem::OtherCurrency, currency.code());
+        return problem(format!("{path}.currency"), Problem::OtherCurrency, "");
     }
     match Money::parse_decimal(&file.amount, currency) {
         Ok(money) if money.is_positive() => Ok(money),

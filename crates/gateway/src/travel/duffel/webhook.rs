@@ -258,7 +258,9 @@ mod tests {
             };
             let Ok(notice) = told(body) else { return };
             counted += 1;
-            let respelled = serde_json::from_slice::<Value>(body).unwrap().to_string();
+            // What is no text may stand where nobody reads.
+            let Ok(respelled) = serde_json::from_slice::<Value>(body) else { return };
+            let respelled = respelled.to_string();
             let again = told(respelled.as_bytes()).unwrap();
             assert_eq!(
                 (again.event_id, format!("{:?}", again.content)),

@@ -37,7 +37,8 @@ fn fuzz_a_paypal_event_is_unreadable_or_the_same_hint_however_it_is_spelled() {
             said,
             NoticeContent::PaymentHint(_) | NoticeContent::RefundHint(_) | NoticeContent::Ignored(_)
         ));
-        let respelled = serde_json::from_slice::<Value>(body).unwrap();
+        // What is no text may stand where nobody reads.
+        let Ok(respelled) = serde_json::from_slice::<Value>(body) else { return };
         let again: wire::Event = serde_json::from_value(respelled).unwrap();
         assert_eq!(format!("{:?}", content(again)), format!("{said:?}"));
     });

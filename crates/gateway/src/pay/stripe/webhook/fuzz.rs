@@ -69,7 +69,9 @@ fn fuzz_a_signed_stripe_event_is_refused_or_says_the_same_however_it_is_spelled(
     fuzz("Stripe", &EVENTS.map(str::as_bytes), WORDS, |body| {
         let Ok(notice) = read(&channel, &signed(body), body, now) else { return };
         counted += 1;
-        let respelled = serde_json::from_slice::<Value>(body).unwrap().to_string();
+        // What is no text may stand where nobody reads.
+        let Ok(respelled) = serde_json::from_slice::<Value>(body) else { return };
+        let respelled = respelled.to_string();
         let again = read(&channel, &signed(respelled.as_bytes()), respelled.as_bytes(), now).unwrap();
         let said = |notice: &Notice| (notice.event_id.clone(), notice.digest.clone(), format!("{:?}", notice.content));
         assert_eq!(said(&again), said(&notice));

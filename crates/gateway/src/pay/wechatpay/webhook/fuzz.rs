@@ -61,7 +61,9 @@ fn fuzz_what_a_wechat_pay_notification_holds_is_refused_or_says_the_same_however
         for told in [transaction, refund] {
             let Ok(content) = told(&channel, plain) else { continue };
             read += 1;
-            let respelled = serde_json::from_slice::<Value>(plain).unwrap().to_string();
+            // What is no text may stand where nobody reads.
+            let Ok(respelled) = serde_json::from_slice::<Value>(plain) else { continue };
+            let respelled = respelled.to_string();
             assert_eq!(format!("{:?}", told(&channel, respelled.as_bytes()).unwrap()), format!("{content:?}"));
         }
     });
