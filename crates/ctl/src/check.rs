@@ -16,7 +16,7 @@ pub(crate) async fn run(as_json: bool) -> Outcome {
         Ok(parts) => {
             let session = parts.engine().dispatch("get_session", json!({})).await.unwrap_or(Value::Null);
             rows.push(row("data folder", true, text(&session["data_dir"])));
-            rows.push(row("vault", session["vault"] == "open", text(&session["vault"])));
+            rows.push(row("vault", session["vault"]["state"] == "open", text(&session["vault"]["state"])));
             let addresses = parts.announcement();
             for (name, address) in [
                 ("Duffel flights and stays (sandbox)", &addresses.duffel),

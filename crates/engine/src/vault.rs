@@ -18,7 +18,6 @@ pub use keyring::OsKeyring;
 pub use seal::Place;
 
 use crate::{
-    api::view::VaultView,
     ports::{KeyStore, KeyStoreError},
     store::{
         Db, StoreError, Tx, sealed,
@@ -132,23 +131,6 @@ impl VaultState {
                 }
             }
             Self::KeyLost => &[Choice::RetryKeyring, Choice::Erase],
-        }
-    }
-}
-
-impl From<VaultState> for VaultView {
-    fn from(state: VaultState) -> Self {
-        match state {
-            VaultState::Open => Self::Open,
-            VaultState::NeedsPassphrase => Self::NeedsPassphrase,
-            VaultState::Locked => Self::Locked,
-            VaultState::KeyringLocked
-            | VaultState::KeyringDenied
-            | VaultState::KeyringMissing
-            | VaultState::KeyringFull
-            | VaultState::KeyringAmbiguous
-            | VaultState::KeyringFailed
-            | VaultState::KeyLost => Self::KeyringLocked,
         }
     }
 }

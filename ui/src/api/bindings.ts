@@ -1505,13 +1505,9 @@ data_dir: string,
  */
 settings: SettingsView, 
 /**
- * State of the vault.
+ * The vault, and what can be done when it is closed.
  */
 vault: VaultView, 
-/**
- * Why the vault is closed and what the person can do about it; none when it is open.
- */
-vault_trouble: VaultTroubleView | null, 
 /**
  * Change-feed cursor to resume from.
  */
@@ -1710,17 +1706,16 @@ export type UnlockVault = {
  */
 passphrase: string, };
 export type VaultChoiceView = "choose_passphrase" | "enter_passphrase" | "retry_keyring" | "erase";
-export type VaultTroubleView = { 
+export type VaultStateView = "open" | "needs_passphrase" | "locked" | "keyring_locked" | "keyring_denied" | "keyring_missing" | "keyring_full" | "keyring_ambiguous" | "keyring_failed" | "key_lost";
+export type VaultView = { 
 /**
- * Why.
+ * Whether it is open, or why not.
  */
-why: VaultWhyView, 
+state: VaultStateView, 
 /**
- * What can be done, best first.
+ * What can be done about a closed one, best first.
  */
 choices: Array<VaultChoiceView>, };
-export type VaultView = "open" | "needs_passphrase" | "locked" | "keyring_locked";
-export type VaultWhyView = "needs_passphrase" | "locked" | "keyring_locked" | "keyring_denied" | "keyring_missing" | "keyring_full" | "keyring_ambiguous" | "keyring_failed" | "key_lost";
 export type VerifyAudit = Record<symbol, never>;
 
 export interface Api {

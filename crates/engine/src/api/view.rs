@@ -10,7 +10,7 @@ mod order;
 mod payment;
 mod people;
 mod standing;
-mod trouble;
+mod vault;
 
 pub use audit::*;
 pub use change::*;
@@ -18,7 +18,7 @@ pub use order::*;
 pub use payment::*;
 pub use people::*;
 pub use standing::*;
-pub use trouble::*;
+pub use vault::*;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -68,10 +68,8 @@ pub struct SessionView {
     pub data_dir: String,
     /// Saved settings.
     pub settings: SettingsView,
-    /// State of the vault.
+    /// The vault, and what can be done when it is closed.
     pub vault: VaultView,
-    /// Why the vault is closed and what the person can do about it; none when it is open.
-    pub vault_trouble: Option<VaultTroubleView>,
     /// Change-feed cursor to resume from.
     #[ts(type = "number")]
     pub cursor: i64,
@@ -123,20 +121,6 @@ pub enum ThemeSetting {
     Light,
     /// Dark.
     Dark,
-}
-
-/// State of the vault that keeps tokens and travellers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum VaultView {
-    /// Open; the root key is in the system keyring or was unlocked by passphrase.
-    Open,
-    /// No keyring on this system and no passphrase yet: the person chooses one.
-    NeedsPassphrase,
-    /// A passphrase was chosen earlier and has to be entered.
-    Locked,
-    /// The system keyring is locked or did not answer; unlocking it and trying again helps.
-    KeyringLocked,
 }
 
 /// A plan with everything the review shows.

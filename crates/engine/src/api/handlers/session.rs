@@ -18,16 +18,13 @@ const BATCH: i64 = 256;
 
 pub(crate) async fn get_session(engine: &Engine, _: GetSession) -> Result<SessionView, Fault> {
     let cursor = changes::newest(engine.db.reader()).await?;
-    let vault = engine.vault.state();
-    let choices = engine.vault.choices().await?;
-    let trouble = |why| VaultTroubleView { why, choices: choices.iter().copied().map(VaultChoiceView::from).collect() };
+    let choices = engine.vault.choices().await?.iter().copied().map(VaultChoiceView::from).collect();
     Ok(SessionView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         demo: engine.demo.is_some(),
         data_dir: engine.data_dir.display().to_string(),
         settings: read_settings(engine).await?,
-        vault: vault.into(),
-        vault_trouble: VaultWhyView::of(vault).map(trouble),
+        vault: VaultView { state: engine.vault.state().into(), choices },
         cursor,
         now_us: engine.clock.now().0,
     })

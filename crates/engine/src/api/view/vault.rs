@@ -1,4 +1,4 @@
-//! Why the vault is closed, and what the person can choose to do about it.
+//! Whether the vault is open, why not, and what the person can choose to do about it.
 //!
 //! Deliberately not here: doing it. Nothing takes the place of a keyring without being chosen.
 
@@ -6,20 +6,21 @@ use crate::vault::{Choice, VaultState};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// A vault that is closed.
+/// The vault that keeps tokens and travellers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct VaultTroubleView {
-    /// Why.
-    pub why: VaultWhyView,
-    /// What can be done, best first.
+pub struct VaultView {
+    /// Whether it is open, or why not.
+    pub state: VaultStateView,
+    /// What can be done about a closed one, best first.
     pub choices: Vec<VaultChoiceView>,
 }
 
-/// Why a vault is closed.
+/// Whether a vault is open, or why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "documented at zhiyou_engine::vault::VaultState")]
-pub enum VaultWhyView {
+pub enum VaultStateView {
+    Open,
     NeedsPassphrase,
     Locked,
     KeyringLocked,
@@ -31,11 +32,10 @@ pub enum VaultWhyView {
     KeyLost,
 }
 
-impl VaultWhyView {
-    /// None when the vault is open.
-    pub(crate) const fn of(state: VaultState) -> Option<Self> {
-        Some(match state {
-            VaultState::Open => return None,
+impl From<VaultState> for VaultStateView {
+    fn from(state: VaultState) -> Self {
+        match state {
+            VaultState::Open => Self::Open,
             VaultState::NeedsPassphrase => Self::NeedsPassphrase,
             VaultState::Locked => Self::Locked,
             VaultState::KeyringLocked => Self::KeyringLocked,
@@ -45,7 +45,7 @@ impl VaultWhyView {
             VaultState::KeyringAmbiguous => Self::KeyringAmbiguous,
             VaultState::KeyringFailed => Self::KeyringFailed,
             VaultState::KeyLost => Self::KeyLost,
-        })
+        }
     }
 }
 
