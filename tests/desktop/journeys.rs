@@ -353,7 +353,13 @@ async fn without_a_keyring_a_passphrase_keeps_the_sign_in_that_came_back_by_the_
         )
     };
     stage.window.until("a vault without a key", &vault("needs_passphrase")).await;
-    stage.window.until("the dialog", "return document.querySelector('[data-testid=vault-why][data-state=needs_passphrase]') !== null").await;
+    stage
+        .window
+        .until(
+            "the dialog",
+            "return document.querySelector('[data-testid=vault-why][data-state=needs_passphrase]') !== null",
+        )
+        .await;
     pictures(&stage, "passphrase").await;
     stage.window.fill("[data-testid=passphrase]", PASSPHRASE).await;
     stage.window.click("[data-testid=passphrase-submit]").await;

@@ -167,6 +167,8 @@ impl Auth {
             Err(_) => None,
         };
         let ran_out = match visit {
+            // Its return came, and its code is not redeemed yet: nobody is waited for in the browser.
+            Some((row, _)) if row.used && self.awaits_redemption(platform).await => false,
             Some((row, pending)) if self.clock.now() < row.expires_at => {
                 return Ok(SignInStateView::Waiting { url: pending.url.clone(), expires_at_us: row.expires_at.0 });
             }

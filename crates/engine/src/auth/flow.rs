@@ -15,10 +15,13 @@ use super::{
     platform::Platform,
     pushed,
     recovery::Redeeming,
-    tokens::{self, Tokens},
+    tokens::{self, TokenError, Tokens},
 };
 use crate::{
-    api::{command::ReturnBy, view::SignInView},
+    api::{
+        command::ReturnBy,
+        view::{SignInStateView, SignInView},
+    },
     audit::{self, Action},
     store::{
         StoreError,
@@ -89,9 +92,14 @@ impl Auth {
             return Err(VaultError::Closed(self.vault.state()).into());
         }
         // A code that was cut off would be forgotten by the next visit, and what it gave stay alive.
+        let earlier = self.awaits_redemption(platform).await;
         self.recover_at(platform).await;
         if self.awaits_redemption(platform).await {
             return Err(Fault::new(FaultCode::ProviderUnavailable, format!("{}: an earlier sign-in", platform.id)));
+        }
+        let view = self.view_of(platform).await?;
+        if earlier && matches!(view.state, SignInStateView::Connected { .. }) {
+            return Ok(view);
         }
         let server = metadata::discover(&self.http, platform, self.demo)
             .await
@@ -226,21 +234,49 @@ impl Auth {
             Ok(claimed) => claimed,
             Err(why) => return self.dropped_for(&why.to_string()),
         };
-        let (attempt, pending, _redeeming) = claimed;
+        let (attempt, pending, redeeming) = claimed;
         let outcome = match &callback.answer {
             Answer::Error(code) if code == "access_denied" => Err("denied"),
             Answer::Error(_) => Err("provider"),
             Answer::Code(code) => {
-                let now = self.clock.now();
-                tokens::redeem(&self.http, platform, &pending, code, now).await.map_err(|error| {
+                let redeemed = tokens::redeem(&self.http, platform, &pending, code, self.clock.now()).await;
+                if let Err(error) = &redeemed {
                     tracing::warn!(%error, platform = platform.id, "the code could not be redeemed");
-                    "provider"
-                })
+                }
+                match redeemed {
+                    // Whether tokens were given is not known: the visit keeps its code, and the next try sends it again.
+                    Err(TokenError::Unavailable(_)) => {
+                        drop(redeeming);
+                        return self.unanswered(platform).await;
+                    }
+                    redeemed => redeemed.map_err(|_| "provider"),
+                }
             }
         };
         match self.finish(platform, &attempt, outcome).await {
             Ok(ending) => ending,
             Err(why) => self.dropped_for(&why.to_string()),
+        }
+    }
+
+    /// Says that a visit did not end in a sign-in now, without ending it.
+    async fn unanswered(&self, platform: &Platform) -> Ending {
+        let written = async {
+            let _turn = self.turn(&platform.id).lock().await;
+            let before = sign_ins::read(self.db.reader(), &platform.id).await?;
+            let mut tx = self.db.begin().await?;
+            if before.as_ref().is_none_or(|row| row.state != State::Connected) {
+                let row = self.plain_row(platform, before.as_ref(), State::Failed("provider".to_owned()));
+                sign_ins::put(&mut tx, &row, self.clock.now()).await?;
+            }
+            changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
+            let why = Some("unanswered");
+            audit::of_platform(&mut tx, Action::SignInFinish, &platform.id, why, self.clock.now()).await?;
+            Ok::<(), Fault>(self.db.commit(tx).await?)
+        };
+        match written.await {
+            Ok(()) => Ending::NotConnected,
+            Err(fault) => self.dropped_for(&fault.to_string()),
         }
     }
 

@@ -136,6 +136,20 @@ async fn a_code_that_was_cut_off_is_redeemed_when_the_platform_answers_again() {
 }
 
 #[tokio::test]
+async fn a_code_whose_answer_was_lost_stays_with_its_visit_and_the_next_try_ends_it() {
+    let body = json!({"error": "temporarily_unavailable"});
+    let club = Club::with(&[json!({"switch": "answer", "op": "token", "status": 503, "body": body, "times": 2})]).await;
+    let app = App::at(&club.issuer).await;
+    signs_in(&app).await;
+    assert!(failed(&app.state().await, "provider"), "it is said that there is no sign-in");
+    assert_eq!(app.auth.start(CLUB, DeepLink).await.unwrap_err().code, FaultCode::ProviderUnavailable);
+    assert!(failed(&app.state().await, "provider"), "and no other visit takes its place");
+    let view = app.auth.start(CLUB, DeepLink).await.unwrap();
+    assert!(connected(&view.state), "the code was sent again");
+    whole(&app, &club, 0).await;
+}
+
+#[tokio::test]
 async fn no_visit_is_begun_while_a_code_that_was_cut_off_may_have_given_tokens() {
     let club = Club::start().await;
     let mut app = App::at(&club.issuer).await;
