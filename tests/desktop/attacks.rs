@@ -144,7 +144,7 @@ async fn ta_08_ta_09_what_a_plan_says_is_shown_as_the_text_it_is() {
     let window = &stage.window;
     let mut plan: Value = serde_json::from_str(include_str!("../../examples/shanghai-weekend.zh-CN.json")).unwrap();
     plan["title"] = TITLE.into();
-    plan["travellers"][0]["display_name"] = TITLE.into();
+    plan["travellers"][0]["display_name"] = "<img src=x onerror=ran=4>".into();
     window.click("[data-testid=import-open]").await;
     window.fill("[data-testid=import-text]", &plan.to_string()).await;
     window.click("[data-testid=import-submit]").await;

@@ -27,8 +27,8 @@ async fn hold(stage: &Stage) {
     stage.window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
 }
 
-/// Sign in through a browser and back by a link of the desktop.
-async fn sign_in(stage: &Stage) {
+/// Asks for a sign-in and allows it in a browser; the link that leads back.
+async fn allowed(stage: &Stage) -> String {
     let window = &stage.window;
     window.run("sessionStorage.setItem('came from', location.hash); location.hash = '#/sign-in'").await;
     window.click("[data-testid=sign-in-connect-zz-club]").await;
@@ -45,8 +45,15 @@ async fn sign_in(stage: &Stage) {
     let back = back.as_str().unwrap();
     assert!(back.starts_with("zhiyou://auth/zz-club?"), "{back}");
     browser.close().await;
+    back.to_owned()
+}
+
+/// Sign in through a browser and back by a link of the desktop.
+async fn sign_in(stage: &Stage) {
+    let window = &stage.window;
+    let back = allowed(stage).await;
     // A forged link first: it is dropped and the pending sign-in stays intact.
-    for link in ["zhiyou://auth/zz-club?code=forged&state=forged", back] {
+    for link in ["zhiyou://auth/zz-club?code=forged&state=forged", &back] {
         Stage::follow(link).await;
     }
     window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
@@ -172,6 +179,16 @@ async fn pictures(stage: &Stage, name: &str) {
         }
     }
     window.size(1280, 800).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_comes_back_to_a_closed_app_starts_it_and_counts() {
+    let mut stage = Stage::new(&[]).await;
+    let back = allowed(&stage).await;
+    stage.start_by(&back, "SELECT 1 FROM sign_ins WHERE platform = 'zz-club' AND state = 'connected'").await;
+    stage.window.run("location.hash = '#/sign-in'").await;
+    stage.window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

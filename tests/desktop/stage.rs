@@ -27,19 +27,23 @@ fn photograph(file: &Path) {
     assert!(Command::new("import").args(["-window", "root"]).arg(file).status().unwrap().success());
 }
 
-async fn open_window(folder: &Path, announced: &Value, environment: &[(&str, &str)]) -> Driver {
-    let port = free_port();
+/// The program, started so that the app finds this stage.
+fn on_stage(program: &str, folder: &Path, announced: &Value) -> Command {
     let control = announced["control"].as_str().unwrap();
     let token = announced["control_token"].as_str().unwrap();
-    let mut command = Command::new("WebKitWebDriver");
+    let mut command = Command::new(program);
     command
-        .arg(format!("--port={port}"))
-        .env("TAURI_WEBVIEW_AUTOMATION", "true")
         .env("ZHIYOU_DATA_DIR", folder.join("data"))
         .env("ZHIYOU_SANDBOX_URL", control.replace("http://", &format!("http://:{token}@")))
         .env("ZHIYOU_TEST_BROWSER", folder.join("opened"))
-        .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
-        .envs(environment.iter().copied());
+        .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
+    command
+}
+
+async fn open_window(folder: &Path, announced: &Value, environment: &[(&str, &str)]) -> Driver {
+    let port = free_port();
+    let mut command = on_stage("WebKitWebDriver", folder, announced);
+    command.arg(format!("--port={port}")).env("TAURI_WEBVIEW_AUTOMATION", "true").envs(environment.iter().copied());
     let binary = program("zhiyou");
     let window =
         Driver::start(command, port, json!({ "webkitgtk:browserOptions": { "binary": binary, "args": [] } })).await;
@@ -66,14 +70,38 @@ impl Stage {
         Self { _sandbox: sandbox, announced, folder, window, http }
     }
 
-    /// Kills the app as a power cut would, and opens it again.
-    pub(crate) async fn kill_and_reopen(&mut self) {
+    /// Kills the app as a power cut would.
+    fn kill(&mut self) {
         let pids = Command::new("pgrep").args(["-x", "zhiyou"]).output().unwrap();
         for pid in String::from_utf8_lossy(&pids.stdout).lines() {
             Command::new("kill").args(["-9", pid]).status().unwrap();
         }
         self.window.abandon();
+    }
+
+    /// Kills the app as a power cut would, and opens it again.
+    pub(crate) async fn kill_and_reopen(&mut self) {
+        self.kill();
         self.reopen(&[]).await;
+    }
+
+    /// Kills the app and follows a link as a browser does, which starts it anew. Once the question, asked of the app's
+    /// database, is answered, the app is in a window that can be driven again.
+    pub(crate) async fn start_by(&mut self, link: &str, until: &'static str) {
+        self.kill();
+        let opener = on_stage("gio", self.folder.path(), &self.announced).args(["open", link]).status().unwrap();
+        assert!(opener.success());
+        sqlx::any::install_default_drivers();
+        let file = format!("sqlite://{}?mode=ro", self.folder.path().join("data/zhiyou.db").display());
+        let database = sqlx::AnyPool::connect(&file).await.unwrap();
+        let answered = async {
+            while sqlx::query(until).fetch_optional(&database).await.unwrap().is_none() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), answered).await.unwrap();
+        database.close().await;
+        self.kill_and_reopen().await;
     }
 
     async fn control(&self, request: reqwest::RequestBuilder) -> Value {

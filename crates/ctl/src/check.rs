@@ -19,8 +19,12 @@ pub(crate) async fn run(as_json: bool) -> Outcome {
             rows.push(row("vault", session["vault"]["state"] == "open", text(&session["vault"]["state"])));
             let addresses = parts.announcement();
             for (name, address) in [
-                ("Duffel flights and stays (sandbox)", &addresses.duffel),
+                ("Duffel flights, stays and cars (sandbox)", &addresses.duffel),
+                ("Viator activities (sandbox)", &addresses.viator),
                 ("WeChat Pay (sandbox)", &addresses.wechatpay),
+                ("Alipay (sandbox)", &addresses.alipay),
+                ("Stripe (sandbox)", &addresses.stripe),
+                ("PayPal (sandbox)", &addresses.paypal),
                 ("ZZ Club sign-in (sandbox)", &addresses.oauth),
             ] {
                 let (ok, detail) = reachable(address).await;
@@ -40,7 +44,7 @@ pub(crate) fn print(rows: Vec<Value>, as_json: bool) -> ExitCode {
     } else {
         for row in &rows {
             println!(
-                "{} {:<36} {}",
+                "{} {:<42} {}",
                 if row["ok"] == true { "ok     " } else { "missing" },
                 text(&row["name"]),
                 text(&row["detail"])
