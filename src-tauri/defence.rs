@@ -3,30 +3,7 @@
 //! In the product all of them stand: [`off`] is `false` at compile time. Deliberately not here: the defences themselves,
 //! each of which is where it holds, and those that are the framework's or the web view's own (`tauri.conf.json`).
 
-macro_rules! defences {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
-        /// A defence that a test can take away.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Defence {
-            $($(#[$doc])* $name,)*
-        }
-
-        #[cfg(test)]
-        impl Defence {
-            /// Every defence.
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// Its name in the table of faults.
-            pub(crate) const fn word(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)*
-                }
-            }
-        }
-    };
-}
-
-defences! {
+zhiyou_engine::defences! {
     /// The window goes to its own pages only.
     OwnPages = "own-pages",
     /// The browser is given web addresses only.
@@ -43,31 +20,14 @@ defences! {
     CodesOnly = "codes-only",
 }
 
-#[cfg(test)]
-thread_local! {
-    static OFF: std::cell::Cell<Option<Defence>> = const { std::cell::Cell::new(None) };
-}
-
 /// Shows what a defence is for: the attack comes to nothing as long as it stands, and succeeds without it.
 ///
 /// `attack` answers whether it succeeded.
 #[cfg(test)]
 pub(crate) fn stands(defence: Defence, attack: impl Fn() -> bool) {
     assert!(!attack(), "the attack succeeds although {defence:?} stands");
-    OFF.set(Some(defence));
+    take_away(Some(defence));
     let succeeded = attack();
-    OFF.set(None);
+    take_away(None);
     assert!(succeeded, "the attack fails without {defence:?} too");
-}
-
-/// Whether a defence is taken away in this thread.
-#[cfg(test)]
-pub(crate) fn off(defence: Defence) -> bool {
-    OFF.get() == Some(defence)
-}
-
-/// Whether a defence is taken away: never, because nothing in the product can.
-#[cfg(not(test))]
-pub(crate) const fn off(_: Defence) -> bool {
-    false
 }

@@ -7,6 +7,7 @@
 
 pub mod booking;
 pub mod defect;
+pub mod defence;
 pub mod driver;
 pub mod fault;
 #[cfg(test)]

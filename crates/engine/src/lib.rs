@@ -26,4 +26,4 @@ pub mod vault;
 
 pub use engine::{Demo, Engine, Options};
 pub use ids::Ids;
-pub use zhiyou_domain::fault;
+pub use zhiyou_domain::{defences, fault};

@@ -3,31 +3,7 @@
 //! In the product all of them stand: [`off`] is `false` at compile time, and what is done without one exists in test builds
 //! only. Deliberately not here: the defences themselves, each of which is where it holds.
 
-macro_rules! defences {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
-        /// A defence that a test can take away.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(not(test), allow(dead_code, reason = "some are taken away by code that only tests are built with"))]
-        pub(crate) enum Defence {
-            $($(#[$doc])* $name,)*
-        }
-
-        #[cfg(test)]
-        impl Defence {
-            /// Every defence.
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// Its name in the table of faults.
-            pub(crate) const fn word(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)*
-                }
-            }
-        }
-    };
-}
-
-defences! {
+zhiyou_domain::defences! {
     /// What is said is signed by the channel, over its very bytes.
     Signature = "signature",
     /// What was signed long ago is not believed.
@@ -68,27 +44,4 @@ defences! {
     CertificateName = "certificate-name",
     /// What is not signed as a whole is a reason to ask and nothing more.
     HintOnly = "hint-only",
-}
-
-#[cfg(test)]
-thread_local! {
-    static OFF: std::cell::Cell<Option<Defence>> = const { std::cell::Cell::new(None) };
-}
-
-/// Takes a defence away in this thread, or puts all back.
-#[cfg(test)]
-pub(crate) fn take_away(defence: Option<Defence>) {
-    OFF.set(defence);
-}
-
-/// Whether a defence is taken away in this thread.
-#[cfg(test)]
-pub(crate) fn off(defence: Defence) -> bool {
-    OFF.get() == Some(defence)
-}
-
-/// Whether a defence is taken away: never, because nothing in the product can.
-#[cfg(not(test))]
-pub(crate) const fn off(_: Defence) -> bool {
-    false
 }
