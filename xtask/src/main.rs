@@ -22,7 +22,7 @@ cargo xtask run [--browser]  open the app in demo mode (installs what is missing
 cargo xtask test             every check that CI runs; ends with `N passed, N failed`
 cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
-cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --trace SEED)
+cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --ledger N, --graphs N, --trace SEED)
 cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
 cargo xtask fuzz [N]         N changed inputs, a million without it, for each reader of what strangers write
 cargo xtask bench            the engine, then size, start and memory beside an empty window (release builds)

@@ -84,14 +84,15 @@ const SEEDS: &str = "10000";
 /// Seeds a planted defect has to be found in, in every check.
 const SEEDS_PLANTED: &str = "2000";
 
-/// Altered sequences of facts the books are kept over, in every check.
+/// Altered sequences of facts the books are kept over, and graphs of items, in every check.
 const SEQUENCES: &str = "110000";
 
-/// The simulation in release, whether it still has teeth, and the books: three checks.
+/// The simulation in release, whether it still has teeth, the books, and the graphs: four checks.
 fn simulation() -> Count {
     let plain = check(sim(&["--seeds", SEEDS]));
     let teeth = check(sim(&["--teeth", "--seeds", SEEDS_PLANTED]));
-    plain.plus(teeth).plus(check(sim(&["--ledger", SEQUENCES])))
+    let books = check(sim(&["--ledger", SEQUENCES]));
+    plain.plus(teeth).plus(books).plus(check(sim(&["--graphs", SEQUENCES])))
 }
 
 /// The process killed at writes of the journal, a sample of them unless `--all` is among the arguments.

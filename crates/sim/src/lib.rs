@@ -10,6 +10,7 @@ mod check;
 pub mod conformance;
 mod cover;
 mod driver;
+pub mod graphs;
 mod journal;
 pub mod ledger;
 mod plan;

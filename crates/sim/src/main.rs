@@ -21,6 +21,9 @@ struct Arguments {
     /// Apply this many altered sequences of facts and check the books after each fact.
     #[arg(long)]
     ledger: Option<u64>,
+    /// Check this many random graphs of items.
+    #[arg(long)]
+    graphs: Option<u64>,
     /// Print the journals of these many seeds with their ends, a line of JSON each (`vectors/journals`).
     #[arg(long)]
     golden: Option<u64>,
@@ -47,6 +50,9 @@ fn main() -> ExitCode {
     }
     if let Some(count) = arguments.ledger {
         return books(arguments.from, count, planted.copied());
+    }
+    if let Some(count) = arguments.graphs {
+        return graphs(arguments.from, count);
     }
     if arguments.teeth { teeth(&arguments) } else { plain(&arguments, planted.copied()) }
 }
@@ -86,6 +92,27 @@ fn books(from: u64, count: u64, planted: Option<Defect>) -> ExitCode {
         began.elapsed().as_secs()
     );
     if books.broken.is_none() && books.sequences > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn graphs(from: u64, count: u64) -> ExitCode {
+    let began = Instant::now();
+    let all = zhiyou_sim::graphs::graphs(from, count);
+    if let Some((seed, what)) = &all.broken {
+        println!("broken: seed {seed}: {what}");
+    }
+    println!(
+        "graphs: {} of {} edges, {} with items that wait for each other, {} broken, {} s",
+        all.graphs,
+        all.edges,
+        all.cyclic,
+        u8::from(all.broken.is_some()),
+        began.elapsed().as_secs()
+    );
+    if all.broken.is_none() && all.cyclic > 0 && all.cyclic < all.graphs {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// At least this many of the planted defects have to be found.
