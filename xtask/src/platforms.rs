@@ -44,11 +44,13 @@ const PLATFORMS: &[Platform] = &[
 /// What stands in for the C compiler of another system.
 const STUB: &str = "no-cc";
 
-/// Answers what a C compiler is asked, and leaves an empty file where an object is wanted.
+/// Answers what a C compiler is asked (it is not the one that takes options as Microsoft's does, who would know `-?`), and
+/// leaves an empty file where an object is wanted.
 const NO_C: &str = r#"#!/bin/sh
 for word in "$@"; do
     case "$word" in
         -E) echo '"clang"'; exit 0 ;;
+        -\?) exit 1 ;;
         --version) echo 'clang version 14.0.6'; exit 0 ;;
     esac
     case "$before" in
