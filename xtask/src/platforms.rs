@@ -15,8 +15,16 @@ use std::{
     time::Instant,
 };
 
-/// Compiler, its libraries, and the source of the standard library, of one version.
-const PACKAGES: &[&str] = &["rustc-web", "libstd-rust-web-1.96", "libstd-rust-web-dev", "rust-web-src", "libllvm22"];
+/// Compiler, its libraries, and the source of the standard library, of one version; and what makes a library of a list of
+/// Windows functions, which the compiler wants even for a check.
+const PACKAGES: &[&str] = &[
+    "rustc-web",
+    "libstd-rust-web-1.96",
+    "libstd-rust-web-dev",
+    "rust-web-src",
+    "libllvm22",
+    "binutils-mingw-w64-x86-64",
+];
 
 /// A system the app is for, and what is checked there.
 struct Platform {
@@ -150,6 +158,9 @@ impl Tools {
         let mut path = bin.clone().into_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
+        // Last, so that no program of this system is replaced.
+        path.push(":");
+        path.push(self.folder.join("rust/usr/bin"));
         let suffix = platform.target.replace('-', "_");
         cargo
             .env("PATH", path)
