@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its standard streams")]
 
 mod bare;
+#[path = "../headless.rs"]
+mod headless;
 mod instant;
 mod many;
 mod saga;

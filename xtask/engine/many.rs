@@ -3,6 +3,7 @@
 //! Deliberately not here: writing speed (see [`crate::saga`]).
 
 use crate::{
+    headless::{Keys, NoBrowser},
     instant::{Instant, booked, fresh, now, order, quote, rate},
     saga::{Engine, confirmation, instant},
 };
@@ -16,8 +17,6 @@ use std::{
     time::{Duration, Instant as Moment},
 };
 use tokio::sync::mpsc;
-use url::Url;
-use zeroize::Zeroizing;
 use zhiyou_domain::{
     booking::decide,
     driver::{Append, Appended, Journal},
@@ -29,7 +28,6 @@ use zhiyou_domain::{
 use zhiyou_embedded::{Embedded, Options};
 use zhiyou_engine::{
     booking::book::Book,
-    ports::{Browser, BrowserError, KeyStore, KeyStoreError},
     store::{Db, group::SqlJournal},
 };
 
@@ -169,32 +167,6 @@ pub(crate) async fn recovery(folder: &Path) -> Result<(), Box<dyn Error>> {
     println!("memory for {ORDERS} open orders        {:>9} kB more than before", resident_kb().saturating_sub(before));
     engine.stop().await;
     Ok(())
-}
-
-#[derive(Default)]
-struct Keys(Mutex<Option<Zeroizing<Vec<u8>>>>);
-
-impl KeyStore for Keys {
-    fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
-        Ok(self.0.lock().ok().and_then(|key| key.clone()))
-    }
-    fn write(&self, key: &[u8]) -> Result<(), KeyStoreError> {
-        if let Ok(mut stored) = self.0.lock() {
-            *stored = Some(Zeroizing::new(key.to_vec()));
-        }
-        Ok(())
-    }
-    fn delete(&self) -> Result<(), KeyStoreError> {
-        Ok(())
-    }
-}
-
-struct NoBrowser;
-
-impl Browser for NoBrowser {
-    fn open(&self, _: &Url) -> Result<(), BrowserError> {
-        Ok(())
-    }
 }
 
 /// Every list and read of the API with 10,000 booked orders, the 95th percentile of 60 calls each.

@@ -5,20 +5,21 @@
 //! moment the window has the changed order: more than what is limited. Refusals by the payer's bank are no technical failure;
 //! nobody here refuses. Deliberately not here: what the numbers should be on another machine.
 
-use crate::{percentile, screen::Screen};
+use crate::{
+    headless::{Keys, NoBrowser},
+    percentile,
+    screen::Screen,
+};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::{
     error::Error,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use ulid::Ulid;
-use url::Url;
-use zeroize::Zeroizing;
 use zhiyou_embedded::{Embedded, Options};
-use zhiyou_engine::ports::{Browser, BrowserError, KeyStore, KeyStoreError};
 use zhiyou_sandbox::Announcement;
 
 /// How long the channel takes to answer anything.
@@ -35,32 +36,6 @@ const PLAN: &str = r#"{
     "price": { "amount": "1800.00", "currency": "CNY" }
   }]
 }"#;
-
-#[derive(Default)]
-struct Keys(Mutex<Option<Zeroizing<Vec<u8>>>>);
-
-impl KeyStore for Keys {
-    fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
-        Ok(self.0.lock().ok().and_then(|key| key.clone()))
-    }
-    fn write(&self, key: &[u8]) -> Result<(), KeyStoreError> {
-        if let Ok(mut stored) = self.0.lock() {
-            *stored = Some(Zeroizing::new(key.to_vec()));
-        }
-        Ok(())
-    }
-    fn delete(&self) -> Result<(), KeyStoreError> {
-        Ok(())
-    }
-}
-
-struct NoBrowser;
-
-impl Browser for NoBrowser {
-    fn open(&self, _: &Url) -> Result<(), BrowserError> {
-        Ok(())
-    }
-}
 
 /// What became of all payments.
 #[derive(Default)]

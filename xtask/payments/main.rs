@@ -8,6 +8,8 @@
 
 mod bare;
 mod flood;
+#[path = "../headless.rs"]
+mod headless;
 mod limits;
 mod notices;
 mod screen;
