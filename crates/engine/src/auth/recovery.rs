@@ -1,5 +1,5 @@
-//! What an earlier run began at a platform and did not end: a code that was accepted and perhaps sent, and tokens that
-//! nobody uses any more and that perhaps were not revoked.
+//! What was begun at a platform and did not end, by an earlier run or for want of an answer: a code that was accepted and
+//! perhaps sent, and tokens that nobody uses any more and that perhaps were not revoked.
 //!
 //! The code is sent again. Either it never arrived, and the sign-in stands now; or it did, and a platform that sees a code
 //! twice ends what it gave for it (RFC 6749 §4.1.2). Either way no tokens are left alive that nobody has. Deliberately not
