@@ -16,6 +16,8 @@ zhiyou_engine::defences! {
     ShortLinks = "short-links",
     /// Few links wait.
     FewLinks = "few-links",
+    /// A return that is waited for has a place of its own.
+    AwaitedFirst = "awaited-first",
     /// A page is told the code of a fault and its values.
     CodesOnly = "codes-only",
 }

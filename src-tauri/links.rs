@@ -1,40 +1,104 @@
 //! Deep links: taken in Rust before any page can see them, and handed to the engine.
 //!
 //! A link that started the app is read once; a link for the running app comes through the single-instance plugin. Both
-//! enter one short queue; what does not fit is dropped. Deliberately not here: what a link may do.
+//! enter a short queue, each kind its own, and what does not fit is dropped: a flood of one kind costs no other its place.
+//! A return that a sign-in waits for has a place that no other link can take, and goes first; which one that is the engine
+//! says, as soon as it is up. Deliberately not here: what a link may do.
 
 #[cfg(desktop)]
 use crate::MAIN;
 use crate::defence::{Defence, off};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tauri::{AppHandle, Manager, Runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use zhiyou_engine::Engine;
 
-/// Links waiting at most.
-const WAITING_MAX: usize = 64;
+/// Links of one kind waiting at most.
+const WAITING_MAX: usize = 16;
 /// Longest accepted link, bytes.
 const BYTES_MAX: usize = 4096;
 
+/// Kinds of links that do not wait for one another.
+const ROUTES: [&str; 3] = ["zhiyou://auth/", "zhiyou://pay/", "zhiyou://open/"];
+/// Returns that are waited for, the routes, and what is none of them.
+const LANES: usize = ROUTES.len() + 2;
+const AWAITED: usize = 0;
+
+/// Tells whether a link may be a return that is waited for.
+type Awaits = Box<dyn Fn(&str) -> bool + Send>;
+
 /// Links waiting for the engine.
 pub(crate) struct Queue {
-    enter: mpsc::Sender<String>,
-    leave: Mutex<Option<mpsc::Receiver<String>>>,
+    waiting: Mutex<Waiting>,
+    bell: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lanes: [VecDeque<String>; LANES],
+    /// Where the last link was taken from.
+    last: usize,
+    awaits: Option<Awaits>,
+}
+
+impl Waiting {
+    fn lane(&self, link: &str) -> usize {
+        let awaited = self.awaits.as_ref().is_some_and(|awaits| awaits(link));
+        if awaited && !off(Defence::AwaitedFirst) {
+            return AWAITED;
+        }
+        ROUTES.iter().position(|route| link.starts_with(route)).unwrap_or(ROUTES.len()).saturating_add(1)
+    }
+
+    /// Whether it fits.
+    fn push(&mut self, link: &str) -> bool {
+        let lane = self.lane(link);
+        let Some(lane) = self.lanes.get_mut(lane) else { return false };
+        let fits = lane.len() < WAITING_MAX || off(Defence::FewLinks);
+        // The same return many times over is one.
+        if fits && !lane.iter().any(|known| known == link) {
+            lane.push_back(link.to_owned());
+        }
+        fits
+    }
+
+    /// The next link: one that is waited for, else the kinds in turn.
+    fn pop(&mut self) -> Option<String> {
+        let turns = (1..=LANES).map(|step| (self.last + step) % LANES);
+        let next =
+            std::iter::once(AWAITED).chain(turns).find(|lane| !self.lanes.get(*lane).is_none_or(VecDeque::is_empty))?;
+        self.last = next;
+        self.lanes.get_mut(next)?.pop_front()
+    }
+
+    /// Knows from here on what is waited for, and sorts what is here already.
+    fn know(&mut self, awaits: Awaits) {
+        self.awaits = Some(awaits);
+        for link in std::mem::take(&mut self.lanes).into_iter().flatten() {
+            self.push(&link);
+        }
+    }
 }
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let waiting = if off(Defence::FewLinks) { 1 << 20 } else { WAITING_MAX };
-        let (enter, leave) = mpsc::channel(waiting);
-        Self { enter, leave: Mutex::new(Some(leave)) }
+        Self { waiting: Mutex::default(), bell: Notify::new() }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, link: &str) {
         let long = link.len() > BYTES_MAX && !off(Defence::ShortLinks);
-        if long || self.enter.try_send(link.to_owned()).is_err() {
+        if long || !self.waiting().push(link) {
             tracing::warn!(bytes = link.len(), "a link was dropped");
         }
+        self.bell.notify_one();
     }
 }
 
@@ -111,11 +175,17 @@ pub(crate) fn from_arguments<R: Runtime>(app: &AppHandle<R>, _arguments: &[Strin
 
 /// Hands waiting and coming links to the engine, one at a time.
 pub(crate) fn deliver<R: Runtime>(app: &AppHandle<R>, engine: Arc<Engine>) {
-    let queue = app.state::<Queue>();
-    let Some(mut links) = queue.leave.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        while let Some(link) = links.recv().await {
-            engine.deep_link(&link).await;
+        let queue = app.state::<Queue>();
+        let asked = Arc::clone(&engine);
+        queue.waiting().know(Box::new(move |link| asked.awaits(link)));
+        loop {
+            let next = queue.waiting().pop();
+            match next {
+                Some(link) => engine.deep_link(&link).await,
+                None => queue.bell.notified().await,
+            }
         }
     });
 }
@@ -139,9 +209,7 @@ mod tests {
 
     /// What waits in a queue, which is empty afterwards.
     fn waiting(queue: &Queue) -> Vec<String> {
-        let mut leave = queue.leave.lock().unwrap();
-        let links = leave.as_mut().unwrap();
-        std::iter::from_fn(|| links.try_recv().ok()).collect()
+        std::iter::from_fn(|| queue.waiting().pop()).collect()
     }
 
     /// An app that listens for links, with the plugin that reads them.
@@ -231,5 +299,48 @@ mod tests {
         };
         assert_eq!((flood().len(), flood()[0].as_str()), (WAITING_MAX, "zhiyou://auth/0"));
         stands(Defence::FewLinks, || flood().len() > WAITING_MAX);
+    }
+
+    #[test]
+    fn ta_28_a_return_that_is_waited_for_is_not_lost_in_a_flood_and_goes_first() {
+        // Among forged returns before and after it, the true one, and itself many times over.
+        let lost = || {
+            let queue = Queue::new();
+            queue.waiting().know(Box::new(|link| link == LINK));
+            for number in 0..10_000 {
+                queue.push(&format!("zhiyou://auth/zz-club?code=a&state={number}"));
+                if number > 5_000 {
+                    queue.push(LINK);
+                }
+            }
+            let waiting = waiting(&queue);
+            assert!(waiting.iter().filter(|link| *link == LINK).count() <= 1);
+            waiting.first().is_none_or(|first| first != LINK)
+        };
+        stands(Defence::AwaitedFirst, lost);
+    }
+
+    #[test]
+    fn ta_28_a_flood_of_one_kind_costs_no_other_kind_its_place_or_its_turn() {
+        let queue = Queue::new();
+        let flood = |route: &str| (0..10_000).for_each(|number| queue.push(&format!("{route}{number}")));
+        flood("zhiyou://auth/");
+        flood("zhiyou://other/");
+        queue.push("zhiyou://pay/1");
+        queue.push("zhiyou://open/order/1");
+        let waiting = waiting(&queue);
+        assert_eq!(waiting.len(), 2 * WAITING_MAX + 2);
+        for link in ["zhiyou://pay/1", "zhiyou://open/order/1"] {
+            assert!(waiting[..LANES].iter().any(|first| first == link), "{link} waits behind the flood");
+        }
+    }
+
+    #[test]
+    fn what_came_before_the_engine_was_up_is_sorted_when_it_is() {
+        let queue = Queue::new();
+        queue.push("zhiyou://auth/zz-club?code=a&state=forged");
+        queue.push(LINK);
+        queue.waiting().know(Box::new(|link| link == LINK));
+        assert_eq!(waiting(&queue), [LINK, "zhiyou://auth/zz-club?code=a&state=forged"]);
     }
 }

@@ -70,6 +70,7 @@ async fn start<R: Runtime>(app: &AppHandle<R>) -> Result<Arc<Engine>, Fault> {
     let embedded = Embedded::start(Options {
         data_dir,
         sandbox_url: std::env::var("ZHIYOU_SANDBOX_URL").ok(),
+        account: zhiyou_embedded::account_of_environment()?,
         browser: Arc::new(SystemBrowser::new(app)),
         keys: Arc::new(OsKeyring::new("app.zhiyou.desktop", &profile)),
     })

@@ -138,7 +138,11 @@ impl Nest {
             self.keep("gateway key", secret.as_str().unwrap());
         }
         // A key is found by any of its inner lines.
-        for pointer in ["/wechatpay/merchant_private_key_pem", "/alipay/app_private_key_pem"] {
+        for pointer in [
+            "/wechatpay/merchant_private_key_pem",
+            "/alipay/app_private_key_pem",
+            "/alipayplus/merchant_private_key_pem",
+        ] {
             let pem = credentials.pointer(pointer).and_then(Value::as_str).expect(pointer);
             let lines: Vec<&str> = pem.lines().filter(|line| line.len() == 64).collect();
             assert!(lines.len() > 10, "{pointer}");

@@ -77,12 +77,15 @@ impl Driver {
         }
     }
 
-    /// Waits for an element that can be seen and clicks it as a person would.
+    /// Waits for an element that can be seen, scrolls to it and clicks it as a person would.
     pub(crate) async fn click(&self, css: &str) {
         self.until(
             css,
             &format!(
-                "const e = document.querySelector({css:?}); return !!e && !e.disabled && e.getClientRects().length > 0"
+                "const e = document.querySelector({css:?}); if (!e || e.disabled || e.getClientRects().length === 0) return false;\
+                 e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect();\
+                 const there = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);\
+                 return !!there && (e.contains(there) || there.contains(e))"
             ),
         )
         .await;

@@ -6,14 +6,14 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-const STATE: &str = "[data-testid=order-state]";
+pub(crate) const STATE: &str = "[data-testid=order-state]";
 
 fn plan() -> Value {
     let example = include_str!("../../examples/shanghai-weekend.zh-CN.json");
     serde_json::from_str(example).unwrap()
 }
 
-async fn import(stage: &Stage, plan: Value) {
+pub(crate) async fn import(stage: &Stage, plan: Value) {
     let window = &stage.window;
     window.click("[data-testid=import-open]").await;
     window.fill("[data-testid=import-text]", &plan.to_string()).await;
@@ -21,7 +21,7 @@ async fn import(stage: &Stage, plan: Value) {
 }
 
 /// Import, review, hold; a sign-in is wanted then.
-async fn hold(stage: &Stage) {
+pub(crate) async fn hold(stage: &Stage) {
     import(stage, plan()).await;
     stage.window.click("[data-testid=review-hold]").await;
     stage.window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
@@ -49,7 +49,7 @@ async fn allowed(stage: &Stage) -> String {
 }
 
 /// Sign in through a browser and back by a link of the desktop.
-async fn sign_in(stage: &Stage) {
+pub(crate) async fn sign_in(stage: &Stage) {
     let window = &stage.window;
     let back = allowed(stage).await;
     // A forged link first: it is dropped and the pending sign-in stays intact.
@@ -60,7 +60,7 @@ async fn sign_in(stage: &Stage) {
     window.run("location.hash = sessionStorage.getItem('came from')").await;
 }
 
-async fn seat(stage: &Stage) {
+pub(crate) async fn seat(stage: &Stage) {
     let window = &stage.window;
     window.click("[data-testid=go-seats]").await;
     window.click("[data-free=true]").await;
@@ -75,7 +75,7 @@ async fn seat_and_confirm(stage: &Stage) {
 }
 
 /// The code in the picture of the window, read by somebody else, is what the traveller's phone gets.
-async fn phone(stage: &Stage, button: &str) {
+pub(crate) async fn phone(stage: &Stage, button: &str) {
     painted(&stage.window).await;
     let code = stage.read_code();
     assert!(code.starts_with("weixin://wxpay/bizpayurl?pr="), "{code:?}");
@@ -97,7 +97,7 @@ async fn payable() -> Stage {
     stage
 }
 
-const PAY: &str = "#pay";
+pub(crate) const PAY: &str = "#pay";
 const REFUSE: &str = "#refuse";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,40 +115,6 @@ async fn a_trip_is_imported_signed_in_seated_confirmed_scanned_and_paid() {
     stage.close().await;
 }
 
-/// A card, the bank's own question, a forged way back, and the real one.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_card_is_paid_on_the_channels_own_page_and_the_way_back_is_only_a_hint() {
-    let stage = Stage::new(&[]).await;
-    // Nobody tells us that it is paid: only asking does.
-    stage.scenario(json!({ "provider": "stripe", "switch": "notify", "mode": "drop", "times": 100 })).await;
-    hold(&stage).await;
-    sign_in(&stage).await;
-    seat(&stage).await;
-    let window = &stage.window;
-    window.click("[data-testid=method-stripe]").await;
-    pictures(&stage, "confirm-card").await;
-    window.click("[data-testid=confirm-submit]").await;
-    window.until("the page's button", "return document.querySelector('[data-testid=open-payment]') !== null").await;
-    pictures(&stage, "pay-card").await;
-    window.click("[data-testid=open-payment]").await;
-    let browser = stage.browser().await;
-    browser.open(&stage.opened().await).await;
-    browser.click("button[value='3155']").await;
-    let forged = "zhiyou://pay/01KA0000000000000000000ABC?status=success";
-    Stage::follow(forged).await;
-    window.attribute("[data-testid=payment-state]", "data-state", "requires_action").await;
-    browser.click("button[value=approve]").await;
-    let back = browser
-        .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
-        .await;
-    browser.close().await;
-    Stage::follow(back.as_str().unwrap()).await;
-    window.attribute(STATE, "data-state", "confirmed").await;
-    let book = stage.book().await;
-    assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 1));
-    stage.close().await;
-}
-
 /// Waits until what the page says is also what it shows.
 async fn painted(window: &Driver) {
     window
@@ -157,7 +123,7 @@ async fn painted(window: &Driver) {
 }
 
 /// The screen as it stands, in both languages, both themes, wide and narrow.
-async fn pictures(stage: &Stage, name: &str) {
+pub(crate) async fn pictures(stage: &Stage, name: &str) {
     let window = &stage.window;
     for (size, width) in [("wide", 1280), ("narrow", 360)] {
         window.size(width, 800).await;

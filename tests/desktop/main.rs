@@ -3,5 +3,6 @@
 
 mod attacks;
 mod driver;
+mod hosted;
 mod journeys;
 mod stage;

@@ -53,9 +53,14 @@ async fn open_window(folder: &Path, announced: &Value, environment: &[(&str, &st
 
 impl Stage {
     pub(crate) async fn new(environment: &[(&str, &str)]) -> Self {
+        Self::in_currency("CNY", environment).await
+    }
+
+    /// With suppliers that quote in this currency.
+    pub(crate) async fn in_currency(currency: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut sandbox = Command::new(program("zhiyouctl"))
-            .args(["sandbox", "--data-dir"])
+            .args(["sandbox", "--currency", currency, "--data-dir"])
             .arg(folder.path().join("sandbox"))
             .stdout(Stdio::piped())
             .stdin(Stdio::null())

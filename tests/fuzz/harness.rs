@@ -1,17 +1,56 @@
-//! Inputs by the thousand, made from sound ones by changing, cutting, doubling and mixing bytes; the same for the same seed.
+//! Inputs for the readers of what strangers write: each crate that has some includes this file.
 //!
-//! Each crate that reads what strangers write includes this file in its tests. `ZHIYOU_FUZZ` says how many inputs each
-//! reader gets, `ZHIYOU_FUZZ_SEED` where they begin; `cargo xtask fuzz` gives a million. Deliberately not here: what a
+//! The ordinary tests give each reader a few thousand inputs on any toolchain, made from sound ones by changing, cutting,
+//! doubling and mixing bytes; the same for the same seed (`ZHIYOU_FUZZ_SEED`). `cargo xtask fuzz` gives a million, found by
+//! libFuzzer by what they reach in the code: then another program drives the same tests. Deliberately not here: what a
 //! reader has to hold, which is each test's.
 
+#[cfg(not(fuzzing))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Inputs in every run of the tests.
 const INPUTS: u64 = 20_000;
 /// Longest input, bytes; more than any reader takes.
 const BYTES_MAX: usize = 160 * 1024;
-/// From so many inputs on the memory is watched, and may grow by so much, KiB: nothing may be kept of what was read.
-const WATCHED: (u64, u64) = (500_000, 256 * 1024);
+
+/// Gives a reader inputs, from sound ones and words it knows. The reader panics when it does what it must not.
+#[cfg(fuzzing)]
+pub type Drive = fn(&[&[u8]], &[&str], &mut dyn FnMut(&[u8]));
+
+#[cfg(fuzzing)]
+static DRIVE: std::sync::OnceLock<Drive> = std::sync::OnceLock::new();
+
+/// Runs a test of a reader with inputs from `drive`.
+#[cfg(fuzzing)]
+pub(crate) fn driven(drive: Drive, test: fn()) {
+    DRIVE.get_or_init(|| drive);
+    test();
+}
+
+/// Names the tests of readers for a program that gives them inputs.
+#[cfg(fuzzing)]
+macro_rules! fuzzed {
+    ($($name:ident: $test:path;)*) => {
+        /// Tests of readers that another program drives.
+        pub mod fuzzed {
+            pub use crate::fuzz::Drive;
+            $(
+                #[allow(missing_docs, reason = "each is a test, which says what it shows by its name")]
+                pub fn $name(drive: Drive) {
+                    crate::fuzz::driven(drive, $test);
+                }
+            )*
+        }
+    };
+}
+#[cfg(fuzzing)]
+pub(crate) use fuzzed;
+
+/// Gives a reader its inputs. `check` panics when the reader does what it must not.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(_: &str, corpus: &[&[u8]], words: &[&str], mut check: impl FnMut(&[u8])) {
+    DRIVE.get().unwrap()(corpus, words, &mut check);
+}
 
 /// Numbers that are the same for the same seed.
 struct Random(u64);
@@ -107,28 +146,17 @@ impl Random {
 }
 
 /// Gives a reader its inputs. `check` panics when the reader does what it must not.
+#[cfg(not(fuzzing))]
 pub(crate) fn fuzz(name: &str, corpus: &[&[u8]], words: &[&str], mut check: impl FnMut(&[u8])) {
-    let number = |variable: &str| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
-    let (inputs, seed) = (number("ZHIYOU_FUZZ").unwrap_or(INPUTS), number("ZHIYOU_FUZZ_SEED").unwrap_or(1));
+    let seed = std::env::var("ZHIYOU_FUZZ_SEED").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
     for sound in corpus {
         check(sound);
     }
-    let before = resident_kib();
-    for number in 0..inputs {
+    for number in 0..INPUTS {
         let mut random = Random(seed.wrapping_mul(0xA076_1D64_78BD_642F) ^ number.wrapping_mul(0xE703_7ED1_A0B4_28DB));
         let input = random.input(corpus, words);
         if catch_unwind(AssertUnwindSafe(|| check(&input))).is_err() {
             panic!("{name}: input {number} of seed {seed}: {:?}", String::from_utf8_lossy(&input));
         }
     }
-    if let (true, Some(before), Some(after)) = (inputs >= WATCHED.0, before, resident_kib()) {
-        assert!(after.saturating_sub(before) < WATCHED.1, "{name}: {before} KiB before, {after} KiB after");
-    }
-}
-
-/// How much memory this process has; none where the system does not tell.
-fn resident_kib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }

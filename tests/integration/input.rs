@@ -1,7 +1,7 @@
 //! What a caller may send, and what happens to everything else.
 
 use crate::world::{World, request_id, sample};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_plan_names_the_place_and_changes_nothing() {
@@ -64,4 +64,41 @@ async fn a_cart_over_budget_is_refused_with_both_amounts() {
     let fault = world.ask("confirm_order", payload).await.unwrap_err();
     assert_eq!(format!("{:?}", fault.code), "OverBudget");
     assert_eq!((fault.params["budget"].as_str(), fault.params["currency"].as_str()), ("10000", "CNY"));
+}
+
+/// PM-01: wherever it is typed or pasted, whichever command carries it, and from a tool as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn pm_01_a_card_number_gets_into_no_command_and_is_kept_nowhere() {
+    const NUMBER: &str = "4111 1111 1111 1111";
+    let mut world = World::new().await;
+    let mut plan: Value = serde_json::from_str(&sample()).unwrap();
+    plan["title"] = json!(format!("Card {NUMBER}"));
+    for payload in [
+        json!({ "text": plan.to_string(), "request_id": request_id() }),
+        json!({ "text": NUMBER, "request_id": NUMBER }),
+    ] {
+        let fault = world.ask("import_plan", payload.clone()).await.unwrap_err();
+        assert_eq!(fault.params.get("problem").map(String::as_str), Some("card_number"), "{fault:?}");
+        let fault = world.app().engine().dispatch_for_tool("import_plan", payload).await.unwrap_err();
+        assert_eq!(fault.params.get("problem").map(String::as_str), Some("card_number"), "{fault:?}");
+    }
+    for command in zhiyou_engine::api::NAMES {
+        let fault = world.ask(command, json!({ "anything": { "at": [NUMBER] } })).await.unwrap_err();
+        assert_eq!(fault.params.get("problem").map(String::as_str), Some("card_number"), "{command}: {fault:?}");
+    }
+    world.close_app().await;
+    for entry in walk(world.data_dir.path()) {
+        let bytes = std::fs::read(&entry).unwrap();
+        for shape in [NUMBER, "4111111111111111"] {
+            assert!(!bytes.windows(shape.len()).any(|part| part == shape.as_bytes()), "{}", entry.display());
+        }
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .filter(|path| path.is_file())
+        .collect()
 }

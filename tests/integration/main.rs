@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod faults;
+mod hosted;
 mod input;
 mod main_job;
+mod member;
 mod people;
 mod storage;
 mod tools;

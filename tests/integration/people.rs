@@ -85,7 +85,8 @@ async fn what_was_agreed_to_is_signed_beside_the_order_and_noted() {
     let shown: Value = serde_json::from_str(consents[0]["payload"].as_str().unwrap()).unwrap();
     assert_eq!(shown["cart_hash"], held["cart_hash"]);
     assert_eq!(shown["total"]["amountMinor"], held["total"]["amount_minor"]);
-    assert_eq!((shown["channel"].as_str(), &shown["order_id"]), (Some("wechatpay"), &order["id"]));
+    assert_eq!((&shown["payments"][0]["channel"], &shown["order_id"]), (&json!("wechatpay"), &order["id"]));
+    assert_eq!(shown["payments"][0]["amount"], shown["total"]);
     assert_eq!(consents[0]["verifies"], true);
     let payable = world.until(&order, "payable", |order| order["payment"]["qr"]["content"].is_string()).await;
     assert!(world.phone("pay", &payable).await.is_success());

@@ -15,7 +15,7 @@ use zhiyou_engine::{
     api::view::FaultView,
     ports::{Browser, BrowserError, KeyStore, KeyStoreError},
 };
-use zhiyou_sandbox::{Config, Sandbox};
+use zhiyou_sandbox::{AccountCurrency, Config, Sandbox};
 
 /// No test waits longer than this for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,12 +80,22 @@ impl World {
         Self::with_keys(data_dir, Arc::<Keys>::default()).await
     }
 
+    /// With suppliers that quote in this currency.
+    pub(crate) async fn in_currency(account: AccountCurrency) -> Self {
+        Self::begin(tempfile::tempdir().unwrap(), Arc::<Keys>::default(), account).await
+    }
+
     /// With the app's data in this folder and this keyring.
     pub(crate) async fn with_keys(data_dir: TempDir, keys: Arc<dyn KeyStore>) -> Self {
+        Self::begin(data_dir, keys, AccountCurrency::default()).await
+    }
+
+    async fn begin(data_dir: TempDir, keys: Arc<dyn KeyStore>, account: AccountCurrency) -> Self {
         let sandbox_dir = tempfile::tempdir().unwrap();
         let sandbox = zhiyou_sandbox::start(Config {
             data_dir: sandbox_dir.path().to_path_buf(),
             seed: 1,
+            account,
             listen: Ipv4Addr::LOCALHOST.into(),
             virtual_clock: false,
             control_token: None,
@@ -113,6 +123,7 @@ impl World {
         Options {
             data_dir: self.data_dir.path().to_path_buf(),
             sandbox_url: Some(announced.control.replace("http://", &format!("http://:{}@", announced.control_token))),
+            account: AccountCurrency::default(),
             browser: Arc::clone(&self.opened) as Arc<dyn Browser>,
             keys: Arc::clone(&self.keys),
         }

@@ -102,6 +102,7 @@ impl Traveller {
         let app = Embedded::start(Options {
             data_dir: data_dir.to_path_buf(),
             sandbox_url: Some(sandbox.to_owned()),
+            account: zhiyou_embedded::AccountCurrency::default(),
             browser: Arc::new(NoBrowser),
             keys: Arc::new(KeyFile(data_dir.join("test.key"))),
         })

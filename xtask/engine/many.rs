@@ -177,6 +177,7 @@ pub(crate) async fn reads(folder: &Path) -> Result<(), Box<dyn Error>> {
     let options = Options {
         data_dir: folder.to_owned(),
         sandbox_url: None,
+        account: zhiyou_embedded::AccountCurrency::default(),
         browser: Arc::new(NoBrowser),
         keys: Arc::new(Keys::default()),
     };

@@ -16,7 +16,7 @@ use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
     id::{AttemptId, OrderId},
-    order::{Fact, Order, OrderState, cart},
+    order::{Fact, Order, OrderState, PaymentPart, cart},
     port::payments::Channel,
     time::UtcMicros,
 };
@@ -157,10 +157,13 @@ pub(crate) fn confirmation(order: &Order, now: UtcMicros) -> Result<Vec<Fact>, F
     Ok(vec![Fact::Confirmed {
         cart_hash: cart::hash(order).ok_or_else(|| wrong("not complete"))?,
         total: cart::total(order).map_err(|error| wrong(&error.to_string()))?,
-        attempt: AttemptId::from_ulid(fresh()),
-        channel: Channel::Wechatpay,
+        parts: vec![PaymentPart {
+            attempt: AttemptId::from_ulid(fresh()),
+            channel: Channel::Wechatpay,
+            amount: cart::total(order).map_err(|error| wrong(&error.to_string()))?,
+            authorise: false,
+        }],
         pay_by: pay_by(order, now).ok_or_else(|| wrong("too late"))?,
-        authorise: false,
     }])
 }
 

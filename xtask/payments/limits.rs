@@ -116,6 +116,7 @@ pub(crate) async fn run(folder: &Path, count: usize, width: usize) -> Result<boo
     let options = Options {
         data_dir: folder.to_owned(),
         sandbox_url: None,
+        account: zhiyou_embedded::AccountCurrency::default(),
         browser: Arc::new(NoBrowser),
         keys: Arc::new(Keys::default()),
     };

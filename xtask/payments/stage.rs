@@ -67,6 +67,7 @@ impl Stage {
         let config = Config {
             data_dir: folder.join("sandbox"),
             seed: 1,
+            account: zhiyou_sandbox::AccountCurrency::default(),
             listen: Ipv4Addr::LOCALHOST.into(),
             virtual_clock: false,
             control_token: None,

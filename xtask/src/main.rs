@@ -24,7 +24,7 @@ cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
 cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --ledger N, --graphs N, --trace SEED)
 cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
-cargo xtask fuzz [N]         N changed inputs, a million without it, for each reader of what strangers write
+cargo xtask fuzz [N [NAME…]] N inputs, a million without it, found by libFuzzer (nightly) for each reader of what strangers write
 cargo xtask bench            the engine, then size, start and memory beside an empty window (release builds)
 cargo xtask bench engine     orders per second beside a bare writer, decisions, recovery, reads
 cargo xtask bench payments   100 payments at once against their limits, notifications per second, queries under a flood
@@ -42,8 +42,8 @@ fn main() -> ExitCode {
         ["e2e"] => return suites::e2e(),
         ["sim", rest @ ..] => suites::sim(rest),
         ["kill", rest @ ..] => return suites::kills(rest),
-        ["fuzz"] => return suites::fuzz("1000000"),
-        ["fuzz", inputs] => return suites::fuzz(inputs),
+        ["fuzz"] => return suites::fuzz("1000000", &[]),
+        ["fuzz", inputs, names @ ..] => return suites::fuzz(inputs, names),
         ["bench"] => bench::engine().and_then(|()| bench::bench()),
         ["bench", "engine"] => bench::engine(),
         ["bench", "payments"] => bench::payments(),

@@ -5,7 +5,12 @@ use crate::{
     session, setup,
     shell::{Failed, cargo, command, has, observe, root, succeed, target},
 };
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
 
 /// Runs suites, counts them, and remembers how long each took.
 struct Tally {
@@ -112,15 +117,40 @@ pub(crate) fn kills(arguments: &[&str]) -> ExitCode {
     tally.finish()
 }
 
-/// Changed inputs for every reader of what strangers write; one reader at a time, so that its memory can be watched.
-pub(crate) fn fuzz(inputs: &str) -> ExitCode {
+/// Inputs that libFuzzer finds, so many for each of these readers of what strangers write, or for all of them; one reader
+/// at a time. The ordinary tests give the same readers a few thousand each.
+pub(crate) fn fuzz(inputs: &str, names: &[&str]) -> ExitCode {
     let mut tally = Tally::new();
-    let packages = ["--package", "zhiyou-domain", "--package", "zhiyou-engine", "--package", "zhiyou-gateway"];
-    let arguments = [&["test"][..], &packages, &["--lib", "fuzz_", "--", "--test-threads=1"]].concat();
-    let mut readers = cargo(arguments);
-    readers.env("ZHIYOU_FUZZ", inputs);
-    tally.suite("fuzz", || counted(observe(readers), count::libtest));
+    let all = readers();
+    for name in all.iter().map(String::as_str).filter(|name| names.is_empty() || names.contains(name)) {
+        tally.suite(name, || check(tool("cargo-fuzz").and_then(|tool| succeed(drive(&tool, name, inputs)))));
+    }
     tally.finish()
+}
+
+/// The programs in `fuzz/targets`.
+fn readers() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("fuzz/targets")).into_iter().flatten().flatten();
+    let names = files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+/// One of them under libFuzzer, with the nightly toolchain. There is no unsafe code of ours to be watched for by a
+/// sanitizer; what is watched is memory, time and what the reader has to hold.
+fn drive(tool: &Path, name: &str, inputs: &str) -> Command {
+    let tool = tool.display().to_string();
+    let runs = format!("-runs={inputs}");
+    let fixed = ["run", "nightly", &tool, "run", "--dev", "--sanitizer", "none", "--target-dir"];
+    let folder = target().join("fuzz").display().to_string();
+    let limits = ["--", &runs, "-max_len=16384", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"];
+    let mut rustup = command("rustup", fixed.into_iter().chain([folder.as_str(), name]).chain(limits));
+    // What runs us is another toolchain.
+    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTFLAGS"] {
+        rustup.env_remove(variable);
+    }
+    rustup
 }
 
 /// Runs the simulator with these arguments.
@@ -183,13 +213,15 @@ const JUDGES: &str = "tests/interop/specs";
 /// The providers' official clients against the sandbox.
 fn interop() -> Count {
     let prepared = setup::npm_packages("tests/interop")
-        .and_then(|()| succeed(cargo(["build", "--package", "zhiyouctl", "--quiet"])));
-    if let Err(error) = prepared {
-        return check(Err(error));
-    }
+        .and_then(|()| succeed(cargo(["build", "--package", "zhiyouctl", "--quiet"])))
+        .and_then(|()| setup::python_packages("tests/interop/alipayplus", "ant-intl-alipayplus-mcp"));
+    let program = match prepared {
+        Ok(program) => program,
+        Err(error) => return check(Err(error)),
+    };
     let tool = target().join("debug/zhiyouctl").display().to_string();
     let mut npm = command("npm", ["run", "with-sandbox", "--", tool.as_str(), "sandbox"]);
-    npm.current_dir(root().join("tests/interop"));
+    npm.current_dir(root().join("tests/interop")).env("ZHIYOU_ALIPAYPLUS_MCP", program);
     counted(observe(npm), count::node_test).plus(authorization_server()).plus(judges())
 }
 

@@ -73,7 +73,7 @@ async fn book(to: &mut Backend, text: &str, pay_automatically: bool) -> Result<V
             "confirm" if !confirmed => {
                 eprintln!("confirming {} {}", order["total"]["amount_minor"], order["total"]["currency"]);
                 let wish = json!({
-                    "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "wechatpay",
+                    "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": channel(to, &order["id"]).await?,
                     "request_id": request_id(),
                 });
                 to.call("confirm_order", wish).await?;
@@ -88,9 +88,24 @@ async fn book(to: &mut Backend, text: &str, pay_automatically: bool) -> Result<V
                 }
                 paid = true;
             }
+            "pay" if !paid && order["payment"]["hosted"] == true => {
+                to.call("open_payment", json!({ "order_id": order["id"] })).await?;
+                paid = true;
+            }
             _ => {}
         }
     }
+}
+
+/// What is paid by: a code for the demo's phone where the order allows one, else a page that can be approved.
+async fn channel(to: &mut Backend, order: &Value) -> Result<Value, String> {
+    let listed = to.call("list_channels", json!({ "order_id": order })).await?;
+    let usable = |word: &&str| {
+        let mut rows = listed.as_array().into_iter().flatten();
+        rows.any(|row| row["channel"] == *word && row["bars"].as_array().is_some_and(Vec::is_empty))
+    };
+    let channel = ["wechatpay", "paypal"].into_iter().find(usable);
+    channel.map(Value::from).ok_or_else(|| "no channel can be paid without a person".to_owned())
 }
 
 /// Approves on the consent page of the demo, while the running app waits for the way back.

@@ -25,7 +25,9 @@ pub(crate) async fn run(as_json: bool) -> Outcome {
                 ("Alipay (sandbox)", &addresses.alipay),
                 ("Stripe (sandbox)", &addresses.stripe),
                 ("PayPal (sandbox)", &addresses.paypal),
+                ("Alipay+ (sandbox)", &addresses.alipayplus),
                 ("ZZ Club sign-in (sandbox)", &addresses.oauth),
+                ("Turkish Airlines sign-in (sandbox)", &addresses.turkish),
             ] {
                 let (ok, detail) = reachable(address).await;
                 rows.push(row(name, ok, detail));

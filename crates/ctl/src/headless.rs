@@ -28,7 +28,8 @@ pub(crate) async fn start(browser: Arc<dyn Browser>, fallback: PathBuf) -> Resul
         // The folder is gone afterwards, and so may be the key.
         None => Arc::new(RunKey::default()),
     };
-    let options = Options { data_dir: named.unwrap_or(fallback), sandbox_url, browser, keys };
+    let account = zhiyou_embedded::account_of_environment().map_err(|fault| fault.to_string())?;
+    let options = Options { data_dir: named.unwrap_or(fallback), sandbox_url, account, browser, keys };
     Embedded::start(options).await.map_err(|fault| fault.to_string())
 }
 
@@ -50,7 +51,7 @@ impl KeyStore for RunKey {
     }
 }
 
-/// A browser that approves the sandbox's consent page and follows it back. It refuses every other host.
+/// A browser that approves the sandbox's pages, consent and payment, and follows them back. It refuses every other host.
 pub(crate) struct Consenting;
 
 impl Browser for Consenting {
@@ -61,7 +62,7 @@ impl Browser for Consenting {
         let url = url.clone();
         tokio::spawn(async move {
             if let Err(error) = consent(&url).await {
-                eprintln!("sign-in: {error}");
+                eprintln!("browser: {error}");
             }
         });
         Ok(())
@@ -77,8 +78,9 @@ async fn consent(url: &Url) -> Result<(), String> {
         .split_once("name=\"number\" value=\"")
         .and_then(|(_, rest)| rest.split_once('"'))
         .map(|(number, _)| number.to_owned())
-        .ok_or("the consent page has no form")?;
-    let action = url.join("/authorize").map_err(|error| error.to_string())?;
+        .ok_or("the page has no form")?;
+    let action = page.split_once("action=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(action, _)| action);
+    let action = url.join(action.unwrap_or_default()).map_err(|error| error.to_string())?;
     let answer =
         http.post(action).form(&[("number", number.as_str()), ("decision", "approve")]).send().await.map_err(say)?;
     let back = answer.headers().get("location").and_then(|value| value.to_str().ok()).ok_or("no way back")?.to_owned();

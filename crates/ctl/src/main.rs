@@ -15,6 +15,7 @@ mod reconcile;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use zhiyou_sandbox::AccountCurrency;
 
 #[derive(Parser)]
 #[command(name = "zhiyouctl", version, about = "Zhiyou without a window")]
@@ -33,6 +34,9 @@ enum Command {
         /// Seed of the world
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// What its travel suppliers quote in, CNY or USD; a world that was begun before keeps its own
+        #[arg(long, default_value = "CNY")]
+        currency: AccountCurrency,
         /// Let time stand still except when it is advanced
         #[arg(long)]
         virtual_clock: bool,
@@ -79,7 +83,7 @@ enum Command {
         /// Configuration file of the gateway, see docs/gateway.md
         #[arg(long)]
         config: PathBuf,
-        /// The channel's day: Beijing's for wechatpay and alipay, UTC's for stripe and paypal
+        /// The channel's day: Beijing's for wechatpay and alipay, UTC's for stripe and paypal; alipayplus has none to read
         #[arg(long, value_name = "YYYY-MM-DD")]
         day: zhiyou_gateway::Day,
         /// Only this channel; may be given again
@@ -130,8 +134,8 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Outcome {
     match command {
-        Command::Sandbox { listen, seed, virtual_clock, data_dir, control_token } => {
-            sandbox(listen, seed, virtual_clock, data_dir, control_token).await
+        Command::Sandbox { listen, seed, currency, virtual_clock, data_dir, control_token } => {
+            sandbox(listen, (seed, currency), virtual_clock, data_dir, control_token).await
         }
         Command::Book { plan, pay } => book::run(&plan, pay == Pay::Auto).await,
         Command::Check { json, config: None, .. } => check::run(json).await,
@@ -146,7 +150,7 @@ async fn run(command: Command) -> Outcome {
 
 async fn sandbox(
     listen: SocketAddr,
-    seed: u64,
+    (seed, account): (u64, AccountCurrency),
     virtual_clock: bool,
     data_dir: Option<PathBuf>,
     control_token: Option<String>,
@@ -156,7 +160,7 @@ async fn sandbox(
     }
     let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
     let data_dir = data_dir.unwrap_or_else(|| temporary.path().to_path_buf());
-    let config = zhiyou_sandbox::Config { data_dir, seed, listen: listen.ip(), virtual_clock, control_token };
+    let config = zhiyou_sandbox::Config { data_dir, seed, account, listen: listen.ip(), virtual_clock, control_token };
     let sandbox = zhiyou_sandbox::start(config).await.map_err(|error| error.to_string())?;
     println!("{}", serde_json::to_string(sandbox.announcement()).map_err(|error| error.to_string())?);
     interrupted().await?;

@@ -16,7 +16,7 @@ use crate::{
     id::{AttemptId, ItemId, RefundId},
     money::Money,
     order::{
-        AttemptState, CancellationState, ChangeStanding, Ending, Fact, ItemState, Offer, Op, Order, OrderItem,
+        Attempt, AttemptState, CancellationState, ChangeStanding, Ending, Fact, ItemState, Offer, Op, Order, OrderItem,
         OrderState, ProposedChange, RefundProgress, SeatChoice, SecondChance, StepKey, cart, deadline, debt::Matter,
         risk,
     },
@@ -309,8 +309,7 @@ pub fn pay_by(order: &Order, now: UtcMicros) -> Option<UtcMicros> {
 }
 
 fn payment_pending(order: &Order, now: UtcMicros, decision: &mut Decision) {
-    let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
-    let Some(attempt) = open else {
+    let Some(attempt) = cart::payable(order) else {
         // Refused: the traveller may try again while the cart lives.
         match cart::lapses_at(order).map(|lapse| lapse.plus_seconds(-BOOKING_MARGIN_S)) {
             Some(lapse) if lapse > now => decision.wake(lapse),
@@ -369,12 +368,13 @@ fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
     let next = if must_failed { Vec::new() } else { next_commits(order, now) };
     if next.is_empty() {
         // What is booked is paid for before it is called confirmed.
-        match set_aside(order).filter(|_| !must_failed && !planted(Defect::CaptureForgotten)) {
-            Some(attempt) if to_capture(order, attempt).is_some() => {
+        let owing = |attempt: &AttemptId| to_capture(order, *attempt).is_some();
+        match set_aside(order).into_iter().find(owing).filter(|_| !must_failed && !planted(Defect::CaptureForgotten)) {
+            Some(attempt) => {
                 let op = Op::Capture { attempt };
                 decision.actions.push(Action::Start(StepKey { order: order.id, op, n: 1 }));
             }
-            Some(_) | None => decision.actions.push(Action::Record(Fact::BookingFinished)),
+            None => decision.actions.push(Action::Record(Fact::BookingFinished)),
         }
     }
     for item in next {
@@ -525,17 +525,18 @@ fn goods_settled(order: &Order, compensating: bool) -> bool {
 /// quoted for what really was cancelled; a partly booked order owes the failed share.
 #[must_use]
 pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
-    let captured = order.attempts.iter().filter(|attempt| attempt.state == AttemptState::Captured);
-    let paying = cart::paying_attempt(order).map(|attempt| attempt.id);
-    for attempt in captured {
+    for attempt in order.attempts.iter().filter(|attempt| attempt.state == AttemptState::Captured) {
         let received = attempt.received()?;
         let made = |refund: &&crate::order::Refund| refund.state != RefundProgress::Failed;
         let gone = order.refunds.iter().filter(|refund| refund.attempt == attempt.id).filter(made);
         let gone = Money::sum(attempt.amount.currency(), gone.map(|refund| refund.amount)).ok()?;
         let gone = if planted(Defect::RefundTwice) { Money::zero(gone.currency()) } else { gone };
-        // Only the first payment pays for the order; any other one goes back whole.
-        let keep = if paying == Some(attempt.id) || planted(Defect::KeepSecondPayment) {
-            keepable(order, received)?
+        // Only the first payment of a part pays for the order; any other one goes back whole.
+        let paying = cart::paying_attempt(order, attempt.part).map(|paying| paying.id);
+        let keep = if paying == Some(attempt.id) {
+            keepable(order, attempt, received)?
+        } else if planted(Defect::KeepSecondPayment) {
+            received
         } else {
             Money::zero(attempt.amount.currency())
         };
@@ -551,7 +552,7 @@ pub fn owed(order: &Order) -> Option<(AttemptId, Money)> {
 }
 
 /// What of the payment may be kept: everything while booking goes on, afterwards what suppliers have.
-fn keepable(order: &Order, paid: Money) -> Option<Money> {
+fn keepable(order: &Order, attempt: &Attempt, paid: Money) -> Option<Money> {
     if planted(Defect::NoRefund) && order.state != OrderState::Cancelled {
         return Some(paid);
     }
@@ -566,33 +567,38 @@ fn keepable(order: &Order, paid: Money) -> Option<Money> {
         | OrderState::Cancelled
         | OrderState::Failed
         | OrderState::RefundRequested
-        | OrderState::Refunded => {
-            Money::sum(paid.currency(), order.items.iter().filter_map(cart::kept_by_supplier)).ok()
-        }
+        | OrderState::Refunded => cart::kept_of(order, attempt).ok(),
     }
 }
 
-/// The payment whose money is set aside and pays for the order.
-fn set_aside(order: &Order) -> Option<AttemptId> {
-    cart::paying_attempt(order).filter(|attempt| attempt.state == AttemptState::Authorised).map(|attempt| attempt.id)
+/// The payments whose money is set aside and pays for the order.
+fn set_aside(order: &Order) -> Vec<AttemptId> {
+    let paying = cart::paying_attempts(order).into_iter();
+    paying.filter(|attempt| attempt.state == AttemptState::Authorised).map(|attempt| attempt.id).collect()
 }
 
 /// How much of what a payment set aside is to be taken now: what suppliers have. `None` when that is nothing.
 #[must_use]
 pub fn to_capture(order: &Order, attempt: AttemptId) -> Option<Money> {
-    let known = cart::paying_attempt(order).filter(|paying| paying.id == attempt)?;
-    let kept = Money::sum(known.amount.currency(), order.items.iter().filter_map(cart::kept_by_supplier)).ok()?;
+    let known = order.attempt(attempt)?;
+    let known = cart::paying_attempt(order, known.part).filter(|paying| paying.id == attempt)?;
+    let kept = cart::kept_of(order, known).ok()?;
     let kept = if planted(Defect::CaptureWhole) { known.amount } else { kept };
     kept.is_positive().then_some(kept)
 }
 
 /// Takes or lets go what is still set aside once it is clear what suppliers have of it.
 fn settle_set_aside(order: &Order, decision: &mut Decision) {
-    let Some(attempt) = set_aside(order) else { return };
-    let (capture, void) = (Op::Capture { attempt }, Op::Void { attempt });
-    if order.is_open(capture) || order.is_open(void) || planted(Defect::VoidForgotten) {
+    let waiting = set_aside(order);
+    // One after the other: what is left for one to bear is clear only when the other one has ended.
+    let under_way = |attempt: &AttemptId| {
+        order.is_open(Op::Capture { attempt: *attempt }) || order.is_open(Op::Void { attempt: *attempt })
+    };
+    let Some(attempt) = waiting.first().copied() else { return };
+    if waiting.iter().any(under_way) || planted(Defect::VoidForgotten) {
         return;
     }
+    let (capture, void) = (Op::Capture { attempt }, Op::Void { attempt });
     let op = if to_capture(order, attempt).is_some() { capture } else { void };
     if op == capture && planted(Defect::CaptureForgotten) {
         return;
@@ -622,8 +628,8 @@ fn finish_unwind(order: &Order, decision: &mut Decision) {
 /// Asks about every payment and refund that is still under way, whatever the order's state: with all notifications
 /// lost, the end is the same.
 fn watch_money(order: &Order, decision: &mut Decision) {
-    let paid_by = cart::paying_attempt(order).map(|attempt| attempt.id);
     for attempt in &order.attempts {
+        let paid_by = cart::paying_attempt(order, attempt.part).map(|paying| paying.id);
         let close = Op::ClosePayment { attempt: attempt.id };
         let opening = order.is_open(Op::OpenPayment { attempt: attempt.id });
         let other = paid_by.is_some_and(|paying| paying != attempt.id);

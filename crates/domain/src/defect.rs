@@ -64,6 +64,8 @@ defects! {
     RefundTwice = "SG-36", "refund-twice",
     /// A second payment is kept.
     KeepSecondPayment = "SG-41", "keep-second-payment",
+    /// One part of a divided payment counts as all of it.
+    PartIsWhole = "I3", "part-is-whole",
     /// Money that arrives after a close is not seen.
     ClosedBeatsPaid = "SG-60", "closed-beats-paid",
     /// A late "closed" takes arrived money back out of the books.

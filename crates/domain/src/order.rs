@@ -4,6 +4,7 @@
 //! [`crate::booking::decide`]'s business. Deliberately not here: calls, clocks, storage, personal data.
 
 mod apply;
+mod attempt;
 pub mod cart;
 pub mod deadline;
 pub mod debt;
@@ -16,6 +17,7 @@ pub mod risk;
 pub mod state;
 
 pub use apply::Illegal;
+pub use attempt::{Attempt, PaymentPart};
 pub use debt::Debt;
 pub use fact::{Fact, ItemCancelQuote, Offer, Op, Source, StepEnd, StepKey, StepResult};
 pub use ledger::Entry;
@@ -30,7 +32,7 @@ use crate::{
         ReasonCode,
         bookings::Quote,
         flights::FlightPrice,
-        payments::{Channel, DisputeState, DisputeStatus, PaymentAction},
+        payments::{DisputeState, DisputeStatus},
     },
     time::UtcMicros,
 };
@@ -259,54 +261,12 @@ pub struct Confirmation {
     pub cart_hash: String,
     /// Total.
     pub total: Money,
+    /// What it is paid by; the amounts add up to the total.
+    pub parts: Vec<PaymentPart>,
     /// When.
     pub at: UtcMicros,
     /// The order items are booked in once money arrived: fixed here, with the worst case that was shown.
     pub commit_order: Vec<ItemId>,
-}
-
-/// One attempt to pay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Id; its bare form is the merchant number.
-    pub id: AttemptId,
-    /// Channel.
-    pub channel: Channel,
-    /// Amount.
-    pub amount: Money,
-    /// State.
-    pub state: AttemptState,
-    /// Last moment to pay.
-    pub pay_by: UtcMicros,
-    /// Whether the money is only set aside at first, and taken once everything is booked.
-    #[serde(default)]
-    pub authorise: bool,
-    /// What was taken of what was set aside, once that is known.
-    #[serde(default)]
-    pub taken: Option<Money>,
-    /// What the payer does.
-    pub action: Option<PaymentAction>,
-    /// The channel's number, once money moved.
-    pub transaction_id: Option<String>,
-    /// Whether the channel reported another amount than was asked for: a person decides, nothing is asked or closed.
-    pub mismatch: bool,
-}
-
-impl Attempt {
-    /// What the order has of it: taken, or set aside for us.
-    #[must_use]
-    pub fn received(&self) -> Option<Money> {
-        match self.state {
-            AttemptState::Authorised => Some(self.amount),
-            AttemptState::Captured => Some(self.taken.unwrap_or(self.amount)),
-            AttemptState::Created
-            | AttemptState::RequiresAction
-            | AttemptState::Processing
-            | AttemptState::Voided
-            | AttemptState::Failed
-            | AttemptState::Expired => None,
-        }
-    }
 }
 
 /// Money going back.

@@ -125,6 +125,10 @@ fn cities(json: &str) -> BTreeMap<String, CityPlace> {
         }
         map.insert(place.name.to_lowercase(), place);
     }
+    // What everybody calls it, and GeoNames does not.
+    if let Some(place) = map.get("new york city").cloned() {
+        map.insert("new york".to_owned(), place);
+    }
     map
 }
 

@@ -57,7 +57,7 @@ pub struct Weights {
     pub at_home: i32,
     /// Taking only what was booked, where something may fail.
     pub sets_aside: i32,
-    /// Per ten basis points of fee, subtracted.
+    /// Per ten basis points of fee and exchange, subtracted.
     pub fee: i32,
     /// Refunds within ten minutes.
     pub quick_refund: i32,
@@ -123,7 +123,7 @@ pub struct Route {
     pub reasons: Vec<Why>,
     /// Why it cannot be used; empty when it can.
     pub bars: Vec<Bar>,
-    /// What the channel keeps of the payment; ours to bear.
+    /// What the channel keeps of the payment, and of exchanging it; ours to bear.
     pub fee: Money,
 }
 
@@ -142,11 +142,17 @@ impl Health {
 /// [`MoneyError`] when a fee cannot be reckoned.
 pub fn route(ask: &Ask, candidates: &[Candidate], weights: &Weights) -> Result<Vec<Route>, MoneyError> {
     let usable = |candidate: &&Candidate| candidate.ability.currencies.contains(&ask.amount.currency());
-    let lowest = candidates.iter().filter(usable).map(|candidate| candidate.ability.fee_bp).min();
+    let lowest = candidates.iter().filter(usable).map(|candidate| cost_bp(&candidate.ability, ask.amount)).min();
     let mut routes =
         candidates.iter().map(|candidate| one(ask, candidate, lowest, weights)).collect::<Result<Vec<_>, _>>()?;
     routes.sort_by_key(|route| (!route.bars.is_empty(), std::cmp::Reverse(route.score), route.channel));
     Ok(routes)
+}
+
+/// What a channel keeps of an amount, basis points: its fee, and the exchange where it pays out in another currency.
+fn cost_bp(ability: &Ability, amount: Money) -> u16 {
+    let exchanges = ability.settles.is_some_and(|currency| currency != amount.currency());
+    ability.fee_bp.saturating_add(if exchanges { ability.exchange_bp } else { 0 })
 }
 
 fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights) -> Result<Route, MoneyError> {
@@ -157,6 +163,7 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
         (Bar::Failing, candidate.health.is_failing(weights)),
         (Bar::Undecided, ask.undecided.is_some_and(|other| other != channel)),
     ];
+    let cost_bp = cost_bp(ability, ask.amount);
     let at_home = matches!(channel, Channel::Wechatpay | Channel::Alipay) == ask.domestic;
     let mut said = vec![
         (weights.preferred, Why::Preferred, ask.preferred == Some(channel)),
@@ -164,18 +171,18 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
         (weights.at_home, Why::AtHome, at_home),
         (weights.sets_aside, Why::SetsAside, ability.authorises && ask.at_risk && ask.items > 1),
         (weights.quick_refund, Why::QuickRefund, ability.refund_min <= 10),
-        (0, Why::LowestFee, lowest == Some(ability.fee_bp)),
+        (0, Why::LowestFee, lowest == Some(cost_bp)),
     ];
     said.retain(|(_, _, true_here)| *true_here);
     said.sort_by_key(|(points, ..)| std::cmp::Reverse(*points));
-    let fee_points = i32::from(ability.fee_bp / 10).saturating_mul(weights.fee);
+    let fee_points = i32::from(cost_bp / 10).saturating_mul(weights.fee);
     let score = said.iter().map(|(points, ..)| *points).sum::<i32>().saturating_sub(fee_points);
     Ok(Route {
         channel,
         score,
         reasons: said.into_iter().map(|(_, why, _)| why).collect(),
         bars: bars.into_iter().filter(|(_, barred)| *barred).map(|(bar, _)| bar).collect(),
-        fee: ask.amount.share_up(ability.fee_bp)?,
+        fee: ask.amount.share_up(cost_bp)?,
     })
 }
 
@@ -189,10 +196,20 @@ mod tests {
             Channel::Wechatpay | Channel::Alipay => (vec![Currency::CNY], false, 60, 5),
             Channel::Stripe => (vec![Currency::CNY, "USD".parse().unwrap()], true, 290, 7_200),
             Channel::Paypal => (vec!["USD".parse().unwrap()], true, 349, 7_200),
+            Channel::AlipayPlus => (vec![Currency::CNY, "USD".parse().unwrap()], false, 260, 1_440),
         };
         let presents = Presentation::Qr;
         Candidate {
-            ability: Ability { channel, currencies, presents, authorises, fee_bp, refund_min },
+            ability: Ability {
+                channel,
+                currencies,
+                presents,
+                authorises,
+                fee_bp,
+                settles: None,
+                exchange_bp: 0,
+                refund_min,
+            },
             health: Health::default(),
         }
     }
@@ -221,7 +238,8 @@ mod tests {
     #[test]
     fn at_home_the_home_channels_come_first_and_what_cannot_charge_the_currency_is_barred() {
         let all = Channel::ALL.map(candidate);
-        let routes = check(&ask(), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+        let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
+        let routes = check(&ask(), &all, &order);
         assert_eq!(routes.last().unwrap().bars, [Bar::Currency]);
         assert_eq!(routes[0].reasons, [Why::AtHome, Why::QuickRefund, Why::LowestFee]);
         assert_eq!(routes[2].reasons, [Why::SetsAside]);
@@ -232,26 +250,48 @@ mod tests {
     fn abroad_and_in_dollars_the_cards_come_first() {
         let amount = Money::new(10_000, "USD".parse().unwrap()).unwrap();
         let abroad = Ask { amount, domestic: false, ..ask() };
-        check(&abroad, &Channel::ALL.map(candidate), &[Channel::Stripe, Channel::Paypal]);
+        check(&abroad, &Channel::ALL.map(candidate), &[Channel::Stripe, Channel::Paypal, Channel::AlipayPlus]);
+    }
+
+    #[test]
+    fn a_channel_that_exchanges_what_it_charges_costs_more_and_comes_after_one_that_does_not() {
+        let usd = "USD".parse().unwrap();
+        let abroad = Ask { amount: Money::new(10_000, usd).unwrap(), domestic: false, ..ask() };
+        let mut all = Channel::ALL.map(candidate);
+        for exchanging in all.iter_mut().filter(|candidate| candidate.ability.channel == Channel::Stripe) {
+            exchanging.ability.settles = Some(Currency::CNY);
+            exchanging.ability.exchange_bp = 200;
+        }
+        let routes = check(&abroad, &all, &[Channel::Paypal, Channel::AlipayPlus, Channel::Stripe]);
+        let stripe = routes.iter().find(|route| route.channel == Channel::Stripe).unwrap();
+        assert_eq!(stripe.fee.minor(), 490, "290 and 200 basis points of 100.00");
+        assert!(!stripe.reasons.contains(&Why::LowestFee));
+        // In its own currency nothing is exchanged.
+        let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
+        let routes = check(&ask(), &all, &order);
+        assert_eq!(routes[2].fee, ask().amount.share_up(290).unwrap());
     }
 
     #[test]
     fn the_payers_own_choice_outweighs_everything_that_is_not_a_hard_rule() {
         let chosen = Ask { preferred: Some(Channel::Stripe), ..ask() };
-        check(&chosen, &Channel::ALL.map(candidate), &[Channel::Stripe, Channel::Wechatpay, Channel::Alipay]);
+        let order = [Channel::Stripe, Channel::Wechatpay, Channel::Alipay, Channel::AlipayPlus];
+        check(&chosen, &Channel::ALL.map(candidate), &order);
         let impossible = Ask { preferred: Some(Channel::Paypal), ..ask() };
-        check(&impossible, &Channel::ALL.map(candidate), &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+        let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
+        check(&impossible, &Channel::ALL.map(candidate), &order);
     }
 
     #[test]
     fn below_nine_in_ten_no_new_payment_is_opened_there_and_the_next_one_is_offered() {
         let mut all = Channel::ALL.map(candidate);
         all[0].health = Health { succeeded: 8, failed: 1 };
-        check(&ask(), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+        let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
+        check(&ask(), &all, &order);
         all[0].health = Health { succeeded: 8, failed: 2 };
-        check(&ask(), &all, &[Channel::Alipay, Channel::Stripe]);
+        check(&ask(), &all, &order[1..]);
         all[0].health = Health { succeeded: 9, failed: 1 };
-        check(&ask(), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe]);
+        check(&ask(), &all, &order);
     }
 
     #[test]

@@ -23,9 +23,11 @@ use url::Url;
 use zhiyou_domain::fault::{Fault, FaultCode};
 use zhiyou_engine::{
     Demo, Engine,
+    auth::Installed,
     ports::{Browser, KeyStore},
 };
 use zhiyou_gateway::Gateway;
+pub use zhiyou_sandbox::AccountCurrency;
 use zhiyou_sandbox::{Announcement, Sandbox};
 
 /// Bytes in flight between the engine and an MCP server.
@@ -39,6 +41,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// A sandbox that already runs, as `http://:<control token>@127.0.0.1:<control port>`; otherwise one is started here.
     pub sandbox_url: Option<String>,
+    /// What the suppliers of a sandbox begun here quote in; one that was begun before keeps its own.
+    pub account: AccountCurrency,
     /// The system browser.
     pub browser: Arc<dyn Browser>,
     /// The system keyring.
@@ -71,7 +75,7 @@ impl Embedded {
         let (sandbox, announcement) = match &options.sandbox_url {
             Some(url) => (None, announced(&http, url).await?),
             None => {
-                let sandbox = start_sandbox(&options.data_dir).await?;
+                let sandbox = start_sandbox(&options.data_dir, options.account).await?;
                 let announcement = sandbox.announcement().clone();
                 (Some(sandbox), announcement)
             }
@@ -124,6 +128,19 @@ impl Embedded {
     }
 }
 
+/// What `ZHIYOU_DEMO_CURRENCY` says the demo's suppliers quote in; yuan where it is not set.
+///
+/// # Errors
+/// A [`Fault`] that names the variable when it is no such currency.
+pub fn account_of_environment() -> Result<AccountCurrency, Fault> {
+    let Some(code) = std::env::var_os("ZHIYOU_DEMO_CURRENCY") else { return Ok(AccountCurrency::default()) };
+    code.to_string_lossy().parse().map_err(|error: zhiyou_sandbox::NotAnAccountCurrency| {
+        Fault::new(FaultCode::MalformedInput, error.to_string())
+            .with("path", "ZHIYOU_DEMO_CURRENCY")
+            .with("problem", "unknown_currency")
+    })
+}
+
 /// Makes the folder, and those above it, this user's alone; one that is there stays as it is.
 fn private_folder(folder: &std::path::Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
@@ -165,8 +182,11 @@ async fn join(
         clock,
         browser: options.browser,
         keys: options.keys,
-        demo: Some(Demo { phone: url(&announcement.phone)? }),
-        zz_club_issuer: url(&announcement.oauth)?,
+        demo: Some(Demo {
+            phone: url(&announcement.phone)?,
+            currency: announcement.account.code().parse().map_err(|error| internal(&error))?,
+        }),
+        platforms: installed(announcement)?,
     })
     .await;
     match engine {
@@ -182,10 +202,24 @@ async fn join(
     }
 }
 
-async fn start_sandbox(data_dir: &std::path::Path) -> Result<Sandbox, Fault> {
+/// Where the platforms are: the sandbox's, and one of the person's own that the environment names.
+fn installed(announcement: &Announcement) -> Result<Vec<Installed>, Fault> {
+    let here = |platform: &'static str, issuer: &str, client_id: Option<String>| {
+        Ok::<_, Fault>(Installed { platform, issuer: url(issuer)?, client_id })
+    };
+    let mut platforms =
+        vec![here("zz-club", &announcement.oauth, None)?, here("turkish-airlines", &announcement.turkish, None)?];
+    if let Ok(issuer) = std::env::var("ZHIYOU_OIDC_ISSUER") {
+        platforms.push(here("oidc", &issuer, std::env::var("ZHIYOU_OIDC_CLIENT_ID").ok())?);
+    }
+    Ok(platforms)
+}
+
+async fn start_sandbox(data_dir: &std::path::Path, account: AccountCurrency) -> Result<Sandbox, Fault> {
     zhiyou_sandbox::start(zhiyou_sandbox::Config {
         data_dir: data_dir.join("sandbox"),
         seed: SEED,
+        account,
         listen: Ipv4Addr::LOCALHOST.into(),
         virtual_clock: false,
         control_token: None,
@@ -210,8 +244,11 @@ async fn announced(http: &reqwest::Client, address: &str) -> Result<Announcement
         alipay: String::new(),
         stripe: String::new(),
         paypal: String::new(),
+        alipayplus: String::new(),
         oauth: String::new(),
+        turkish: String::new(),
         phone: String::new(),
+        account: AccountCurrency::default(),
         control: format!("http://{host}:{port}"),
         control_token: token,
     };

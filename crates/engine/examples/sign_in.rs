@@ -81,12 +81,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let platform = Platform {
         id: PLATFORM.to_owned(),
         name: NameView { en: "Example".to_owned(), zh: None },
+        purpose: NameView { en: "Example".to_owned(), zh: None },
         issuer,
-        client_id,
+        client_id: Some(client_id),
         scopes: words.collect(),
         returns: vec![ReturnBy::Loopback],
         loopback_path: Some(path),
         endpoint_hosts: Vec::new(),
+        permissions: Vec::new(),
+        mcp: None,
+        link_hosts: Vec::new(),
     };
     let folder = tempfile::tempdir()?;
     let db = Db::open(folder.path()).await?;

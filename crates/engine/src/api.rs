@@ -5,6 +5,7 @@
 
 mod audited;
 mod bindings;
+pub(crate) mod cards;
 pub mod command;
 pub(crate) mod convert;
 mod dispatch;
@@ -23,6 +24,7 @@ const ONLY_IN_WINDOW: &[&str] =
 /// Commands about the vault and what is kept in it: a person's, in our own window, in the demo too.
 const NEVER_A_TOOL: &[&str] = &[
     "unlock_vault",
+    "read_member",
     "save_traveller",
     "remove_traveller",
     "export_my_data",
@@ -58,6 +60,8 @@ macro_rules! commands {
             start_sign_in: StartSignIn => SignInView;
             cancel_sign_in: CancelSignIn => SignInView;
             disconnect: Disconnect => SignInView;
+            read_member: ReadMember => MemberView;
+            hand_over_flight: HandOverFlight => HandOverView;
             prepare_order: PrepareOrder => OrderView;
             prepare_repair: PrepareRepair => OrderView;
             list_orders: ListOrders => Vec<OrderView>;

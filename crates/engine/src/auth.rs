@@ -8,6 +8,8 @@ mod access;
 mod callback;
 mod defence;
 mod flow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod http;
 mod loopback;
 mod metadata;
@@ -15,13 +17,14 @@ mod pending;
 mod platform;
 mod pushed;
 mod recovery;
+mod registration;
 mod resolver;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
 pub use access::{AuthError, Bearer};
-pub use platform::{Platform, PlatformError};
+pub use platform::{Installed, Platform, PlatformError, Platforms, ThroughUs};
 
 use crate::{
     api::view::{SignInStateView, SignInView},
@@ -29,7 +32,7 @@ use crate::{
     store::{Db, StoreError, sign_ins},
     vault::{Vault, VaultError},
 };
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::{digest::Digest, rand::SystemRandom};
 use http::Http;
 use std::{
     collections::{HashMap, HashSet},
@@ -54,6 +57,8 @@ pub struct Auth {
     listeners: Mutex<HashMap<String, Listener>>,
     /// Attempts whose code this run is redeeming.
     redeeming: Mutex<HashSet<String>>,
+    /// Digests of the states that a return by deep link is awaited with, by platform.
+    awaited: Mutex<HashMap<String, Digest>>,
     dropped: AtomicU64,
 }
 
@@ -115,6 +120,7 @@ impl Auth {
             starting: tokio::sync::Mutex::new(()),
             listeners: Mutex::new(HashMap::new()),
             redeeming: Mutex::new(HashSet::new()),
+            awaited: Mutex::new(HashMap::new()),
             dropped: AtomicU64::new(0),
         })
     }
@@ -216,8 +222,10 @@ fn view(platform: &Platform, state: SignInStateView) -> SignInView {
     SignInView {
         platform: platform.id.clone(),
         name: platform.name.clone(),
+        purpose: platform.purpose.clone(),
         host: platform.host(),
-        scopes: platform.scopes.clone(),
+        permissions: platform.permissions.clone(),
+        readable: platform.mcp.is_some(),
         state,
         needed: false,
     }

@@ -45,10 +45,10 @@ pub(crate) enum Shown {
         at_us: UtcMicros,
         /// Hash of the cart.
         cart_hash: String,
-        /// How it is paid.
-        channel: Channel,
         /// Order.
         order_id: OrderId,
+        /// What pays it.
+        payments: Vec<ShownPayment>,
         /// What it costs.
         total: Money,
     },
@@ -65,6 +65,15 @@ pub(crate) enum Shown {
         /// What comes back.
         refund: Money,
     },
+}
+
+/// A channel and what it pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct ShownPayment {
+    /// How much.
+    pub(crate) amount: Money,
+    /// By which channel.
+    pub(crate) channel: Channel,
 }
 
 impl Shown {

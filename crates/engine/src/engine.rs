@@ -3,7 +3,7 @@
 use crate::{
     api,
     audit::{self, Action, Came, Entry, Origin, Resource},
-    auth::{Auth, Platform},
+    auth::{Auth, Installed, Platforms, ThroughUs},
     booking::{Ports, Suppliers, Travellers, book::Book, runner},
     ids::Ids,
     mcp::{ConnectError, Server},
@@ -29,6 +29,7 @@ use zhiyou_domain::{
     booking::Read,
     fault::{Fault, FaultCode},
     id::{AttemptId, OrderId, PlanId},
+    money::Currency,
     order::{Fact, OrderState},
 };
 
@@ -56,8 +57,8 @@ pub struct Options {
     pub keys: Arc<dyn KeyStore>,
     /// Sandbox pages; present exactly in demo mode.
     pub demo: Option<Demo>,
-    /// Issuer of the member platform `zz-club`.
-    pub zz_club_issuer: Url,
+    /// Where platforms are in this installation, as far as their files do not say.
+    pub platforms: Vec<Installed>,
 }
 
 /// What exists only in demo mode.
@@ -65,6 +66,8 @@ pub struct Options {
 pub struct Demo {
     /// The sandbox's phone page.
     pub phone: Url,
+    /// What its suppliers quote in.
+    pub currency: Currency,
 }
 
 /// The running engine.
@@ -76,6 +79,7 @@ pub struct Engine {
     pub(crate) travellers: Arc<Travellers>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) through_us: Vec<ThroughUs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
     pub(crate) browser: Arc<dyn Browser>,
@@ -99,13 +103,13 @@ impl Engine {
         let journal = SqlJournal::new(db.clone(), options.data_dir.clone());
         let book = Arc::new(Book::open(db.clone(), journal, Arc::clone(&options.clock), ids.clone()).await?);
         let vault = Arc::new(Vault::open(db.clone(), options.keys, SystemRandom::new()).await?);
-        let platforms = Platform::bundled(&options.zz_club_issuer)?;
+        let platforms = Platforms::bundled(&options.platforms)?;
         let auth = Arc::new(Auth::new(
             db.clone(),
             Arc::clone(&vault),
             Arc::clone(&options.clock),
             Arc::clone(&options.browser),
-            platforms,
+            platforms.sign_in,
             options.demo.is_some(),
         )?);
         let connected = |error: ConnectError| Fault::new(FaultCode::Internal, error.to_string());
@@ -128,6 +132,7 @@ impl Engine {
             travellers,
             vault,
             auth,
+            through_us: platforms.through_us,
             clock: options.clock,
             ids,
             browser: options.browser,
@@ -155,7 +160,10 @@ impl Engine {
     async fn dispatch_by(&self, origin: Origin, command: &str, payload: Value) -> Result<Value, Fault> {
         let about = api::about(command, &payload);
         let work = async {
-            let result = api::dispatch(self, command, payload).await;
+            let result = match api::cards::refuse(&payload) {
+                Ok(()) => api::dispatch(self, command, payload).await,
+                Err(fault) => Err(fault),
+            };
             if let Err(fault) = &result {
                 let command = api::name_of(command).unwrap_or("of another name");
                 tracing::warn!(command, %fault, "a command was refused");
@@ -245,6 +253,13 @@ impl Engine {
         if let Err(fault) = self.session_changed().await {
             tracing::error!(%fault, "the doorbell could not be rung");
         }
+    }
+
+    /// Whether a link may be the return of a sign-in under way. Cheap, so that it can be asked of every link of a flood;
+    /// whether it is believed is decided by [`Engine::deep_link`].
+    #[must_use]
+    pub fn awaits(&self, link: &str) -> bool {
+        self.auth.awaits(link)
     }
 
     /// A payer came back from a hosted page: the channel is asked, and the order is shown. An id that is not ours does
@@ -361,13 +376,13 @@ fn screen_of(link: &str) -> Option<String> {
     }
 }
 
-#[cfg(test)]
-mod tests {
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
     use super::screen_of;
     use crate::{api::handlers::payments::returned, fuzz::fuzz};
 
-    #[test]
-    fn fuzz_a_link_selects_nothing_or_what_prints_back_to_the_same() {
+    #[cfg_attr(test, test)]
+    pub(crate) fn fuzz_a_link_selects_nothing_or_what_prints_back_to_the_same() {
         let id = "01KA0000000000000000000ABC";
         let sound = [
             format!("zhiyou://open/order/ord_{id}"),
@@ -387,6 +402,11 @@ mod tests {
             }
         });
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::screen_of;
 
     #[test]
     fn a_link_selects_a_screen_by_a_well_formed_id_and_nothing_else() {

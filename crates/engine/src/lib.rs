@@ -2,6 +2,7 @@
 //!
 //! Deliberately not here: a window, an HTTP server, merchant secrets and business rules (those are in the domain).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(fuzzing, allow(dead_code, unused_imports))]
 
 pub mod api;
 mod audit;
@@ -11,12 +12,13 @@ mod calendar;
 mod consent;
 mod engine;
 mod exports;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[path = "../../../tests/fuzz/harness.rs"]
 mod fuzz;
 mod ids;
 mod killed;
 mod mcp;
+mod member;
 mod people;
 pub mod ports;
 mod receipt;
@@ -27,3 +29,11 @@ pub mod vault;
 pub use engine::{Demo, Engine, Options};
 pub use ids::Ids;
 pub use zhiyou_domain::{defences, fault};
+
+#[cfg(fuzzing)]
+fuzz::fuzzed! {
+    deep_link: crate::auth::fuzz::fuzz_a_deep_link_is_dropped_or_prints_back_to_the_same_return;
+    callback: crate::auth::fuzz::fuzz_a_callback_is_dropped_or_prints_back_to_the_same_return;
+    loopback: crate::auth::fuzz::fuzz_a_loopback_request_is_refused_or_is_for_exactly_the_awaited_address;
+    screen: crate::engine::fuzz::fuzz_a_link_selects_nothing_or_what_prints_back_to_the_same;
+}

@@ -153,6 +153,7 @@ impl Words {
             Channel::Alipay => self.pick("支付宝", "Alipay"),
             Channel::Stripe => self.pick("银行卡（Stripe）", "Card (Stripe)"),
             Channel::Paypal => "PayPal",
+            Channel::AlipayPlus => self.pick("支付宝国际 Alipay+", "Alipay+"),
         }
     }
 }

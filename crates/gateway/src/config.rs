@@ -4,18 +4,22 @@
 //! the environment, which the caller does.
 
 pub(crate) mod alipay;
+pub(crate) mod alipayplus;
 mod caps;
 mod file;
 mod paypal;
 mod rest;
+mod settlement;
 mod stripe;
 
 pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
+pub use alipayplus::AlipayPlusConfig;
 pub use caps::CapConfig;
 pub use paypal::PaypalConfig;
 pub use rest::RestConfig;
+pub use settlement::SettlementConfig;
 pub use stripe::StripeConfig;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use stripe::tests::sample as stripe_sample;
 
 #[cfg(test)]
@@ -54,6 +58,8 @@ pub struct Config {
     pub stripe: Option<StripeConfig>,
     /// PayPal merchant, if there is one.
     pub paypal: Option<PaypalConfig>,
+    /// Alipay+ merchant, if there is one.
+    pub alipayplus: Option<AlipayPlusConfig>,
     /// Member platforms whose profile resource may be read with a traveller's token.
     pub member_platforms: Vec<MemberPlatformConfig>,
     /// Address under which providers reach the inbox; the loopback listener when absent, which only the sandbox can use.
@@ -64,6 +70,8 @@ pub struct Config {
     pub rest: Option<RestConfig>,
     /// What we allow ourselves to charge; without an entry a channel has no cap.
     pub caps: Vec<CapConfig>,
+    /// What channels pay us out in; without an entry a channel pays out what it charged.
+    pub settlements: Vec<SettlementConfig>,
     /// How patient the outgoing client is.
     pub http: HttpConfig,
 }
@@ -194,6 +202,7 @@ impl Config {
             alipay: AlipayConfig::from_sandbox(announcement, credentials)?,
             stripe: StripeConfig::from_sandbox(announcement, credentials)?,
             paypal: PaypalConfig::from_sandbox(announcement, credentials)?,
+            alipayplus: AlipayPlusConfig::from_sandbox(announcement, credentials)?,
             member_platforms: vec![MemberPlatformConfig {
                 id: text(credentials, "oauth.platform")?,
                 resource_base: address("oauth")?,
@@ -202,6 +211,7 @@ impl Config {
             mcp_http_token: None,
             rest: None,
             caps: Vec::new(),
+            settlements: Vec::new(),
             http: HttpConfig::default(),
         };
         config.check()?;
@@ -245,7 +255,8 @@ impl Config {
         self.rest.as_ref().map_or(Ok(()), |rest| rest.check(self.profile))?;
         self.alipay.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
         self.stripe.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
-        self.paypal.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))
+        self.paypal.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))?;
+        self.alipayplus.as_ref().map_or(Ok(()), |channel| channel.check(self.profile))
     }
 
     fn check_limits(&self) -> Result<(), ConfigError> {
@@ -255,6 +266,7 @@ impl Config {
         if self.http.read_retries > 3 {
             return Err(ConfigError::new("http.read_retries", "is more than 3"));
         }
+        settlement::check(&self.settlements)?;
         caps::check(&self.caps)
     }
 
@@ -279,6 +291,7 @@ impl Config {
         addresses.extend(self.alipay.iter().map(|channel| ("alipay.base_url", &channel.base_url)));
         addresses.extend(self.stripe.iter().map(|channel| ("stripe.base_url", &channel.base_url)));
         addresses.extend(self.paypal.iter().map(|channel| ("paypal.base_url", &channel.base_url)));
+        addresses.extend(self.alipayplus.iter().map(|channel| ("alipayplus.base_url", &channel.base_url)));
         addresses.extend(
             self.member_platforms.iter().map(|platform| ("member_platforms.resource_base", &platform.resource_base)),
         );
@@ -330,7 +343,7 @@ fn platform_key(json: &Value, serial: &str, pem: &str) -> Result<PlatformKeyConf
     Ok(PlatformKeyConfig { serial: text(json, serial)?, pem: text(json, pem)? })
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
     use super::*;
     use serde_json::json;

@@ -38,7 +38,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A notification is sent in one go; who takes longer holds a connection open.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Headers worth keeping as evidence start like this.
-const EVIDENCE: [&str; 4] = ["wechatpay-", "x-duffel-", "stripe-", "paypal-"];
+const EVIDENCE: [&str; 7] = ["wechatpay-", "x-duffel-", "stripe-", "paypal-", "client-id", "request-time", "signature"];
 /// The word Duffel is stored under.
 pub(crate) const DUFFEL: &str = "duffel";
 

@@ -4,6 +4,7 @@
 //! listener. Each effect is sent once per call and ends as done, not sent, declined or unknown; whether to ask again is the
 //! engine's decision. Deliberately not here: orders, travellers' stored tokens, the interface.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(fuzzing, allow(dead_code, unused_imports))]
 
 mod checkup;
 mod config;
@@ -20,7 +21,7 @@ mod start;
 mod store;
 mod travel;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[path = "../../../tests/fuzz/harness.rs"]
 mod fuzz;
 #[cfg(test)]
@@ -28,9 +29,9 @@ mod outcomes;
 
 pub use checkup::{Finding, check_up};
 pub use config::{
-    AlipayConfig, AlipayKeys, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig,
-    MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig,
-    WechatConfig,
+    AlipayConfig, AlipayKeys, AlipayPlusConfig, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig,
+    HttpConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig,
+    StripeConfig, ViatorConfig, WechatConfig,
 };
 pub use console::{Console, ConsoleError, Notification};
 pub use reconcile::{
@@ -44,4 +45,16 @@ pub use store::StoreError;
 pub trait Clock: Send + Sync + 'static {
     /// Now, UTC microseconds.
     fn now(&self) -> zhiyou_domain::time::UtcMicros;
+}
+
+#[cfg(fuzzing)]
+fuzz::fuzzed! {
+    wechatpay: crate::pay::wechatpay::webhook::fuzz::fuzz_what_a_wechat_pay_notification_holds_is_refused_or_says_the_same_however_it_is_spelled;
+    wechatpay_envelope: crate::pay::wechatpay::webhook::fuzz::fuzz_a_wechat_pay_notification_that_was_changed_is_never_accepted;
+    alipay: crate::pay::alipay::webhook::fuzz::fuzz_what_an_alipay_notice_says_is_refused_or_the_same_when_it_is_written_down_again;
+    alipay_envelope: crate::pay::alipay::webhook::fuzz::fuzz_an_alipay_notice_without_a_right_signature_is_never_accepted;
+    stripe: crate::pay::stripe::webhook::fuzz::fuzz_a_signed_stripe_event_is_refused_or_says_the_same_however_it_is_spelled;
+    stripe_envelope: crate::pay::stripe::webhook::fuzz::fuzz_a_stripe_event_that_was_changed_is_never_accepted;
+    paypal: crate::pay::paypal::webhook::fuzz::fuzz_a_paypal_event_is_unreadable_or_the_same_hint_however_it_is_spelled;
+    duffel: crate::travel::duffel::webhook::tests::fuzz_a_signed_event_is_refused_or_says_the_same_however_it_is_spelled;
 }

@@ -3,6 +3,7 @@
 //! A stub answers the reads an effect makes first and fails on the effect itself.
 
 mod alipay;
+mod alipayplus;
 mod cards;
 mod paypal;
 mod travel;
@@ -17,6 +18,7 @@ use crate::{
     pay::{
         Channels,
         alipay::Alipay,
+        alipayplus::AlipayPlus,
         desk::Desk,
         paypal::{Paypal, sign::tests::Authority},
         stripe::Stripe,
@@ -102,6 +104,7 @@ enum Provider {
     Alipay,
     Stripe,
     Paypal,
+    AlipayPlus,
     Duffel,
     Viator,
 }
@@ -126,6 +129,9 @@ enum Effect {
     PaypalTake,
     PaypalVoid,
     PaypalRefund,
+    OpenPlus,
+    ClosePlus,
+    RefundPlus,
     Hold,
     Book,
     Pay,
@@ -139,7 +145,7 @@ enum Effect {
     CancelActivity,
 }
 
-const EFFECTS: [Effect; 29] = [
+const EFFECTS: [Effect; 32] = [
     Effect::Open,
     Effect::Close,
     Effect::Refund,
@@ -158,6 +164,9 @@ const EFFECTS: [Effect; 29] = [
     Effect::PaypalTake,
     Effect::PaypalVoid,
     Effect::PaypalRefund,
+    Effect::OpenPlus,
+    Effect::ClosePlus,
+    Effect::RefundPlus,
     Effect::Hold,
     Effect::Book,
     Effect::Pay,
@@ -183,6 +192,7 @@ impl Effect {
             | Self::PaypalTake
             | Self::PaypalVoid
             | Self::PaypalRefund => Provider::Paypal,
+            Self::OpenPlus | Self::ClosePlus | Self::RefundPlus => Provider::AlipayPlus,
             Self::Hold
             | Self::Book
             | Self::Pay
@@ -204,18 +214,23 @@ fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)
         (Shape::InternalError | Shape::BadGateway | Shape::Unparsable | Shape::StrangersRefusal, _) => {
             ("unknown", ReasonCode::ProviderFault)
         }
-        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay | Provider::Alipay)
+        (Shape::Unsigned | Shape::Foreign, Provider::Wechatpay | Provider::Alipay | Provider::AlipayPlus)
         | (Shape::Foreign, Provider::Stripe | Provider::Paypal) => ("unknown", ReasonCode::IntegrityFault),
         (Shape::Unsigned | Shape::Foreign, Provider::Duffel | Provider::Viator)
         | (Shape::Unsigned, Provider::Stripe | Provider::Paypal) => return None,
         (Shape::Conflict, Provider::Stripe) => ("unknown", ReasonCode::ProviderFault),
         (
             Shape::Conflict,
-            Provider::Wechatpay | Provider::Alipay | Provider::Paypal | Provider::Duffel | Provider::Viator,
+            Provider::Wechatpay
+            | Provider::Alipay
+            | Provider::Paypal
+            | Provider::AlipayPlus
+            | Provider::Duffel
+            | Provider::Viator,
         ) => return None,
         (Shape::Accepted, _) => ("unknown", ReasonCode::ProviderFault),
         (Shape::TooMany, _) => ("not_sent", ReasonCode::RateLimited),
-        (Shape::Decline, Provider::Wechatpay | Provider::Alipay | Provider::Paypal) => {
+        (Shape::Decline, Provider::Wechatpay | Provider::Alipay | Provider::Paypal | Provider::AlipayPlus) => {
             ("declined", ReasonCode::NotAllowed)
         }
         (Shape::Decline, Provider::Stripe) => ("declined", ReasonCode::PaymentDeclined),
@@ -260,6 +275,9 @@ impl Stub {
         if self.provider == Provider::Alipay {
             return alipay::answer(&self, &mut stream, path).await;
         }
+        if self.provider == Provider::AlipayPlus {
+            return alipayplus::answer(&self, &mut stream, path).await;
+        }
         if method == "GET" || path.ends_with("/actions/price") || path == "/v1/oauth2/token" {
             let (status, body) = self.read(path);
             return self.write(&mut stream, status, &body, true).await;
@@ -289,7 +307,7 @@ impl Stub {
             Shape::StrangersRefusal => self.write(&mut stream, 403, "<html>blocked by a proxy</html>", true).await,
             Shape::Decline => {
                 let (status, body) = match self.provider {
-                    Provider::Wechatpay | Provider::Alipay => (403, error("RULE_LIMIT")),
+                    Provider::Wechatpay | Provider::Alipay | Provider::AlipayPlus => (403, error("RULE_LIMIT")),
                     Provider::Stripe => (402, cards::error("card_error")),
                     Provider::Paypal => (422, error("PAYEE_ACCOUNT_RESTRICTED")),
                     Provider::Duffel => (422, error("insufficient_balance")),
@@ -402,6 +420,8 @@ async fn world(effect: Effect, shape: Shape) -> World {
     let cards = Stripe::new(&stripe_sample(&address), Profile::Sandbox, http.clone(), Arc::new(Frozen));
     let merchant = paypal_tests::merchant(&address, &Authority::new().root_pem);
     let paypal = Paypal::new(&merchant, http.clone(), Arc::new(Frozen)).unwrap();
+    let plus = crate::config::alipayplus::tests::sample(&address);
+    let plus = AlipayPlus::new(&plus, "", http.clone(), Arc::new(Frozen)).unwrap();
     let viator = Viator::new(&config.viator, http.clone(), Arc::new(Frozen));
     let store = Store::open(folder.path()).await.unwrap();
     let desk = Desk {
@@ -410,11 +430,13 @@ async fn world(effect: Effect, shape: Shape) -> World {
             .with(p::Channel::Wechatpay, Arc::new(channel))
             .with(p::Channel::Alipay, Arc::new(alipay))
             .with(p::Channel::Stripe, Arc::new(cards))
-            .with(p::Channel::Paypal, Arc::new(paypal)),
+            .with(p::Channel::Paypal, Arc::new(paypal))
+            .with(p::Channel::AlipayPlus, Arc::new(plus)),
         clock: Arc::new(Frozen),
         notify_base: address,
         turns: Turns::default(),
         caps: Arc::default(),
+        settlements: Arc::default(),
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http.clone(), Arc::new(Frozen)), viator, stub }
 }
@@ -499,7 +521,7 @@ impl World {
 
     async fn run(&self, effect: Effect) -> (&'static str, ReasonCode) {
         use p::{
-            Channel::{Paypal, Stripe as Card, Wechatpay as Wechat},
+            Channel::{AlipayPlus as Plus, Paypal, Stripe as Card, Wechatpay as Wechat},
             PaymentState as State,
         };
         match effect {
@@ -541,6 +563,14 @@ impl World {
             }
             Effect::PaypalVoid => told(self.desk.void(self.at_paypal(State::RequiresAction, true).await).await),
             Effect::PaypalRefund => self.refunded(Paypal, self.at_paypal(State::Captured, false).await).await,
+            Effect::OpenPlus => self.opened(Plus).await,
+            Effect::ClosePlus => {
+                let opened = Some(alipayplus::OPENED);
+                told(self.desk.close(self.written(Plus, State::RequiresAction, opened).await).await)
+            }
+            Effect::RefundPlus => {
+                self.refunded(Plus, self.written(Plus, State::Captured, Some(alipayplus::OPENED)).await).await
+            }
             Effect::Hold
             | Effect::Book
             | Effect::Pay
@@ -574,7 +604,8 @@ async fn every_effect_ends_rightly_under_every_failure() {
         }
     }
     let (wechatpay, alipay, stripe, paypal, suppliers) = (3 * 13 - 2, 4 * 13, 5 * 13, 6 * 12 - 2, (8 + 3) * 11);
-    assert_eq!(checked, wechatpay + alipay + stripe + paypal + suppliers);
+    let alipayplus = 3 * 13;
+    assert_eq!(checked, wechatpay + alipay + stripe + paypal + alipayplus + suppliers);
 }
 
 #[tokio::test]

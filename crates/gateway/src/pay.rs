@@ -4,12 +4,14 @@
 //! format, and tables.
 
 pub(crate) mod alipay;
+pub(crate) mod alipayplus;
 pub(crate) mod bounce;
 pub(crate) mod desk;
 pub(crate) mod experience;
 pub(crate) mod paypal;
 #[cfg(test)]
 mod recorded;
+pub(crate) mod rsa;
 pub(crate) mod stripe;
 pub(crate) mod turns;
 pub(crate) mod wechatpay;
@@ -246,6 +248,19 @@ impl Channels {
     pub(crate) fn all(&self) -> impl Iterator<Item = (Channel, &dyn PaymentChannel)> {
         self.adapters.iter().map(|(channel, adapter)| (*channel, &**adapter))
     }
+}
+
+/// The one value of a header; none when it is missing, empty, repeated, too long or no text.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str, bytes_max: usize) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= bytes_max)
+}
+
+/// An answer that does not belong to the question: what became of the call is not known, and somebody should look.
+pub(crate) fn integrity<T>(problem: &str) -> Outcome<T> {
+    tracing::error!(problem, "an answer of the payment channel does not belong to the question");
+    Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }
 
 /// Cuts a text to at most `bytes_max` bytes without splitting a character.

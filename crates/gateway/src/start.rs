@@ -9,8 +9,8 @@ use crate::{
     inbox::{self, Inbox},
     mcp::{self, Server},
     pay::{
-        Channels, alipay::Alipay, desk::Desk, experience, paypal::Paypal, stripe::Stripe, turns::Turns,
-        wechatpay::Wechatpay,
+        Channels, alipay::Alipay, alipayplus::AlipayPlus, desk::Desk, experience, paypal::Paypal, stripe::Stripe,
+        turns::Turns, wechatpay::Wechatpay,
     },
     rest,
     secret::Sensitive,
@@ -135,6 +135,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         notify_base: notify_base.clone(),
         turns: Turns::default(),
         caps: caps.into(),
+        settlements: config.settlements.clone().into(),
     };
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
@@ -179,6 +180,11 @@ pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> 
     let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
     if let Some(alipay) = &config.alipay {
         channels = channels.with(Channel::Alipay, Arc::new(Alipay::new(alipay, http.clone(), Arc::clone(clock))?));
+    }
+    if let Some(plus) = &config.alipayplus {
+        let public_path = config.public_url.as_ref().map_or("", |url| url.path());
+        let plus = AlipayPlus::new(plus, public_path, http.clone(), Arc::clone(clock))?;
+        channels = channels.with(Channel::AlipayPlus, Arc::new(plus));
     }
     if let Some(paypal) = &config.paypal {
         channels = channels.with(Channel::Paypal, Arc::new(Paypal::new(paypal, http.clone(), Arc::clone(clock))?));

@@ -3,6 +3,8 @@
 
 #[path = "sandbox/alipay.rs"]
 mod alipay;
+#[path = "sandbox/alipayplus.rs"]
+mod alipayplus;
 #[path = "sandbox/bookings.rs"]
 mod bookings;
 #[path = "sandbox/books.rs"]

@@ -11,6 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sandbox = zhiyou_sandbox::start(zhiyou_sandbox::Config {
         data_dir: folder,
         seed: arguments.next().map_or(Ok(1), |seed| seed.parse())?,
+        account: zhiyou_sandbox::AccountCurrency::default(),
         listen: std::net::Ipv4Addr::LOCALHOST.into(),
         virtual_clock: false,
         control_token: None,

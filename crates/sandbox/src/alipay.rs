@@ -1,15 +1,16 @@
-//! Alipay OpenAPI (`/gateway.do`) for one merchant: codes to scan, the hosted page, queries, close, cancel, refunds and
-//! signed notices.
+//! Alipay OpenAPI (`/gateway.do`) for one merchant: codes to scan, the hosted page, queries, close, cancel, refunds,
+//! bills and signed notices.
 //!
 //! Facts: opendocs.alipay.com (signing, alipay.trade.*, asynchronous notice) and the official clients. Parameters of query and
 //! form are one set before the signature is judged; an answer's signature covers its inner object as sent. Deliberately not
 //! here: how notices are tried again (`notify`), the newer REST interface, other products.
 
+mod bills;
 mod cashier;
 mod keys;
 mod notice;
 mod refunds;
-mod sign;
+pub(crate) mod sign;
 mod trades;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub(crate) const PROVIDER: &str = "alipay";
 pub(crate) fn router(world: &Shared) -> Router {
     Router::new()
         .route("/gateway.do", get(gateway).post(gateway))
+        .route(bills::DOWNLOAD, get(bills::download))
         .route("/cashier/{token}", get(cashier::page))
         .route("/cashier/{token}/{decision}", post(cashier::decide))
         .with_state(Arc::clone(world))
@@ -170,6 +172,7 @@ fn operation(method: &str) -> &'static str {
         "alipay.trade.cancel" => "cancel",
         "alipay.trade.refund" => "refund",
         "alipay.trade.fastpay.refund.query" => "query_refund",
+        "alipay.data.dataservice.bill.downloadurl.query" => "bill",
         _ => "create",
     }
 }
@@ -182,6 +185,7 @@ async fn call(world: &Shared, method: &str, asked: &Asked) -> Answer {
         "alipay.trade.cancel" => trades::cancel(world, asked).await,
         "alipay.trade.refund" => refunds::create(world, asked).await,
         "alipay.trade.fastpay.refund.query" => refunds::query(world, asked).await,
+        "alipay.data.dataservice.bill.downloadurl.query" => bills::place(world, asked).await,
         "" => Err(Refusal::gateway("40001", "isv.missing-method", "缺少方法名参数")),
         _ => Err(Refusal::gateway("40002", "isv.invalid-method", "不存在的方法名")),
     }

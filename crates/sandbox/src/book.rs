@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use crate::store::{Document, StoreError};
 use crate::world::World;
-use crate::{alipay, duffel, money, paypal, stripe, viator, wechatpay};
+use crate::{alipay, alipayplus, duffel, money, paypal, stripe, viator, wechatpay};
 
 /// The book now, holds released and refunds settled as far as they are due.
 pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
     duffel::release_expired(world).await?;
     wechatpay::settle_refunds(world).await?;
     alipay::settle(world).await?;
+    alipayplus::settle(world).await?;
     let mut book = world.book().await?;
     let (orders, paid, cancelled) =
         (book.all(duffel::ORDER).await?, book.all(duffel::PAYMENT).await?, book.all(duffel::CANCELLATION).await?);
@@ -22,14 +23,16 @@ pub(crate) async fn view(world: &World) -> Result<Value, StoreError> {
     payments.extend(alipay::payments(&mut book).await?);
     payments.extend(stripe::payments(&mut book).await?);
     payments.extend(paypal::payments(&mut book).await?);
+    payments.extend(alipayplus::payments(&mut book).await?);
     refunds.extend(alipay::refunds(&mut book).await?);
     refunds.extend(stripe::refunds(&mut book).await?);
     refunds.extend(paypal::refunds(&mut book).await?);
+    refunds.extend(alipayplus::refunds(&mut book).await?);
     Ok(json!({
         "flights": orders.iter().map(flight).collect::<Vec<_>>(),
         "stays": book.all(duffel::STAY_BOOKING).await?.iter().map(stay).collect::<Vec<_>>(),
         "cars": book.all(duffel::CAR_BOOKING).await?.iter().map(car).collect::<Vec<_>>(),
-        "activities": book.all(viator::BOOKING).await?.iter().map(activity).collect::<Vec<_>>(),
+        "activities": book.all(viator::BOOKING).await?.iter().map(|booking| activity(world, booking)).collect::<Vec<_>>(),
         "payments": payments,
         "refunds": refunds,
     }))
@@ -105,11 +108,11 @@ fn duffel_booking(booking: &Document) -> Value {
         "metadata": shown["metadata"],
         "total_amount": shown["total_amount"],
         "total_currency": shown["total_currency"],
-        "refund_amount": money::text(booking.number("refund_fen")),
+        "refund_amount": money::text(booking.number("refund_minor")),
     })
 }
 
-fn activity(booking: &Document) -> Value {
+fn activity(world: &World, booking: &Document) -> Value {
     let shown = &booking.wire;
     json!({
         "id": booking.id,
@@ -119,9 +122,9 @@ fn activity(booking: &Document) -> Value {
         "travel_date": booking.inner["date"],
         "start_time": booking.inner["start"],
         "booker": booking.inner["booker"],
-        "total_amount": money::text(booking.number("total_fen")),
-        "total_currency": money::CNY,
-        "refund_amount": money::text(booking.number("refund_fen")),
+        "total_amount": money::text(booking.number("total_minor")),
+        "total_currency": world.account.code(),
+        "refund_amount": money::text(booking.number("refund_minor")),
     })
 }
 

@@ -101,11 +101,12 @@ async fn credentials(State(world): State<Shared>) -> Json<Value> {
         "alipay": keys.alipay.as_ref().map(crate::alipay::Credentials::shown),
         "stripe": keys.stripe.as_ref().map(crate::stripe::Credentials::shown),
         "paypal": keys.paypal.as_ref().map(crate::paypal::Credentials::shown),
+        "alipayplus": keys.alipayplus.as_ref().map(crate::alipayplus::Credentials::shown),
         "oauth": {
-            "platform": crate::oauth::PLATFORM,
+            "platform": crate::oauth::CLUB.platform,
             "issuer": world.urls.oauth,
-            "client_id": crate::oauth::CLIENT_ID,
-            "scopes": crate::oauth::SCOPES,
+            "client_id": crate::oauth::CLUB.client,
+            "scopes": crate::oauth::CLUB.scopes,
         },
     }))
 }

@@ -1,6 +1,6 @@
 //! Duffel API v2 in test mode: flights with holds, seats, payments and cancellations; stays; cars; places; webhooks.
 //!
-//! Facts: duffel.com/docs and behaviour observed in its test mode. Amounts are in CNY, the account's currency here.
+//! Facts: duffel.com/docs and behaviour observed in its test mode. Amounts are in the currency of the account ([`crate::money`]).
 //! Deliberately not here: cards, order changes, batch searches.
 
 mod cancellations;
@@ -117,7 +117,7 @@ pub(crate) async fn supplier_cancels(world: &crate::world::World, id: &str) -> R
     } else if let Some(mut stay) = book.get(STAY_BOOKING, id).await?.filter(|stay| stay.text("status") == "confirmed") {
         stay.wire["status"] = Value::from("cancelled");
         stay.wire["cancelled_at"] = Value::from(now);
-        stay.inner["refund_fen"] = stay.inner["total_fen"].clone();
+        stay.inner["refund_minor"] = stay.inner["total_minor"].clone();
         book.put(STAY_BOOKING, &stay).await?;
         webhooks::emit(world, &mut book, "stays.booking.cancelled", id, id, &stay.wire).await?;
     } else {

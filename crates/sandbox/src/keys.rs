@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::{alipay, paypal, stripe};
+use crate::{alipay, alipayplus, paypal, stripe};
 
 /// The validity the platform certificate states.
 pub(crate) const CERTIFICATE_VALID: (&str, &str) = ("2024-01-01T08:00:00+08:00", "2044-01-01T08:00:00+08:00");
@@ -53,13 +53,15 @@ pub(crate) struct Credentials {
     pub(crate) platform_certificate_serial: String,
     pub(crate) platform_certificate_pem: String,
     pub(crate) platform_certificate_private_pem: String,
-    /// Absent, like the two below, in a folder made before the channel was known; made then.
+    /// Absent, like those below, in a folder made before the channel was known; made then.
     #[serde(default, deserialize_with = "filled")]
     pub(crate) alipay: Option<alipay::Credentials>,
     #[serde(default)]
     pub(crate) stripe: Option<stripe::Credentials>,
     #[serde(default)]
     pub(crate) paypal: Option<paypal::Credentials>,
+    #[serde(default)]
+    pub(crate) alipayplus: Option<alipayplus::Credentials>,
 }
 
 /// A channel that was only announced left an empty place in the file: that is none.
@@ -78,8 +80,11 @@ impl Credentials {
 
     /// Makes what is missing; tells whether anything was.
     fn complete(&mut self) -> Result<bool, KeyError> {
-        let missing =
-            self.viator_key.is_empty() || self.alipay.is_none() || !self.has_stripe() || self.paypal.is_none();
+        let missing = self.viator_key.is_empty()
+            || self.alipay.is_none()
+            || !self.has_stripe()
+            || self.paypal.is_none()
+            || self.alipayplus.is_none();
         if self.viator_key.is_empty() {
             self.viator_key = viator_key()?;
         }
@@ -91,6 +96,9 @@ impl Credentials {
         }
         if self.paypal.is_none() {
             self.paypal = Some(paypal::Credentials::make()?);
+        }
+        if self.alipayplus.is_none() {
+            self.alipayplus = Some(alipayplus::Credentials::make()?);
         }
         Ok(missing)
     }

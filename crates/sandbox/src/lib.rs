@@ -1,12 +1,13 @@
 //! Every provider faked at the wire, one loopback port each: the travel suppliers (Duffel v2, Viator v2), the payment channels
-//! (WeChat Pay v3, Alipay, Stripe, PayPal), a member platform's authorization server (OAuth 2.1), the traveller's phone, and a control port that moves
-//! time, sets faults and shows the book.
+//! (WeChat Pay v3, Alipay, Alipay+, Stripe, PayPal), two member platforms (OAuth 2.1; one with an MCP server of its own), the
+//! traveller's phone, and a control port that moves time, sets faults and shows the book.
 //!
 //! It answers adapters and the providers' own clients alike. Everything really booked or charged is in `sandbox.db` before
 //! the answer leaves. Deliberately not here: any type of the adapters it tests; a mistake shared with them could hide.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod alipay;
+mod alipayplus;
 mod bill;
 mod book;
 mod clock;
@@ -38,6 +39,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use keys::KeyError;
+pub use money::{AccountCurrency, NotAnAccountCurrency};
 
 use crate::world::{Shared, World};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Decides flights, hotels, prices and free seats: the same seed shows the same world.
     pub seed: u64,
+    /// What the accounts with the travel suppliers are kept in. A book keeps the currency it was begun with.
+    pub account: AccountCurrency,
     /// Address to listen on; must be loopback.
     pub listen: IpAddr,
     /// True: the clock stands still at the start and moves only through the control port.
@@ -91,10 +95,17 @@ pub struct Announcement {
     pub stripe: String,
     /// PayPal API and its approval pages.
     pub paypal: String,
+    /// Alipay+ and its pages; empty where an older sandbox announced itself.
+    #[serde(default)]
+    pub alipayplus: String,
     /// The member platform's authorization server; also its issuer identifier.
     pub oauth: String,
+    /// Turkish Airlines' authorization server, also its issuer identifier; the MCP server is `/mcp` under it.
+    pub turkish: String,
     /// The traveller's phone.
     pub phone: String,
+    /// What the accounts with the travel suppliers are kept in.
+    pub account: AccountCurrency,
     /// The control API.
     pub control: String,
     /// Bearer token of the control API.
@@ -111,8 +122,11 @@ impl std::fmt::Debug for Announcement {
             .field("alipay", &self.alipay)
             .field("stripe", &self.stripe)
             .field("paypal", &self.paypal)
+            .field("alipayplus", &self.alipayplus)
             .field("oauth", &self.oauth)
+            .field("turkish", &self.turkish)
             .field("phone", &self.phone)
+            .field("account", &self.account)
             .field("control", &self.control)
             .field("control_token", &"<redacted>")
             .finish()
@@ -157,21 +171,23 @@ pub async fn start(config: Config) -> Result<Sandbox, StartError> {
     let (listeners, world) = open(&config).await?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let [duffel, viator, wechatpay, alipay, stripe, paypal, oauth, phone, control] = listeners;
+    let [duffel, viator, wechatpay, alipay, stripe, paypal, alipayplus, oauth, turkish, phone, control] = listeners;
     tasks.spawn(net::serve(duffel, duffel::router(&world), stop.clone()));
     tasks.spawn(net::serve(viator, viator::router(&world), stop.clone()));
     tasks.spawn(net::serve(wechatpay, wechatpay::router(&world), stop.clone()));
     tasks.spawn(net::serve(alipay, alipay::router(&world), stop.clone()));
     tasks.spawn(net::serve(stripe, stripe::router(&world), stop.clone()));
     tasks.spawn(net::serve(paypal, paypal::router(&world), stop.clone()));
-    tasks.spawn(net::serve(oauth, oauth::router(&world), stop.clone()));
+    tasks.spawn(net::serve(alipayplus, alipayplus::router(&world), stop.clone()));
+    tasks.spawn(net::serve(oauth, oauth::router(&world, &oauth::CLUB), stop.clone()));
+    tasks.spawn(net::serve(turkish, oauth::router(&world, &oauth::TURKISH), stop.clone()));
     tasks.spawn(net::serve(phone, phone::router(&world), stop.clone()));
     tasks.spawn(net::serve(control, control::router(&world), stop.clone()));
     tasks.spawn(notify::run(Arc::clone(&world), stop.clone()));
     Ok(Sandbox { world, stop, tasks })
 }
 
-async fn open(config: &Config) -> Result<([TcpListener; 9], Shared), StartError> {
+async fn open(config: &Config) -> Result<([TcpListener; 11], Shared), StartError> {
     private_folder(&config.data_dir)?;
     let folder = config.data_dir.clone();
     let credentials =
@@ -179,10 +195,11 @@ async fn open(config: &Config) -> Result<([TcpListener; 9], Shared), StartError>
     let path = config.data_dir.join("sandbox.db");
     private_file(&path)?;
     let store = store::Store::open(&path).await?;
-    let (starts, offset_us) = count_start(&store).await?;
-    let (listeners, urls) = bind(config).await?;
+    let (starts, offset_us, account) = count_start(&store, config.account).await?;
+    let (listeners, urls) = bind(config, account).await?;
     let world = World {
         seed: config.seed,
+        account,
         clock: clock::Clock::resume(config.virtual_clock, offset_us),
         store,
         switches: scenario::Switches::default(),
@@ -201,16 +218,24 @@ async fn open(config: &Config) -> Result<([TcpListener; 9], Shared), StartError>
     Ok((listeners, Arc::new(world)))
 }
 
-async fn count_start(store: &store::Store) -> Result<(i64, i64), sqlx::Error> {
+async fn count_start(
+    store: &store::Store,
+    wanted: AccountCurrency,
+) -> Result<(i64, i64, AccountCurrency), sqlx::Error> {
     let mut book = store.begin().await?;
     let starts = book.setting("starts").await?.saturating_add(1);
     book.set("starts", starts).await?;
+    if starts == 1 {
+        book.set("account", wanted.number()).await?;
+    }
+    // What was quoted before has to keep its meaning.
+    let account = AccountCurrency::of_number(book.setting("account").await?);
     let offset_us = book.setting("offset_us").await?;
     book.commit().await?;
-    Ok((starts, offset_us))
+    Ok((starts, offset_us, account))
 }
 
-async fn bind(config: &Config) -> Result<([TcpListener; 9], Announcement), StartError> {
+async fn bind(config: &Config, account: AccountCurrency) -> Result<([TcpListener; 11], Announcement), StartError> {
     let mut ports = net::Ports::recall(&config.data_dir, config.listen);
     let listeners = [
         ports.bind("duffel").await?,
@@ -219,12 +244,14 @@ async fn bind(config: &Config) -> Result<([TcpListener; 9], Announcement), Start
         ports.bind("alipay").await?,
         ports.bind("stripe").await?,
         ports.bind("paypal").await?,
+        ports.bind("alipayplus").await?,
         ports.bind("oauth").await?,
+        ports.bind("turkish").await?,
         ports.bind("phone").await?,
         ports.bind("control").await?,
     ];
     ports.keep(&config.data_dir)?;
-    let [duffel, viator, wechatpay, alipay, stripe, paypal, oauth, phone, control] = &listeners;
+    let [duffel, viator, wechatpay, alipay, stripe, paypal, alipayplus, oauth, turkish, phone, control] = &listeners;
     let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
     let control_token = match &config.control_token {
         Some(token) => token.clone(),
@@ -237,8 +264,11 @@ async fn bind(config: &Config) -> Result<([TcpListener; 9], Announcement), Start
         alipay: url(alipay)?,
         stripe: url(stripe)?,
         paypal: url(paypal)?,
+        alipayplus: url(alipayplus)?,
         oauth: url(oauth)?,
+        turkish: url(turkish)?,
         phone: url(phone)?,
+        account,
         control: url(control)?,
         control_token,
     };

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{Attempt, Book, Document, StoreError};
 use crate::world::{Shared, World};
-use crate::{alipay, duffel, paypal, stripe, wechatpay};
+use crate::{alipay, alipayplus, duffel, paypal, stripe, wechatpay};
 
 /// The kind deliveries are kept under.
 pub(crate) const DELIVERY: &str = "delivery";
@@ -124,12 +124,16 @@ pub(crate) async fn list(world: &World) -> Result<Value, StoreError> {
         mine.map(|attempt| json!({"at": crate::clock::utc(attempt.at_us), "variant": attempt.variant, "status": attempt.status}))
             .collect()
     };
+    let kind = |delivery: &Document| {
+        let names = ["event_type", "type", "notifyType"];
+        names.iter().find_map(|name| delivery.wire[*name].as_str()).map(str::to_owned)
+    };
     let view = deliveries.iter().map(|delivery| {
         json!({
             "id": delivery.text("id"),
             "provider": delivery.hidden("provider"),
             "about": delivery.link,
-            "event_type": delivery.wire["event_type"].as_str().or(delivery.wire["type"].as_str()),
+            "event_type": kind(delivery),
             "url": delivery.hidden("url"),
             "next_try_at": delivery.due_us.map(crate::clock::utc),
             "status": attempts.iter().rfind(|attempt| attempt.delivery_id == delivery.id).and_then(|attempt| attempt.status),
@@ -161,7 +165,12 @@ pub(crate) async fn run(world: Shared, stop: CancellationToken) {
 async fn round(world: &Shared) -> Result<Duration, StoreError> {
     wechatpay::settle_refunds(world).await?;
     duffel::release_expired(world).await?;
-    let settled = [alipay::settle(world).await?, stripe::settle(world).await?, paypal::settle(world).await?];
+    let settled = [
+        alipay::settle(world).await?,
+        stripe::settle(world).await?,
+        paypal::settle(world).await?,
+        alipayplus::settle(world).await?,
+    ];
     let mut book = world.book().await?;
     let due = book.due(DELIVERY, world.now_us()).await?;
     drop(book);
@@ -218,6 +227,7 @@ fn next_try(world: &World, delivery: &Document, taken: bool) -> Option<i64> {
         alipay::PROVIDER => &alipay::RETRY_S,
         stripe::PROVIDER => &stripe::RETRY_S,
         paypal::PROVIDER => &paypal::RETRY_S,
+        alipayplus::PROVIDER => &alipayplus::RETRY_S,
         _ => &DUFFEL_RETRY_S,
     };
     let wait_s = schedule.get(usize::try_from(delivery.number("tries")).ok()?)?;
@@ -248,6 +258,7 @@ async fn send(world: &World, delivery: &Document, variant: Variant) -> Option<(i
         alipay::PROVIDER => alipay::taken(status, &text),
         stripe::PROVIDER => stripe::taken(status, &text),
         paypal::PROVIDER => paypal::taken(status, &text),
+        alipayplus::PROVIDER => alipayplus::taken(status, &text),
         _ => (200..300).contains(&status),
     };
     Some((i64::from(status), taken))
@@ -258,6 +269,9 @@ fn message(world: &World, delivery: &Document, variant: Variant) -> Option<(Head
         alipay::PROVIDER => return alipay::notification(world, &delivery.wire, variant),
         stripe::PROVIDER => return stripe::notification(world, &delivery.wire, variant),
         paypal::PROVIDER => return paypal::notification(world, &delivery.wire, variant),
+        alipayplus::PROVIDER => {
+            return alipayplus::notification(world, delivery.hidden("url"), &delivery.wire, variant);
+        }
         _ => {}
     }
     let body = delivery.wire.to_string();

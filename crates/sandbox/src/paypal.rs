@@ -27,7 +27,7 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub(crate) use notice::notification;
+pub(crate) use notice::{checksum, notification};
 
 use crate::keys::{self, KeyError};
 use crate::store::{Book, StoreError};

@@ -30,7 +30,7 @@ const FAULTS: [&str; 13] = [
 /// One switch as the control port set it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Switch {
-    /// `duffel`, `wechatpay`, `alipay` or `oauth`.
+    /// The name of a port but the phone's and the control port's, e.g. `duffel`, `oauth` or `turkish`.
     pub(crate) provider: String,
     /// Its name.
     #[serde(rename = "switch")]

@@ -1,7 +1,7 @@
 //! Viator Partner API v2 for one merchant partner: search, products, availability, holds, bookings, cancellations.
 //!
 //! Facts: the published partner API (key and version headers, error shape, amounts as JSON numbers, the partner's booking
-//! reference unique). Amounts are in CNY, the account's currency here. Deliberately not here: carts, affiliate links,
+//! reference unique). Amounts are in the currency of the account ([`crate::money`]). Deliberately not here: carts, affiliate links,
 //! reviews, the modified-since feed.
 
 mod bookings;

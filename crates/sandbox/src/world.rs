@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::control::Listeners;
 use crate::draw::Ids;
 use crate::keys::Credentials;
+use crate::money::AccountCurrency;
 use crate::net::Cut;
 use crate::scenario::Switches;
 use crate::store::{Book, Store, StoreError};
@@ -22,6 +23,8 @@ use crate::store::{Book, Store, StoreError};
 /// One sandbox.
 pub(crate) struct World {
     pub(crate) seed: u64,
+    /// What the accounts with the travel suppliers are kept in.
+    pub(crate) account: AccountCurrency,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) switches: Switches,

@@ -3,6 +3,8 @@
 
 #[path = "wire/alipay.rs"]
 mod alipay;
+#[path = "wire/alipayplus.rs"]
+mod alipayplus;
 #[path = "wire/bench.rs"]
 mod bench;
 #[path = "wire/cards.rs"]
@@ -19,3 +21,5 @@ mod paypal;
 mod sign_in;
 #[path = "wire/stays.rs"]
 mod stays;
+#[path = "wire/turkish.rs"]
+mod turkish;

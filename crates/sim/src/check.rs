@@ -146,8 +146,10 @@ pub(crate) fn always(run: &mut Run) {
         fail(run, "I1", "an item is booked twice at its supplier");
     }
     let booked: i64 = run.world.bookings.iter().filter(|b| b.paid).map(|b| b.price.minor()).sum();
-    run.arrived |= run.taken_minor() > 0;
-    run.arrived |= run.world.payments.values().any(|payment| payment.state == PaymentState::Authorised);
+    run.arrived |= all_parts_arrived(run);
+    if run.taken_minor() > 0 && !run.arrived && run.plan.second.is_some_and(|(_, aside)| aside) {
+        fail(run, "SG-35", "one channel took money before the other had set its part aside");
+    }
     if booked > 0 && !run.arrived {
         fail(run, "I3", "something was booked before money arrived");
     }
@@ -162,6 +164,18 @@ pub(crate) fn always(run: &mut Run) {
         }
     }
     debts_are_shown(run);
+}
+
+/// Whether every channel has, or has set aside, its part of what was confirmed.
+fn all_parts_arrived(run: &Run) -> bool {
+    let Some(order) = run.driver.as_ref().map(|driver| driver.order()) else { return false };
+    let Some(confirmed) = &order.confirmed else { return false };
+    let arrived = |payment: &Payment| payment.state == PaymentState::Authorised || payment.taken.is_positive();
+    let has = |part: usize| {
+        let mut attempts = order.attempts.iter().filter(|attempt| attempt.part == part);
+        attempts.any(|attempt| run.world.payments.get(&attempt.id).is_some_and(arrived))
+    };
+    (0..confirmed.parts.len()).all(has)
 }
 
 /// An outcome that stayed unknown past its deadline is in the register.

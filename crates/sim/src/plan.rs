@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) rates: Rates,
     /// Whether the channel sets money aside first.
     pub(crate) authorises: bool,
+    /// Whether a second channel pays a part, so many percent, and sets it aside first.
+    pub(crate) second: Option<(i64, bool)>,
 }
 
 /// One item.
@@ -180,7 +182,9 @@ impl Plan {
             items.push(item);
         }
         let authorises = rng.u8(0..3) == 0;
-        Self { items, traveller, rates, authorises }
+        let split = rng.u8(0..4) == 0;
+        let second = split.then(|| (rng.i64(1..=99), authorises && rng.bool()));
+        Self { items, traveller, rates, authorises, second }
     }
 
     pub(crate) fn order(&self) -> NewOrder {

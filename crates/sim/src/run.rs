@@ -113,7 +113,7 @@ pub(crate) struct Run {
     changes: u32,
     drew_cancel: bool,
     drew_dispute: bool,
-    /// Whether any money ever arrived or was set aside.
+    /// Whether every part of the money ever arrived or was set aside.
     pub(crate) arrived: bool,
     pub(crate) script: Vec<Deed>,
 }

@@ -297,7 +297,7 @@ sets_aside: boolean,
  * How long a refund usually takes, minutes.
  */
 refund_min: number, };
-export type ChannelWord = "wechatpay" | "alipay" | "stripe" | "paypal";
+export type ChannelWord = "wechatpay" | "alipay" | "stripe" | "paypal" | "alipayplus";
 export type CheckPayment = { 
 /**
  * Order.
@@ -373,6 +373,10 @@ cart_hash: string,
  * How to pay.
  */
 channel: ChannelWord, 
+/**
+ * What else pays a part of it; nothing is booked before both are paid.
+ */
+second: SecondPayment | null, 
 /**
  * Made by the caller.
  */
@@ -553,6 +557,37 @@ order_id: string,
  */
 item_id: string, };
 export type GetSession = Record<symbol, never>;
+export type HandOverFlight = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * Airport of departure, e.g. `PEK`.
+ */
+origin: string, 
+/**
+ * Airport of arrival.
+ */
+destination: string, 
+/**
+ * Day of departure, `2027-01-31`.
+ */
+departs_on: string, };
+export type HandOverStatusView = "external";
+export type HandOverView = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * The page, to open by hand where no browser opened.
+ */
+url: string, 
+/**
+ * Always `external`: nothing is booked, held or paid by it, and we do not learn what came of it.
+ */
+status: HandOverStatusView, };
 export type ImportPlan = { 
 /**
  * The text of the file, at most 1 MiB.
@@ -721,6 +756,49 @@ programme: string,
  */
 number: string | null, };
 export type MealView = "any" | "vegetarian" | "vegan" | "halal" | "kosher" | "gluten_free";
+export type MemberFlightView = { 
+/**
+ * Flight number, e.g. `TK89`.
+ */
+number: string, 
+/**
+ * Airport of departure.
+ */
+origin: string, 
+/**
+ * Airport of arrival.
+ */
+destination: string, 
+/**
+ * Local time of departure, `2027-01-31T00:40`.
+ */
+departs_at: string, };
+export type MemberView = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * Miles that expire, the first to expire first.
+ */
+miles: Array<MilesView>, 
+/**
+ * Coming flights, the first to leave first.
+ */
+flights: Array<MemberFlightView>, 
+/**
+ * What the platform said in words of its own, where it could not be read as either; plain text.
+ */
+texts: Array<string>, };
+export type MilesView = { 
+/**
+ * How many.
+ */
+amount: number, 
+/**
+ * Their last day, `2027-01-31`.
+ */
+expires_on: string, };
 export type MoneyMapView = { 
 /**
  * Received from the traveller.
@@ -1025,6 +1103,10 @@ deadline: DeadlineView | null,
  */
 payment: PaymentView | null, 
 /**
+ * What pays it, once it is confirmed: one payment, or two.
+ */
+parts: Array<PaymentPartView>, 
+/**
  * Where the money is.
  */
 money: MoneyMapView, 
@@ -1052,6 +1134,19 @@ can: OrderCanView,
  * Its stored history cannot be used, and why: nothing more happens to it here, what is shown is the last known state.
  */
 frozen: FaultCodeView | null, };
+export type PaymentPartView = { 
+/**
+ * By which channel.
+ */
+channel: ChannelWord, 
+/**
+ * How much.
+ */
+amount: MoneyView, 
+/**
+ * Where its payment stands; `null` until what comes before it is paid.
+ */
+state: PaymentStateView | null, };
 export type PaymentStateView = "created" | "requires_action" | "processing" | "authorised" | "captured" | "voided" | "failed" | "expired" | "unknown";
 export type PaymentView = { 
 /**
@@ -1059,7 +1154,7 @@ export type PaymentView = {
  */
 attempt_id: string, 
 /**
- * `wechatpay`, `alipay`, `stripe`, `paypal`
+ * `wechatpay`, `alipay`, `stripe`, `paypal`, `alipayplus`
  */
 channel: string, 
 /**
@@ -1293,6 +1388,11 @@ reason: CancelReasonView,
  * Made by the caller.
  */
 request_id: string, };
+export type ReadMember = { 
+/**
+ * Platform id.
+ */
+platform: string, };
 export type RemoveTraveller = { 
 /**
  * Which.
@@ -1438,6 +1538,15 @@ traveller_id: string,
  */
 designator: string, };
 export type SeatWishView = "any" | "window" | "aisle";
+export type SecondPayment = { 
+/**
+ * How to pay it.
+ */
+channel: ChannelWord, 
+/**
+ * How much of the total it pays, minor units of the total's currency.
+ */
+amount_minor: number, };
 export type SegmentView = { 
 /**
  * Segment id.
@@ -1584,7 +1693,7 @@ account: string | null, } | { "kind": "expired" } | { "kind": "failed",
 /**
  * `denied`, `expired`, `provider` or `keyring`.
  */
-why: string, };
+why: string, } | { "kind": "through_us" };
 export type SignInView = { 
 /**
  * Platform id, e.g. `zz-club`.
@@ -1595,13 +1704,21 @@ platform: string,
  */
 name: NameView, 
 /**
- * Host the browser will show.
+ * What a sign-in is for, or why there is none.
+ */
+purpose: NameView, 
+/**
+ * Host the browser will show; of what is reached through us, the host that is asked.
  */
 host: string, 
 /**
- * What is asked, in the platform's scope words.
+ * What is asked for.
  */
-scopes: Array<string>, 
+permissions: Array<NameView>, 
+/**
+ * Whether it can be asked about the member's own things once connected; see `ReadMember`.
+ */
+readable: boolean, 
 /**
  * Where it stands.
  */
@@ -1730,6 +1847,8 @@ export interface Api {
   start_sign_in: { command: StartSignIn; result: SignInView };
   cancel_sign_in: { command: CancelSignIn; result: SignInView };
   disconnect: { command: Disconnect; result: SignInView };
+  read_member: { command: ReadMember; result: MemberView };
+  hand_over_flight: { command: HandOverFlight; result: HandOverView };
   prepare_order: { command: PrepareOrder; result: OrderView };
   prepare_repair: { command: PrepareRepair; result: OrderView };
   list_orders: { command: ListOrders; result: Array<OrderView> };

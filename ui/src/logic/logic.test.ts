@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
 import { zh } from "../messages/zh-CN";
 import { find } from "./find";
-import { formatMoney, share } from "./money";
+import { formatMoney, parseMoney, share } from "./money";
 import { ulid } from "./request";
 import { parseRoute } from "./route";
 import { civilText, countdownText, dateText, durationText, instantText } from "./time";
@@ -24,6 +24,19 @@ describe("money", () => {
     expect(share(money(50), money(200))).toBe(25);
     expect(share(money(500), money(200))).toBe(100);
     expect(share(money(1), money(0))).toBe(0);
+  });
+});
+
+describe("an amount that is typed", () => {
+  it("becomes whole minor units, without a float in between", () => {
+    expect(parseMoney("500", 2)).toBe(50_000);
+    expect(parseMoney(" 1,640.5 ", 2)).toBe(164_050);
+    expect(parseMoney("0.29", 2)).toBe(29);
+    expect(parseMoney("1000", 0)).toBe(1000);
+  });
+  it("is nothing when it is no amount of the currency", () => {
+    for (const wrong of ["", "x", "-1", "1.234", "1e3", "٣", ".5", "12345678901234567890"]) expect(parseMoney(wrong, 2)).toBeNull();
+    expect(parseMoney("1.5", 0)).toBeNull();
   });
 });
 

@@ -25,3 +25,11 @@ export function share(part: MoneyView, whole: MoneyView): number {
   if (whole.amount_minor <= 0) return 0;
   return Math.min(100, Math.round((part.amount_minor * 100) / whole.amount_minor));
 }
+
+/** `1,640.5` as minor units of a currency with so many decimals; null for what is no such amount. */
+export function parseMoney(text: string, exponent: number): number | null {
+  const found = /^(\d{1,12})(?:\.(\d*))?$/.exec(text.trim().replace(/,/g, ""));
+  const fraction = found?.[2] ?? "";
+  if (!found || fraction.length > exponent) return null;
+  return Number(`${found[1]}${fraction.padEnd(exponent, "0")}`);
+}

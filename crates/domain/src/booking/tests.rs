@@ -4,12 +4,15 @@ use super::*;
 use crate::{
     id::{OrderId, PlanId, QuoteId, TravellerId},
     money::Currency,
-    order::{CancelReason, Ending, ItemCancelQuote, NewItem, NewOrder, OrderKind, Source, StepEnd, StepResult},
+    order::{
+        CancelReason, Ending, ItemCancelQuote, NewItem, NewOrder, OrderKind, PaymentPart, Source, StepEnd, StepResult,
+    },
     plan::{ItemRequest, Priority, Supplier},
     policy::{Confidence, Fee, Terms, Tier},
     port::{Reason, ReasonCode, bookings::*, flights::*, hotels::*, payments::*},
     time::ZonedCivil,
 };
+use std::collections::BTreeMap;
 use ulid::Ulid;
 
 const T0: UtcMicros = UtcMicros(1_790_000_000_000_000);
@@ -47,6 +50,10 @@ struct World {
     payment: PaymentState,
     /// Whether the channel sets money aside first, and how it takes "take it now".
     authorises: bool,
+    /// A second channel: what it pays, and whether it sets that aside first.
+    second: Option<(i64, bool)>,
+    /// What a payment's channel says that is not what `payment` says.
+    told: BTreeMap<AttemptId, PaymentState>,
     capture_answer: Result<(), ReasonCode>,
     /// What is found when late money looks for the same goods again.
     again: Option<fn(ItemId) -> Offer>,
@@ -74,6 +81,8 @@ impl World {
             hold_answers_lost: 0,
             payment: PaymentState::RequiresAction,
             authorises: false,
+            second: None,
+            told: BTreeMap::new(),
             capture_answer: Ok(()),
             again: None,
             change_answer: Ok(()),
@@ -210,8 +219,8 @@ impl World {
                 self.tell(order, Fact::ItemCancelQuoted { item, quote });
             }
             Read::QueryPayment { attempt } => {
-                if self.payment != PaymentState::RequiresAction {
-                    let status = payment(attempt, self.payment);
+                if self.says(attempt) != PaymentState::RequiresAction {
+                    let status = payment(attempt, self.says(attempt));
                     self.tell(order, Fact::PaymentReported { status, source: Source::Poll });
                 }
             }
@@ -254,8 +263,8 @@ impl World {
                 outcome(Ok(()), StepResult::PaymentOpened(intent))
             }
             Op::ClosePayment { attempt } => {
-                let arrived = matches!(self.payment, PaymentState::Captured | PaymentState::Authorised);
-                let state = if arrived { self.payment } else { PaymentState::Closed };
+                let arrived = matches!(self.says(attempt), PaymentState::Captured | PaymentState::Authorised);
+                let state = if arrived { self.says(attempt) } else { PaymentState::Closed };
                 outcome(Ok(()), StepResult::Payment(payment(attempt, state)))
             }
             Op::Capture { attempt } => {
@@ -282,14 +291,26 @@ impl World {
         order
     }
 
+    /// All of it by one payment, or a part of it by a second one.
+    fn parts(&self, total: Money) -> Vec<PaymentPart> {
+        let Some((second, authorise)) = self.second else { return vec![whole(attempt(1), total, self.authorises)] };
+        vec![
+            whole(attempt(1), total.minus(cny(second)).unwrap(), self.authorises),
+            PaymentPart { attempt: attempt(2), channel: Channel::Alipay, amount: cny(second), authorise },
+        ]
+    }
+
+    /// What the channel of a payment says.
+    fn says(&self, attempt: AttemptId) -> PaymentState {
+        self.told.get(&attempt).copied().unwrap_or(self.payment)
+    }
+
     fn confirm(&mut self, order: &mut Order) {
         let fact = Fact::Confirmed {
             cart_hash: cart::hash(order).expect("a complete cart"),
             total: cart::total(order).unwrap(),
-            attempt: attempt(1),
-            channel: Channel::Wechatpay,
+            parts: self.parts(cart::total(order).unwrap()),
             pay_by: pay_by(order, self.now).unwrap(),
-            authorise: self.authorises,
         };
         self.tell(order, fact);
         self.settle(order);
@@ -299,6 +320,11 @@ impl World {
         self.payment = if self.authorises { PaymentState::Authorised } else { PaymentState::Captured };
         self.settle(order);
     }
+}
+
+/// All of it by one payment.
+fn whole(attempt: AttemptId, amount: Money, authorise: bool) -> PaymentPart {
+    PaymentPart { attempt, channel: Channel::Wechatpay, amount, authorise }
 }
 
 fn ask_to_cancel(quote: QuoteId, items: Vec<ItemId>) -> Fact {
@@ -574,10 +600,8 @@ fn a_cart_over_budget_a_stale_hash_and_a_late_confirmation_are_refused() {
     let fact = |hash: &str| Fact::Confirmed {
         cart_hash: hash.to_owned(),
         total: cny(224_400),
-        attempt: attempt(1),
-        channel: Channel::Wechatpay,
+        parts: vec![whole(attempt(1), cny(224_400), false)],
         pay_by: T0.plus_minutes(200),
-        authorise: false,
     };
     let hash = cart::hash(&order).unwrap();
     assert!(order.apply(T0, &fact("another")).is_err());
@@ -610,3 +634,4 @@ fn a_repeated_report_changes_nothing() {
 mod changes;
 mod rows;
 mod set_aside;
+mod split;

@@ -10,7 +10,7 @@ mod steps;
 
 use super::{
     CancellationState, Confirmation, Ending, Fact, Hold, ItemState, Offer, OpenStep, Order, OrderItem, OrderState,
-    SeatChoice, SeatChosen, SecondChance, TimelineEntry, TimelineKind,
+    PaymentPart, SeatChoice, SeatChosen, SecondChance, TimelineEntry, TimelineKind,
 };
 use crate::{
     defect::{Defect, planted},
@@ -129,9 +129,9 @@ impl Order {
             Fact::StepStarted { key } => self.step_started(at, key),
             Fact::StepEnded { key, end } => self.step_ended(at, key, end),
             Fact::HoldsLapsed => self.holds_lapsed(at),
-            Fact::Confirmed { cart_hash, total, attempt, channel, pay_by, authorise } => {
-                self.confirmed(at, cart_hash, *total)?;
-                self.open_attempt(at, (*attempt, *channel, *authorise), *total, *pay_by)
+            Fact::Confirmed { cart_hash, total, parts, pay_by } => {
+                self.confirmed(at, cart_hash, *total, parts)?;
+                self.open_part(at, *pay_by)
             }
             Fact::PaymentRetried { attempt, channel, pay_by, authorise } => {
                 self.retry_payment(at, (*attempt, *channel, *authorise), *pay_by)
@@ -290,11 +290,18 @@ impl Order {
         Ok(())
     }
 
-    fn confirmed(&mut self, at: UtcMicros, cart_hash: &str, total: Money) -> Result<(), Illegal> {
+    fn confirmed(
+        &mut self,
+        at: UtcMicros,
+        cart_hash: &str,
+        total: Money,
+        parts: &[PaymentPart],
+    ) -> Result<(), Illegal> {
         self.expect(&[OrderState::Draft], "a confirmation")?;
         if super::cart::hash(self).as_deref() != Some(cart_hash) || super::cart::total(self).ok() != Some(total) {
             return illegal("the confirmed cart is not this cart");
         }
+        super::cart::check_parts(total, parts)?;
         if total.exceeds(self.budget).unwrap_or(true) {
             return illegal("the total exceeds the budget");
         }
@@ -308,7 +315,8 @@ impl Order {
             return illegal(format!("{} cannot follow {}: {:?}", conflict.item, conflict.after, conflict.problem));
         }
         let commit_order = super::risk::commit_order(self, at);
-        self.confirmed = Some(Confirmation { cart_hash: cart_hash.to_owned(), total, at, commit_order });
+        self.confirmed =
+            Some(Confirmation { cart_hash: cart_hash.to_owned(), total, parts: parts.to_vec(), at, commit_order });
         self.go(OrderState::PaymentPending)?;
         self.note(at, TimelineKind::Confirmed, None, Some(total), None);
         Ok(())

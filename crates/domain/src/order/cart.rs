@@ -3,8 +3,9 @@
 //! The hash names the cart by its items, prices, seats, terms and payee, so that a confirmation can only ever mean what
 //! was shown. Deliberately not here: changing an order.
 
-use super::{Attempt, ItemState, Order, OrderItem, RefundProgress};
+use super::{Attempt, AttemptState, Illegal, ItemState, Order, OrderItem, PaymentPart, RefundProgress};
 use crate::{
+    defect::{Defect, planted},
     money::{Money, MoneyError},
     port::payments::DisputeState,
     time::UtcMicros,
@@ -113,8 +114,89 @@ pub fn kept_by_supplier(item: &OrderItem) -> Option<Money> {
     }
 }
 
-/// The attempt whose money pays for the order: the first one that was taken or set aside.
+/// Payments one cart may be split over.
+pub const PARTS_MAX: usize = 2;
+
+/// Whether a cart may be paid like this: one or two payments that add up, and what sets money aside comes first, so that
+/// nothing is taken before it is clear that the other one works, wherever a channel allows that.
+///
+/// # Errors
+/// [`Illegal`] says what is wrong.
+pub fn check_parts(total: Money, parts: &[PaymentPart]) -> Result<(), Illegal> {
+    let wrong = |text: &str| Err(Illegal(text.to_owned()));
+    if parts.is_empty() || parts.len() > PARTS_MAX {
+        return wrong("a cart is paid by one or two payments");
+    }
+    let sum = Money::sum(total.currency(), parts.iter().map(|part| part.amount));
+    if sum != Ok(total) || parts.iter().any(|part| !part.amount.is_positive()) {
+        return wrong("the payments do not add up to the total");
+    }
+    let pairs = || parts.iter().zip(parts.iter().skip(1));
+    if pairs().any(|(first, second)| first.attempt == second.attempt || first.channel == second.channel) {
+        return wrong("two payments need two ids and two channels");
+    }
+    if pairs().any(|(first, second)| second.authorise && !first.authorise) {
+        return wrong("what sets money aside comes before what takes it at once");
+    }
+    Ok(())
+}
+
+/// The attempt whose money pays for a part of the order: of those that were taken or set aside the one whose money came
+/// first, so that what comes late never takes its place.
 #[must_use]
-pub fn paying_attempt(order: &Order) -> Option<&Attempt> {
-    order.attempts.iter().find(|attempt| attempt.received().is_some())
+pub fn paying_attempt(order: &Order, part: usize) -> Option<&Attempt> {
+    let received = order.attempts.iter().filter(|attempt| attempt.part == part && attempt.received().is_some());
+    received.min_by_key(|attempt| attempt.arrived)
+}
+
+/// The payments the order has, one per part that is paid; in the order in which suppliers get their money from them: what
+/// was taken at once before what was set aside, so that as little as possible is taken only to be given back.
+#[must_use]
+pub fn paying_attempts(order: &Order) -> Vec<&Attempt> {
+    let mut paying: Vec<&Attempt> = parts(order).filter_map(|(part, _)| paying_attempt(order, part)).collect();
+    paying.sort_by_key(|attempt| attempt.authorise);
+    paying
+}
+
+/// What is confirmed to be paid, numbered.
+fn parts(order: &Order) -> impl Iterator<Item = (usize, &PaymentPart)> {
+    order.confirmed.iter().flat_map(|confirmed| confirmed.parts.iter().enumerate())
+}
+
+/// The first part that is not paid yet; `None` when there is nothing left to pay.
+#[must_use]
+pub fn unpaid_part(order: &Order) -> Option<(usize, &PaymentPart)> {
+    parts(order).find(|(part, _)| paying_attempt(order, *part).is_none())
+}
+
+/// Whether everything confirmed is paid, or set aside for us.
+#[must_use]
+pub fn is_paid(order: &Order) -> bool {
+    let begun = planted(Defect::PartIsWhole) && !paying_attempts(order).is_empty();
+    order.confirmed.is_some() && (unpaid_part(order).is_none() || begun)
+}
+
+/// The payment that can be paid now.
+#[must_use]
+pub fn payable(order: &Order) -> Option<&Attempt> {
+    order.attempts.iter().find(|attempt| AttemptState::PAYABLE.contains(&attempt.state))
+}
+
+/// How much of what suppliers have comes from one payment.
+///
+/// # Errors
+/// [`MoneyError`] when currencies mix.
+pub fn kept_of(order: &Order, attempt: &Attempt) -> Result<Money, MoneyError> {
+    let currency = attempt.amount.currency();
+    let mut rest = Money::sum(currency, order.items.iter().filter_map(kept_by_supplier))?;
+    for paying in paying_attempts(order) {
+        let received = paying.received().unwrap_or(Money::zero(currency));
+        let free = received.minus(order.disputed(paying.id, currency)?)?;
+        let share = if rest.exceeds(free)? { free } else { rest };
+        if paying.id == attempt.id {
+            return Ok(share);
+        }
+        rest = rest.minus(share)?;
+    }
+    Ok(Money::zero(currency))
 }

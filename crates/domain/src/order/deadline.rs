@@ -4,7 +4,7 @@
 //! What lapses acts by itself (see [`crate::booking::decide`]). The others are announced: each becomes a fact once, in
 //! order, however long the program slept. Deliberately not here: pauses between questions.
 
-use super::{AttemptState, ItemState, Offer, Order, OrderItem, OrderState};
+use super::{ItemState, Offer, Order, OrderItem, OrderState, cart};
 use crate::{id::ItemId, policy::Terms, time::UtcMicros};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub fn waited_for(order: &Order) -> Vec<Deadline> {
 pub fn deadlines(order: &Order) -> Vec<Deadline> {
     let mut found: Vec<Deadline> = order.items.iter().flat_map(|item| of_item(order, item)).collect();
     if order.state == OrderState::PaymentPending {
-        let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
+        let open = cart::payable(order);
         found.extend(open.map(|attempt| Deadline { at: attempt.pay_by, kind: DeadlineKind::PayBy, item: None }));
     }
     found.sort_unstable();

@@ -2,7 +2,7 @@
 //!
 //! A fact carries no personal data, only ids. Deliberately not here: what a fact does (see [`super::apply`]).
 
-use super::{CancelReason, NewOrder, SeatChosen, deadline::Deadline};
+use super::{CancelReason, NewOrder, PaymentPart, SeatChosen, deadline::Deadline};
 use crate::{
     id::{AttemptId, ItemId, OrderId, QuoteId, RefundId},
     money::Money,
@@ -310,23 +310,18 @@ pub enum Fact {
     },
     /// Holds or prices passed their time before the traveller confirmed.
     HoldsLapsed,
-    /// The traveller confirmed exactly this cart; the payment attempt's id exists from here on.
+    /// The traveller confirmed exactly this cart; the ids of its payments exist from here on.
     Confirmed {
         /// Hash of the cart.
         cart_hash: String,
         /// Total.
         total: Money,
-        /// First attempt.
-        attempt: AttemptId,
-        /// Channel.
-        channel: Channel,
-        /// Last moment to pay.
+        /// What it is paid by: one channel, or two, what sets money aside before what takes it at once.
+        parts: Vec<PaymentPart>,
+        /// Last moment to pay the first part.
         pay_by: UtcMicros,
-        /// Whether the money is only set aside at first.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        authorise: bool,
     },
-    /// A further payment attempt after one was refused.
+    /// A further attempt at the part that is to be paid, after one was refused.
     PaymentRetried {
         /// Attempt.
         attempt: AttemptId,

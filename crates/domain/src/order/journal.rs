@@ -9,10 +9,11 @@ use crate::{
     id::OrderId,
     time::UtcMicros,
 };
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Version of the fact encoding this program writes; a newer one is refused, never guessed.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,19 +61,19 @@ pub fn rows(order: OrderId, after: u64, last: &[u8], at: UtcMicros, facts: &[Fac
     let mut hash = last.to_vec();
     let row = |(seq, fact): (u64, &Fact)| {
         let text = serde_json::to_string(fact).map_err(|error| damaged(seq, error))?;
-        hash = chained(&hash, order, seq, at, &text);
+        hash = chained(&hash, order, seq, (at, FORMAT), &text);
         Ok(Row { seq, at, format: FORMAT, fact: text, hash: hash.clone() })
     };
     (after + 1..).zip(facts).map(row).collect()
 }
 
-fn chained(last: &[u8], order: OrderId, seq: u64, at: UtcMicros, fact: &str) -> Vec<u8> {
+fn chained(last: &[u8], order: OrderId, seq: u64, (at, format): (UtcMicros, i64), fact: &str) -> Vec<u8> {
     let mut digest = Sha256::new();
     digest.update(last);
     digest.update(order.to_string());
     digest.update(seq.to_be_bytes());
     digest.update(at.0.to_be_bytes());
-    digest.update(FORMAT.to_be_bytes());
+    digest.update(format.to_be_bytes());
     digest.update(fact);
     digest.finalize().to_vec()
 }
@@ -84,7 +85,7 @@ fn chained(last: &[u8], order: OrderId, seq: u64, at: UtcMicros, fact: &str) -> 
 pub fn verify_chain(order: OrderId, rows: &[Row]) -> Result<(), Unusable> {
     let mut last: &[u8] = &[];
     for (seq, row) in (1_u64..).zip(rows) {
-        let follows = row.seq == seq && chained(last, order, row.seq, row.at, &row.fact) == row.hash;
+        let follows = row.seq == seq && chained(last, order, row.seq, (row.at, row.format), &row.fact) == row.hash;
         if row.format > FORMAT {
             return Err(Unusable::Newer { format: row.format });
         }
@@ -106,7 +107,26 @@ pub fn verify(order: OrderId, rows: &[Row]) -> Result<Vec<(UtcMicros, Fact)>, Un
 }
 
 fn fact(row: &Row) -> Result<(UtcMicros, Fact), Unusable> {
-    Ok((row.at, serde_json::from_str(&row.fact).map_err(|error| damaged(row.seq, error))?))
+    Ok((row.at, read(row.format, &row.fact).map_err(|error| damaged(row.seq, error))?))
+}
+
+/// Reads a fact as a format wrote it.
+///
+/// # Errors
+/// When the text is not a fact of that format.
+pub fn read(format: i64, text: &str) -> serde_json::Result<Fact> {
+    if format > 1 {
+        return serde_json::from_str(text);
+    }
+    let mut fact: Value = serde_json::from_str(text)?;
+    if fact["fact"] == "confirmed" {
+        // Until format 2 one payment paid everything.
+        let authorise = fact.get("authorise").cloned().unwrap_or(Value::Bool(false));
+        fact["parts"] = json!([{
+            "attempt": fact["attempt"], "channel": fact["channel"], "amount": fact["total"], "authorise": authorise,
+        }]);
+    }
+    serde_json::from_value(fact)
 }
 
 /// The order after all rows, from a snapshot that may be behind them; from the first row when there is none that fits.

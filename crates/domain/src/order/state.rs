@@ -205,6 +205,9 @@ impl AttemptState {
     /// States in which money may still move at the channel.
     pub const OPEN: &[Self] = &[Self::Created, Self::RequiresAction, Self::Processing, Self::Authorised];
 
+    /// States in which it may still be paid.
+    pub const PAYABLE: &[Self] = &[Self::Created, Self::RequiresAction, Self::Processing];
+
     /// The word stored and shown.
     #[must_use]
     pub const fn word(self) -> &'static str {

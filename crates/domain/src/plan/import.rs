@@ -500,7 +500,7 @@ fn drivers_live_somewhere(items: &[PlanItem], travellers: &[Traveller]) -> Check
     Ok(())
 }
 
-#[cfg(test)]
-mod fuzz;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+#[cfg(any(test, fuzzing))]
 mod tests;

@@ -26,11 +26,14 @@ pub enum Channel {
     Stripe,
     /// PayPal.
     Paypal,
+    /// Alipay+, for payers abroad.
+    #[serde(rename = "alipayplus")]
+    AlipayPlus,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 4] = [Self::Wechatpay, Self::Alipay, Self::Stripe, Self::Paypal];
+    pub const ALL: [Self; 5] = [Self::Wechatpay, Self::Alipay, Self::Stripe, Self::Paypal, Self::AlipayPlus];
 
     /// The channel of a word, if there is one.
     #[must_use]
@@ -46,6 +49,7 @@ impl Channel {
             Self::Alipay => "alipay",
             Self::Stripe => "stripe",
             Self::Paypal => "paypal",
+            Self::AlipayPlus => "alipayplus",
         }
     }
 }
@@ -232,6 +236,12 @@ pub struct Ability {
     pub authorises: bool,
     /// What the channel keeps of a payment, basis points.
     pub fee_bp: u16,
+    /// What it pays us out in, where that is not simply what was charged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub settles: Option<crate::money::Currency>,
+    /// What it keeps beside for exchanging into that, basis points.
+    #[serde(default)]
+    pub exchange_bp: u16,
     /// How long a refund usually takes, minutes.
     pub refund_min: u32,
 }

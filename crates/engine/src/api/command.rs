@@ -109,6 +109,26 @@ command!(
     }
 );
 command!(
+    /// Asks a connected platform about the member's own things: nothing is changed there.
+    ReadMember {
+        /// Platform id.
+        platform: String,
+    }
+);
+command!(
+    /// Opens the airline's own booking page for a flight, in the system browser. Nothing is booked by it.
+    HandOverFlight {
+        /// Platform id.
+        platform: String,
+        /// Airport of departure, e.g. `PEK`.
+        origin: String,
+        /// Airport of arrival.
+        destination: String,
+        /// Day of departure, `2027-01-31`.
+        departs_on: String,
+    }
+);
+command!(
     /// Makes an order from a plan; holds begin at once.
     PrepareOrder {
         /// Plan.
@@ -165,6 +185,17 @@ pub struct SeatWish {
     /// Seat, e.g. `12A`.
     pub designator: String,
 }
+/// A part of the total that another channel pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SecondPayment {
+    /// How to pay it.
+    #[ts(type = "ChannelWord")]
+    pub channel: Channel,
+    /// How much of the total it pays, minor units of the total's currency.
+    #[ts(type = "number")]
+    pub amount_minor: i64,
+}
 command!(
     /// Confirms exactly the cart that was shown; the payment opens.
     ConfirmOrder {
@@ -174,6 +205,8 @@ command!(
         cart_hash: String,
         /// How to pay.
         channel: Channel as "ChannelWord",
+        /// What else pays a part of it; nothing is booked before both are paid.
+        second: Option<SecondPayment>,
         /// Made by the caller.
         request_id: RequestId as "string",
     }

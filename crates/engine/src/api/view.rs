@@ -286,10 +286,14 @@ pub struct SignInView {
     pub platform: String,
     /// Name of the platform.
     pub name: NameView,
-    /// Host the browser will show.
+    /// What a sign-in is for, or why there is none.
+    pub purpose: NameView,
+    /// Host the browser will show; of what is reached through us, the host that is asked.
     pub host: String,
-    /// What is asked, in the platform's scope words.
-    pub scopes: Vec<String>,
+    /// What is asked for.
+    pub permissions: Vec<NameView>,
+    /// Whether it can be asked about the member's own things once connected; see `ReadMember`.
+    pub readable: bool,
     /// Where it stands.
     pub state: SignInStateView,
     /// Whether the shown plan needs it.
@@ -322,6 +326,63 @@ pub enum SignInStateView {
         /// `denied`, `expired`, `provider` or `keyring`.
         why: String,
     },
+    /// Reached through us: there is nothing to sign in to.
+    ThroughUs,
+}
+
+/// What a platform says about the signed-in member. Read when asked for, and kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct MemberView {
+    /// Platform id.
+    pub platform: String,
+    /// Miles that expire, the first to expire first.
+    pub miles: Vec<MilesView>,
+    /// Coming flights, the first to leave first.
+    pub flights: Vec<MemberFlightView>,
+    /// What the platform said in words of its own, where it could not be read as either; plain text.
+    pub texts: Vec<String>,
+}
+
+/// Miles that expire together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct MilesView {
+    /// How many.
+    #[ts(type = "number")]
+    pub amount: i64,
+    /// Their last day, `2027-01-31`.
+    pub expires_on: String,
+}
+
+/// A flight of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct MemberFlightView {
+    /// Flight number, e.g. `TK89`.
+    pub number: String,
+    /// Airport of departure.
+    pub origin: String,
+    /// Airport of arrival.
+    pub destination: String,
+    /// Local time of departure, `2027-01-31T00:40`.
+    pub departs_at: String,
+}
+
+/// Something that is booked elsewhere: a page of the airline's own, opened in the system browser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct HandOverView {
+    /// Platform id.
+    pub platform: String,
+    /// The page, to open by hand where no browser opened.
+    pub url: String,
+    /// Always `external`: nothing is booked, held or paid by it, and we do not learn what came of it.
+    pub status: HandOverStatusView,
+}
+
+/// How far a hand-over is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum HandOverStatusView {
+    /// Not at all.
+    External,
 }
 
 /// A batch of changes.

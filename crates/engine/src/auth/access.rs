@@ -16,7 +16,6 @@ use crate::{
     store::{
         StoreError,
         changes::{self, Entity},
-        pending_sign_ins,
         sign_ins::{self, SignInRow, State},
     },
     vault::{VaultError, kept},
@@ -154,16 +153,15 @@ impl Auth {
     /// matter: here they are gone.
     ///
     /// # Errors
-    /// `NotFound` for an unknown platform; the store's faults.
+    /// `NotFound` for an unknown platform; `VaultUnavailable` and `VaultLocked` where a code was accepted and cannot be
+    /// kept; the store's faults.
     pub async fn disconnect(&self, platform: &str) -> Result<SignInView, Fault> {
         let platform = self.known(platform)?;
         let turn = self.turn(&platform.id).lock().await;
         let before = sign_ins::read(self.db.reader(), &platform.id).await?;
         let tokens = before.as_ref().and_then(|row| self.revocable(platform, row));
         let mut tx = self.db.begin().await?;
-        if let Some(pending) = pending_sign_ins::read(self.db.reader(), &platform.id).await? {
-            pending_sign_ins::delete(&mut tx, &platform.id, &pending.attempt).await?;
-        }
+        self.give_up(&mut tx, platform).await?;
         if before.is_some() {
             let row = self.plain_row(platform, before.as_ref(), State::Disconnected);
             sign_ins::put(&mut tx, &row, self.clock.now()).await?;
@@ -175,9 +173,25 @@ impl Auth {
         audit::of_platform(&mut tx, Action::SignInDisconnect, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
         drop(turn);
+        self.await_nothing(platform);
         self.close_listener(&platform.id);
         self.revoke_left(platform).await;
         Ok(self.view_of(platform).await?)
+    }
+
+    /// Whether a platform has an MCP server of its own; see [`crate::member`].
+    pub(crate) fn is_asked_directly(&self, platform: &str) -> bool {
+        self.known(platform).is_ok_and(|platform| platform.mcp.is_some())
+    }
+
+    /// The platform's own MCP server, hosts of its links, and a client that may ask it.
+    ///
+    /// # Errors
+    /// `NotFound` for a platform that is unknown or has none.
+    pub(crate) fn server_of(&self, platform: &str) -> Result<(Url, &[String], reqwest::Client), Fault> {
+        let platform = self.known(platform)?;
+        let mcp = platform.mcp.clone().ok_or_else(|| Fault::new(FaultCode::NotFound, "nothing to be asked there"))?;
+        Ok((mcp, &platform.link_hosts, self.http.client()))
     }
 
     /// Whether the token does not end under way.

@@ -94,6 +94,8 @@ zhiyou_domain::defences! {
     RefreshedOnce = "refreshed-once",
     /// A token is refreshed before its end.
     Margin = "refresh-margin",
+    /// What a platform protects speaks for itself.
+    Resource = "resource-compared",
     /// A token goes to its own platform.
     TokenOrigin = "token-origin",
     /// Forgotten tokens are revoked.

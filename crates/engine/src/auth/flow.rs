@@ -15,6 +15,7 @@ use super::{
     platform::Platform,
     pushed,
     recovery::Redeeming,
+    registration,
     tokens::{self, TokenError, Tokens},
 };
 use crate::{
@@ -101,9 +102,11 @@ impl Auth {
         if earlier && matches!(view.state, SignInStateView::Connected { .. }) {
             return Ok(view);
         }
-        let server = metadata::discover(&self.http, platform, self.demo)
-            .await
-            .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?;
+        let server = match metadata::discover(&self.http, platform, self.demo).await {
+            Ok(server) => metadata::check_resource(&self.http, platform).await.map(|()| server),
+            Err(error) => Err(error),
+        };
+        let server = server.map_err(|error| unusable(platform, &error))?;
         let (redirect, listener) = self.way_back(platform, return_by).await?;
         let url = self.begin(platform, &server, redirect, listener).await?;
         self.open_browser(url).await;
@@ -131,10 +134,19 @@ impl Auth {
         redirect: String,
         listener: Option<TcpListener>,
     ) -> Result<Url, Fault> {
+        let client = match platform.client_id {
+            Some(_) => None,
+            None => Some(
+                registration::register(&self.http, server, &redirect)
+                    .await
+                    .map_err(|error| unusable(platform, &error))?,
+            ),
+        };
         let mut pending = Pending {
             state: self.random_text::<32>()?,
             verifier: self.verifier()?,
             issuer: platform.issuer.clone(),
+            client,
             iss_in_response: server.iss_in_response,
             token_endpoint: server.token.clone(),
             redirect,
@@ -144,7 +156,7 @@ impl Auth {
         let url = match &server.pushed_requests {
             Some(endpoint) if !off(Defence::Pushed) => pushed::push(&self.http, platform, server, endpoint, &pending)
                 .await
-                .map_err(|error| Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id)))?,
+                .map_err(|error| unusable(platform, &error))?,
             Some(_) | None => tokens::authorization_url(platform, server, &pending)
                 .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?,
         };
@@ -156,12 +168,14 @@ impl Auth {
             return Ok(url);
         }
         let mut tx = self.db.begin().await?;
+        self.give_up(&mut tx, platform).await?;
         let row = self.seal_pending(platform, &attempt, &pending)?;
         pending_sign_ins::put(&mut tx, &row).await?;
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInStart, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
         self.close_listener(&platform.id);
+        self.await_return(platform, &pending);
         if let Some(listener) = listener {
             self.listen(platform, &pending.redirect, listener);
         }
@@ -175,7 +189,8 @@ impl Auth {
         self.listeners().insert(platform.id.clone(), Listener::new(stop));
     }
 
-    async fn open_browser(&self, url: Url) {
+    /// Opens a page in the system browser, where one opens; else the person opens it by hand.
+    pub(crate) async fn open_browser(&self, url: Url) {
         let browser = Arc::clone(&self.browser);
         match tokio::task::spawn_blocking(move || browser.open(&url)).await {
             Ok(Ok(())) => {}
@@ -184,14 +199,18 @@ impl Auth {
         }
     }
 
-    /// Listens again for the loopback returns that were awaited when the app was closed; call it after the start and
-    /// after the vault was unlocked. A port that is taken meanwhile cannot be listened on; that visit runs out.
+    /// Awaits again the returns that were awaited when the app was closed, and listens for those by loopback; call it after
+    /// the start and after the vault was unlocked. A port that is taken meanwhile cannot be listened on; that visit runs out.
     pub async fn resume(self: &Arc<Self>) {
         for platform in &self.platforms {
             let Ok(Some((row, pending))) = self.pending(platform).await else { continue };
+            if row.used || self.clock.now() >= row.expires_at {
+                continue;
+            }
+            self.await_return(platform, &pending);
             let port =
                 Url::parse(&pending.redirect).ok().filter(|url| url.scheme() == "http").and_then(|url| url.port());
-            let (Some(port), false) = (port, row.used || self.clock.now() >= row.expires_at) else { continue };
+            let Some(port) = port else { continue };
             if self.listeners().contains_key(&platform.id) {
                 continue;
             }
@@ -247,7 +266,7 @@ impl Auth {
                     // Whether tokens were given is not known: the visit keeps its code, and the next try sends it again.
                     Err(TokenError::Unavailable(_)) => {
                         drop(redeeming);
-                        return self.unanswered(platform).await;
+                        return self.unanswered(platform, &attempt).await;
                     }
                     redeemed => redeemed.map_err(|_| "provider"),
                 }
@@ -259,12 +278,16 @@ impl Auth {
         }
     }
 
-    /// Says that a visit did not end in a sign-in now, without ending it.
-    async fn unanswered(&self, platform: &Platform) -> Ending {
+    /// Says that a visit did not end in a sign-in now, without ending it. Of one that was given up meanwhile, nothing.
+    async fn unanswered(&self, platform: &Platform, attempt: &str) -> Ending {
         let written = async {
             let _turn = self.turn(&platform.id).lock().await;
             let before = sign_ins::read(self.db.reader(), &platform.id).await?;
             let mut tx = self.db.begin().await?;
+            let visit = pending_sign_ins::read(&mut *tx, &platform.id).await?;
+            if visit.is_none_or(|row| row.attempt != attempt) {
+                return Ok(Ending::Dropped);
+            }
             if before.as_ref().is_none_or(|row| row.state != State::Connected) {
                 let row = self.plain_row(platform, before.as_ref(), State::Failed("provider".to_owned()));
                 sign_ins::put(&mut tx, &row, self.clock.now()).await?;
@@ -272,10 +295,12 @@ impl Auth {
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
             let why = Some("unanswered");
             audit::of_platform(&mut tx, Action::SignInFinish, &platform.id, why, self.clock.now()).await?;
-            Ok::<(), Fault>(self.db.commit(tx).await?)
+            self.db.commit(tx).await?;
+            Ok::<Ending, Fault>(Ending::NotConnected)
         };
         match written.await {
-            Ok(()) => Ending::NotConnected,
+            Ok(Ending::Dropped) => self.dropped_for(&Drop::NothingAwaited.to_string()),
+            Ok(ending) => ending,
             Err(fault) => self.dropped_for(&fault.to_string()),
         }
     }
@@ -314,6 +339,7 @@ impl Auth {
             return Err(Drop::Used);
         }
         self.db.commit(tx).await?;
+        self.returned(platform, &pending);
         Ok((row.attempt, pending, redeeming))
     }
 
@@ -340,12 +366,15 @@ impl Auth {
         };
         if !written {
             tx.rollback().await.map_err(StoreError::from)?;
-            // Given up or begun anew meanwhile: nobody wants these tokens any more.
-            if let Ok(tokens) = &outcome {
-                let mut tx = self.db.begin().await?;
-                self.leave(&mut tx, platform, attempt, tokens).await?;
-                self.db.commit(tx).await?;
-                self.revoke_left(platform).await;
+            // Given up or begun anew meanwhile: nobody wants these tokens any more. They take the place of their code.
+            match &outcome {
+                Ok(tokens) => {
+                    let mut tx = self.db.begin().await?;
+                    self.leave(&mut tx, platform, attempt, tokens).await?;
+                    self.db.commit(tx).await?;
+                    self.revoke_left(platform).await;
+                }
+                Err(_) => self.gave_nothing(platform, attempt).await?,
             }
             return Err(Drop::NothingAwaited);
         }
@@ -392,16 +421,17 @@ impl Auth {
     /// Gives up waiting for the browser; an earlier sign-in stays.
     ///
     /// # Errors
-    /// `NotFound` for an unknown platform; the store's faults.
+    /// `NotFound` for an unknown platform; `VaultUnavailable` and `VaultLocked` where a code was accepted and cannot be
+    /// kept; the store's faults.
     pub async fn cancel(&self, platform: &str) -> Result<SignInView, Fault> {
         let platform = self.known(platform)?;
-        if let Some(row) = pending_sign_ins::read(self.db.reader(), &platform.id).await? {
-            let mut tx = self.db.begin().await?;
-            pending_sign_ins::delete(&mut tx, &platform.id, &row.attempt).await?;
+        let mut tx = self.db.begin().await?;
+        if self.give_up(&mut tx, platform).await? {
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
             audit::of_platform(&mut tx, Action::SignInCancel, &platform.id, None, self.clock.now()).await?;
             self.db.commit(tx).await?;
         }
+        self.await_nothing(platform);
         self.close_listener(&platform.id);
         Ok(self.view_of(platform).await?)
     }
@@ -421,6 +451,10 @@ impl Auth {
             .map_err(|_| Fault::new(FaultCode::Internal, "no randomness"))?;
         Ok(URL_SAFE_NO_PAD.encode(*bytes))
     }
+}
+
+fn unusable(platform: &Platform, error: &dyn std::error::Error) -> Fault {
+    Fault::new(FaultCode::ProviderUnavailable, format!("{}: {error}", platform.id))
 }
 
 /// Who answered: the issuer of the visit, byte for byte, in an error as in a code (RFC 9207 §2.4). It may be missing only

@@ -77,6 +77,19 @@ impl Http {
         Ok((answer.status().as_u16(), answer.into_body()))
     }
 
+    /// Posts JSON; answers status and body.
+    pub(super) async fn post_json(&self, url: Url, body: &serde_json::Value) -> Result<(u16, Vec<u8>), HttpError> {
+        let request = self.0.post(url).header("accept", "application/json").json(body).build()?;
+        let answer = self.carry(request).await?;
+        Ok((answer.status().as_u16(), answer.into_body()))
+    }
+
+    /// The client itself, for a protocol of its own: it goes to public addresses only, follows nothing and is patient for
+    /// as long. How much is read of an answer is the protocol's to limit.
+    pub(super) fn client(&self) -> reqwest::Client {
+        self.0.clone()
+    }
+
     /// Carries a request of the OAuth library.
     pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.carry(request.try_into()?).await

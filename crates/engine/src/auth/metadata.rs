@@ -17,6 +17,8 @@ pub(super) struct Server {
     pub(super) authorization: Url,
     pub(super) token: Url,
     pub(super) revocation: Option<Url>,
+    /// Where clients register themselves (RFC 7591).
+    pub(super) registration: Option<Url>,
     /// Where requests are pushed to (RFC 9126); they are, wherever they can be.
     pub(super) pushed_requests: Option<Url>,
     /// Responses carry `iss` (RFC 9207); one without it is not from this issuer.
@@ -41,6 +43,9 @@ pub(super) enum MetadataError {
     /// An address in it, or the issuer itself, may not be used.
     #[error("metadata: {0} may not be used")]
     Address(&'static str),
+    /// What it protects is another's, or says that another issuer stands before it.
+    #[error("metadata: another resource")]
+    Resource,
     /// It does not promise to check our proof key (RFC 7636), or not with SHA-256.
     #[error("metadata: no S256")]
     NoProofKey,
@@ -58,6 +63,7 @@ struct Document {
     authorization_endpoint: String,
     token_endpoint: String,
     revocation_endpoint: Option<String>,
+    registration_endpoint: Option<String>,
     pushed_authorization_request_endpoint: Option<String>,
     #[serde(default)]
     require_pushed_authorization_requests: bool,
@@ -66,6 +72,29 @@ struct Document {
     code_challenge_methods_supported: Vec<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+}
+
+/// What a protected resource says of itself (RFC 9728).
+#[derive(Deserialize)]
+struct ResourceDocument {
+    resource: String,
+    #[serde(default)]
+    authorization_servers: Vec<String>,
+}
+
+/// Checks what the platform protects: it says that it is what our file says, and that this issuer stands before it
+/// (RFC 9728 §3.3). Where it says nothing of itself, our file is all there is.
+pub(super) async fn check_resource(http: &Http, platform: &Platform) -> Result<(), MetadataError> {
+    let Some(mcp) = platform.mcp.as_ref().filter(|_| !off(Defence::Resource)) else { return Ok(()) };
+    let mut place = mcp.clone();
+    place.set_path(&format!("/.well-known/oauth-protected-resource{}", mcp.path()));
+    let document: ResourceDocument = match http.get(place).await? {
+        (200, body) => serde_json::from_slice(&body).map_err(|_| MetadataError::Malformed)?,
+        (404, _) => return Ok(()),
+        (status, _) => return Err(MetadataError::Status(status)),
+    };
+    let guarded = document.authorization_servers.contains(&platform.issuer);
+    if document.resource == mcp.as_str() && guarded { Ok(()) } else { Err(MetadataError::Resource) }
 }
 
 /// Fetches and checks the metadata of the platform's issuer. `demo` allows plain HTTP to a loopback address.
@@ -128,6 +157,10 @@ pub(super) fn check(body: &[u8], issuer: &str, hosts: &[String], demo: bool) -> 
         authorization: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
         token: endpoint("token_endpoint", &document.token_endpoint)?,
         revocation: document.revocation_endpoint.map(|text| endpoint("revocation_endpoint", &text)).transpose()?,
+        registration: document
+            .registration_endpoint
+            .map(|text| endpoint("registration_endpoint", &text))
+            .transpose()?,
         pushed_requests: document
             .pushed_authorization_request_endpoint
             .map(|text| endpoint("pushed_authorization_request_endpoint", &text))
@@ -220,7 +253,12 @@ mod tests {
         for address in
             ["https://evil.example.com/x", "https://token.example.com:8443/x", "https://id.example.com:444/x"]
         {
-            for name in ["authorization_endpoint", "token_endpoint", "pushed_authorization_request_endpoint"] {
+            for name in [
+                "authorization_endpoint",
+                "token_endpoint",
+                "registration_endpoint",
+                "pushed_authorization_request_endpoint",
+            ] {
                 check_refused(name, json!(address));
             }
         }

@@ -3,12 +3,20 @@
 //!
 //! Deliberately not here: accepting a return.
 
-use super::{Auth, platform::Platform};
+use super::{Auth, callback::read_link, platform::Platform};
 use crate::{
     store::pending_sign_ins::{self, PendingRow},
     vault::{VaultError, kept},
 };
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    digest::{Digest, SHA256, digest},
+};
 use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    sync::{MutexGuard, PoisonError},
+};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -23,6 +31,9 @@ pub(super) struct Pending {
     /// Proof key (RFC 7636): 32 random bytes that never leave the app until the code is redeemed.
     pub(super) verifier: String,
     pub(super) issuer: String,
+    /// The client that was registered for this visit, where none of ours is known there.
+    #[serde(default)]
+    pub(super) client: Option<String>,
     pub(super) iss_in_response: bool,
     pub(super) token_endpoint: Url,
     /// Exact address that the browser returns to; names the platform or the listener.
@@ -75,8 +86,49 @@ impl Auth {
     /// Reads the platform's visit; `None` when there is none. It may be late or used.
     pub(super) async fn pending(&self, platform: &Platform) -> Result<Option<(PendingRow, Pending)>, VaultError> {
         let Some(row) = pending_sign_ins::read(self.db.reader(), &platform.id).await? else { return Ok(None) };
-        let plain = self.vault.open_sealed(&kept::visit(&kept::visit_row(&platform.id, &row.attempt)), &row.body)?;
-        let pending = serde_json::from_slice(&plain).map_err(|_| VaultError::Damaged)?;
+        let pending = self.open_pending(&row)?;
         Ok(Some((row, pending)))
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, HashMap<String, Digest>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what the visit's return is known by, where it comes by deep link.
+    pub(super) fn await_return(&self, platform: &Platform, pending: &Pending) {
+        let mut awaited = self.awaited();
+        awaited.remove(&platform.id);
+        if pending.redirect == platform.deep_link() {
+            awaited.insert(platform.id.clone(), digest(&SHA256, pending.state.as_bytes()));
+        }
+    }
+
+    /// Forgets it, when it is this visit's: its return came.
+    pub(super) fn returned(&self, platform: &Platform, pending: &Pending) {
+        let known = digest(&SHA256, pending.state.as_bytes());
+        let mut awaited = self.awaited();
+        if awaited.get(&platform.id).is_some_and(|digest| digest.as_ref() == known.as_ref()) {
+            awaited.remove(&platform.id);
+        }
+    }
+
+    /// Forgets it: nobody waits any more.
+    pub(super) fn await_nothing(&self, platform: &Platform) {
+        self.awaited().remove(&platform.id);
+    }
+
+    /// Whether a link repeats the state of a visit under way. Nothing is stored or asked; it says who goes first and
+    /// nothing more.
+    #[must_use]
+    pub fn awaits(&self, link: &str) -> bool {
+        let Ok((platform, callback)) = read_link(link) else { return false };
+        let told = digest(&SHA256, callback.state.expose().as_bytes());
+        self.awaited().get(platform).is_some_and(|known| verify_slices_are_equal(known.as_ref(), told.as_ref()).is_ok())
+    }
+
+    /// Opens a visit.
+    pub(super) fn open_pending(&self, row: &PendingRow) -> Result<Pending, VaultError> {
+        let plain = self.vault.open_sealed(&kept::visit(&kept::visit_row(&row.platform, &row.attempt)), &row.body)?;
+        serde_json::from_slice(&plain).map_err(|_| VaultError::Damaged)
     }
 }

@@ -60,7 +60,9 @@ pub(super) async fn push(
     }
     let number = read(&body)?;
     let mut url = server.authorization.clone();
-    url.query_pairs_mut().append_pair("client_id", &platform.client_id).append_pair("request_uri", &number);
+    url.query_pairs_mut()
+        .append_pair("client_id", platform.client(&pending.client))
+        .append_pair("request_uri", &number);
     Ok(url)
 }
 

@@ -2,33 +2,49 @@
 //! perhaps sent, and tokens that nobody uses any more and that perhaps were not revoked.
 //!
 //! The code is sent again. Either it never arrived, and the sign-in stands now; or it did, and a platform that sees a code
-//! twice ends what it gave for it (RFC 6749 §4.1.2). Either way no tokens are left alive that nobody has. Deliberately not
-//! here: a refresh that was cut off; the next use of the sign-in finds out.
+//! twice ends what it gave for it (RFC 6749 §4.1.2). The code of a visit that was given up while it was redeemed is kept
+//! and sent again too, and what it gives then is revoked. Either way no tokens are left alive that nobody has.
+//! Deliberately not here: a refresh that was cut off; the next use of the sign-in finds out.
 
 use super::{
     Auth,
     defence::{Defence, off},
+    pending::Pending,
     platform::Platform,
     tokens::{self, TokenError, Tokens},
 };
-use crate::{secret::Sensitive, store::Tx, vault::VaultError};
+use crate::{
+    secret::Sensitive,
+    store::{Tx, pending_sign_ins},
+    vault::VaultError,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use zeroize::Zeroizing;
 
-/// Kind of the sealed documents that hold tokens to revoke.
+/// Kind of the sealed documents that hold what is to be revoked.
 const KIND: &str = "revocation";
 /// A platform that could not be reached for so long is not told any more, days: nothing lives so long unused.
 const TOLD_DAYS_MAX: i64 = 90;
 const DAY_S: i64 = 24 * 3600;
 
-/// Tokens that are forgotten here and not revoked there yet.
+/// What is forgotten here and not over there yet.
 #[derive(Serialize, Deserialize)]
 struct Left {
-    /// Who gave them; nobody else is shown them.
+    /// Who gave it; nobody else is shown it.
     issuer: String,
-    tokens: Tokens,
+    #[serde(flatten)]
+    what: What,
     since_us: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    /// Tokens.
+    Tokens(Tokens),
+    /// A visit that was given up while its code was redeemed; what the code gave is not known.
+    Visit(Pending),
 }
 
 /// A visit whose code this run is redeeming.
@@ -97,6 +113,24 @@ impl Auth {
             && !off(Defence::SingleUse)
     }
 
+    /// Ends the platform's visit, in the transaction that knows why. A code that was accepted is kept: it may have given
+    /// tokens. Whether there was a visit.
+    pub(super) async fn give_up(&self, tx: &mut Tx, platform: &Platform) -> Result<bool, VaultError> {
+        let Some(row) = pending_sign_ins::read(&mut **tx, &platform.id).await? else { return Ok(false) };
+        if row.used {
+            match self.open_pending(&row) {
+                Ok(visit) if visit.code.is_some() => {
+                    self.keep_left(tx, platform, &row.attempt, What::Visit(visit)).await?;
+                }
+                Ok(_) => {}
+                Err(closed @ VaultError::Closed(_)) => return Err(closed),
+                Err(error) => tracing::warn!(%error, platform = platform.id, "a visit cannot be read any more"),
+            }
+        }
+        pending_sign_ins::delete(tx, &platform.id, &row.attempt).await?;
+        Ok(true)
+    }
+
     /// Keeps tokens until the platform was told that they are over, in the transaction that forgets them; `name` tells
     /// them from others of the platform.
     pub(super) async fn leave(
@@ -106,10 +140,25 @@ impl Auth {
         name: &str,
         tokens: &Tokens,
     ) -> Result<(), VaultError> {
-        let left = Left { issuer: platform.issuer.clone(), tokens: tokens.clone(), since_us: self.clock.now().0 };
+        self.keep_left(tx, platform, name, What::Tokens(tokens.clone())).await
+    }
+
+    async fn keep_left(&self, tx: &mut Tx, platform: &Platform, name: &str, what: What) -> Result<(), VaultError> {
+        let left = Left { issuer: platform.issuer.clone(), what, since_us: self.clock.now().0 };
         // The text of the error could quote what was to be written.
         let plain = Zeroizing::new(serde_json::to_vec(&left).map_err(|_| VaultError::Damaged)?);
-        self.vault.put(tx, KIND, &format!("{}/{name}", platform.id), &plain).await
+        self.vault.put(tx, KIND, &left_id(platform, name), &plain).await
+    }
+
+    /// Forgets the code of a visit that was given up: it is known to have given nothing.
+    pub(super) async fn gave_nothing(&self, platform: &Platform, attempt: &str) -> Result<(), VaultError> {
+        self.forget_left(&left_id(platform, attempt)).await
+    }
+
+    async fn forget_left(&self, id: &str) -> Result<(), VaultError> {
+        let mut tx = self.db.begin().await?;
+        self.vault.delete(&mut tx, KIND, id).await?;
+        Ok(self.db.commit(tx).await?)
     }
 
     /// Revokes what was left, as far as the platform can be reached.
@@ -126,17 +175,49 @@ impl Auth {
         }
     }
 
+    async fn left(&self, id: &str) -> Result<Option<Left>, VaultError> {
+        let Some(plain) = self.vault.get(KIND, id).await? else { return Ok(None) };
+        serde_json::from_slice(&plain).map(Some).map_err(|_| VaultError::Damaged)
+    }
+
     async fn revoke_one(&self, platform: &Platform, id: &str) -> Result<(), VaultError> {
-        let Some(plain) = self.vault.get(KIND, id).await? else { return Ok(()) };
-        let left: Left = serde_json::from_slice(&plain).map_err(|_| VaultError::Damaged)?;
+        let Some(left) = self.left(id).await? else { return Ok(()) };
         let too_old = self.clock.now().0 > left.since_us.saturating_add(TOLD_DAYS_MAX * DAY_S * 1_000_000);
-        // Tokens of another issuer are shown to nobody; they run out.
-        let told = left.issuer == platform.issuer && self.revoke(platform, &left.tokens).await;
-        if told || too_old {
-            let mut tx = self.db.begin().await?;
-            self.vault.delete(&mut tx, KIND, id).await?;
-            self.db.commit(tx).await?;
+        let over = match &left.what {
+            // What is another issuer's is shown to nobody; it runs out.
+            What::Tokens(_) | What::Visit(_) if left.issuer != platform.issuer => false,
+            What::Tokens(tokens) => self.revoke(platform, tokens).await,
+            What::Visit(_) => self.end_code(platform, id).await?,
+        };
+        if over || too_old {
+            self.forget_left(id).await?;
         }
         Ok(())
     }
+
+    /// Sends the code of a visit that was given up once more, and revokes what it gives. Whether nothing of it lives.
+    async fn end_code(&self, platform: &Platform, id: &str) -> Result<bool, VaultError> {
+        let attempt = id.split_once('/').map_or(id, |(_, attempt)| attempt);
+        let Some(_redeeming) = self.redeems(attempt) else { return Ok(false) };
+        // Whoever redeemed it until now may have written what came of it.
+        let Some(Left { what: What::Visit(visit), .. }) = self.left(id).await? else { return Ok(false) };
+        let Some(code) = visit.code.clone().map(Sensitive::new) else { return Ok(true) };
+        match tokens::redeem(&self.http, platform, &visit, &code, self.clock.now()).await {
+            Ok(tokens) => {
+                let mut tx = self.db.begin().await?;
+                self.leave(&mut tx, platform, attempt, &tokens).await?;
+                self.db.commit(tx).await?;
+                Ok(self.revoke(platform, &tokens).await)
+            }
+            Err(TokenError::Grant | TokenError::Refused(_)) => Ok(true),
+            Err(TokenError::Unavailable(why)) => {
+                tracing::warn!(why, platform = platform.id, "a code that was given up could not be ended");
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn left_id(platform: &Platform, name: &str) -> String {
+    format!("{}/{name}", platform.id)
 }

@@ -1,9 +1,9 @@
 //! What sign-in promises, against the sandbox's member platform over real HTTP, and against one that misbehaves.
 
 mod attack;
-mod fuzz;
 mod kills;
 mod local;
+mod members;
 pub(super) mod naive;
 mod returns;
 mod servers;
@@ -379,6 +379,34 @@ async fn a_failed_second_try_does_not_cost_the_first_sign_in() {
     assert!(app.auth.deep_link(&decide(&app.visited(), "deny").await).await);
     assert!(connected(&app.state().await));
     assert_eq!(app.auth.access_token(CLUB).await.unwrap().token.expose(), token.expose());
+}
+
+#[tokio::test]
+async fn a_link_is_known_to_be_awaited_by_its_state_alone_and_as_long_as_it_is() {
+    let mut app = App::start().await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = decide(&app.visited(), "approve").await;
+    let forged = attack::set(&link, "state", Some("forged"));
+    for other in [forged.as_str(), &link.replace(CLUB, "other-club"), "zhiyou://open/order/x", "zhiyou://pay/x", ""] {
+        assert!(app.auth.awaits(&link) && !app.auth.awaits(other), "{other}");
+    }
+    // The code is not what it is known by, so another one does not lose its place; what it is worth is asked later.
+    assert!(app.auth.awaits(&attack::set(&link, "code", Some("other"))));
+    let platforms = app.platforms.clone();
+    app.restart(platforms).await;
+    assert!(!app.auth.awaits(&link));
+    app.auth.resume().await;
+    assert!(app.auth.awaits(&link));
+    assert!(app.auth.deep_link(&link).await && !app.auth.awaits(&link));
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = decide(&app.visited(), "approve").await;
+    app.auth.cancel(CLUB).await.unwrap();
+    assert!(!app.auth.awaits(&link));
+    app.auth.start(CLUB, Loopback).await.unwrap();
+    let visit = app.visited();
+    assert!(
+        !app.auth.awaits(&format!("zhiyou://auth/{CLUB}?code=a&state={}", attack::parameter(visit.as_str(), "state")))
+    );
 }
 
 #[tokio::test]

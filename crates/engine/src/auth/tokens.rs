@@ -29,12 +29,18 @@ const LIFETIME_DEFAULT_S: u64 = 600;
 /// No access token is used for longer without asking again; seconds.
 const LIFETIME_MAX_S: u64 = 24 * 3600;
 
+/// Names what a token is for (RFC 8707).
+const RESOURCE: &str = "resource";
+
 /// What a platform gave, as it is sealed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Tokens {
     pub(super) access: String,
     pub(super) refresh: Option<String>,
     pub(super) scopes: Vec<String>,
+    /// The client they were given to, where it was registered for their visit.
+    #[serde(default)]
+    pub(super) client: Option<String>,
     pub(super) expires_at_us: i64,
     /// Until then, a refusal of this token means that refreshing does not help.
     pub(super) proven_until_us: i64,
@@ -68,6 +74,10 @@ pub(super) enum TokenError {
     Unavailable(String),
 }
 
+fn client_id(platform: &Platform, registered: &Option<String>) -> ClientId {
+    ClientId::new(platform.client(registered).to_owned())
+}
+
 /// The address that the browser is sent to.
 pub(super) fn authorization_url(
     platform: &Platform,
@@ -75,12 +85,16 @@ pub(super) fn authorization_url(
     pending: &Pending,
 ) -> Result<Url, url::ParseError> {
     let verifier = PkceCodeVerifier::new(pending.verifier.clone());
-    let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
+    let client = BasicClient::new(client_id(platform, &pending.client))
         .set_auth_uri(AuthUrl::from_url(server.authorization.clone()))
         .set_redirect_uri(RedirectUrl::new(pending.redirect.clone())?);
     let state = pending.state.clone();
     let request =
         client.authorize_url(|| CsrfToken::new(state)).add_scopes(platform.scopes.iter().cloned().map(Scope::new));
+    let request = match &platform.mcp {
+        Some(resource) => request.add_extra_param(RESOURCE, resource.as_str()),
+        None => request,
+    };
     // The library takes no verifier that is too short.
     let request = if off(Defence::ProofKey) || off(Defence::LongVerifier) {
         request
@@ -102,14 +116,20 @@ pub(super) async fn redeem(
     now: UtcMicros,
 ) -> Result<Tokens, TokenError> {
     let redirect = RedirectUrl::new(pending.redirect.clone()).map_err(|_| TokenError::Refused("redirect address"))?;
-    let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
+    let client = BasicClient::new(client_id(platform, &pending.client))
         .set_token_uri(TokenUrl::from_url(pending.token_endpoint.clone()))
         .set_redirect_uri(redirect);
     let request = client.exchange_code(AuthorizationCode::new(code.expose().clone()));
     let verifier = PkceCodeVerifier::new(pending.verifier.clone());
     let request = if off(Defence::ProofKey) { request } else { request.set_pkce_verifier(verifier) };
+    let request = match &platform.mcp {
+        Some(resource) => request.add_extra_param(RESOURCE, resource.as_str()),
+        None => request,
+    };
     let answer = request.request_async(&Strict(http)).await.map_err(explain)?;
-    accept(&answer, &platform.scopes, now)
+    let mut tokens = accept(&answer, &platform.scopes, now)?;
+    tokens.client.clone_from(&pending.client);
+    Ok(tokens)
 }
 
 /// Asks for new tokens; the old refresh token may be worthless from here on.
@@ -121,11 +141,16 @@ pub(super) async fn refresh(
     now: UtcMicros,
 ) -> Result<Tokens, TokenError> {
     let refresh = RefreshToken::new(old.refresh.clone().ok_or(TokenError::Grant)?);
-    let client = BasicClient::new(ClientId::new(platform.client_id.clone()))
-        .set_token_uri(TokenUrl::from_url(server.token.clone()));
+    let client =
+        BasicClient::new(client_id(platform, &old.client)).set_token_uri(TokenUrl::from_url(server.token.clone()));
     let request = client.exchange_refresh_token(&refresh);
+    let request = match &platform.mcp {
+        Some(resource) => request.add_extra_param(RESOURCE, resource.as_str()),
+        None => request,
+    };
     let answer = request.request_async(&Strict(http)).await.map_err(explain)?;
     let mut new = accept(&answer, &old.scopes, now)?;
+    new.client.clone_from(&old.client);
     if new.refresh.is_none() {
         new.refresh.clone_from(&old.refresh);
     }
@@ -144,7 +169,7 @@ pub(super) async fn revoke(
         Some(refresh) => (refresh, "refresh_token"),
         None => (&tokens.access, "access_token"),
     };
-    let form = [("token", token.as_str()), ("token_type_hint", hint), ("client_id", &platform.client_id)];
+    let form = [("token", token.as_str()), ("token_type_hint", hint), ("client_id", platform.client(&tokens.client))];
     #[cfg(test)]
     let endpoint = if off(Defence::BodyOnly) { naive::in_address(endpoint, &form) } else { endpoint };
     match http.post(endpoint, &form).await {
@@ -210,7 +235,9 @@ fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Resu
         // RFC 6749 §5.1: absent means as asked.
         None => asked.to_vec(),
     };
-    if scopes.iter().any(|scope| !asked.contains(scope)) && !off(Defence::ScopeChecked) {
+    // Where nothing in particular is asked for, the platform says what it gives (RFC 6749 §3.3).
+    let wider = !asked.is_empty() && scopes.iter().any(|scope| !asked.contains(scope));
+    if wider && !off(Defence::ScopeChecked) {
         return Err(TokenError::Refused("more was granted than asked"));
     }
     let usable = |token: &str| (1..=16 * 1024).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
@@ -224,6 +251,7 @@ fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Resu
         access: answer.access_token().secret().clone(),
         refresh,
         scopes,
+        client: None,
         expires_at_us: now.plus_seconds(i64::try_from(lifetime_s).unwrap_or(0)).0,
         proven_until_us: 0,
     })

@@ -27,8 +27,8 @@ use zhiyou_domain::{
     id::{AttemptId, ItemId, OrderId, PlanId},
     money::{Currency, Money},
     order::{
-        Fact, ItemState, NewItem, NewOrder, Offer, Op, Order, OrderKind, OrderState, Source, StepEnd, StepKey,
-        StepResult, cart,
+        Fact, ItemState, NewItem, NewOrder, Offer, Op, Order, OrderKind, OrderState, PaymentPart, Source, StepEnd,
+        StepKey, StepResult, cart,
     },
     plan::{ItemRequest, Priority, Supplier},
     policy::Terms,
@@ -234,10 +234,13 @@ impl Running {
             Ok(vec![Fact::Confirmed {
                 cart_hash: cart::hash(order).unwrap(),
                 total: cart::total(order).unwrap(),
-                attempt,
-                channel: Channel::Wechatpay,
+                parts: vec![PaymentPart {
+                    attempt,
+                    channel: Channel::Wechatpay,
+                    amount: cart::total(order).unwrap(),
+                    authorise: false,
+                }],
                 pay_by: pay_by(order, now).unwrap(),
-                authorise: false,
             }])
         });
         let amount = confirmed.await.unwrap().confirmed.as_ref().unwrap().total;

@@ -41,8 +41,11 @@ fn cart() -> Shown {
     Shown::ConfirmOrder {
         at_us: AT,
         cart_hash: "5f".repeat(32),
-        channel: Channel::Wechatpay,
         order_id: "ord_01KA0000000000000000000ABC".parse().unwrap(),
+        payments: vec![ShownPayment {
+            amount: Money::new(328_400, Currency::CNY).unwrap(),
+            channel: Channel::Wechatpay,
+        }],
         total: Money::new(328_400, Currency::CNY).unwrap(),
     }
 }
@@ -81,8 +84,8 @@ async fn the_payload_is_canonical_and_says_everything_that_was_shown() {
         "{}{}{}{}",
         r#"{"at_us":1796000000000000,"cart_hash":""#,
         "5f".repeat(32),
-        r#"","channel":"wechatpay","consent":"confirm_order","format":"zhiyou-consent/1","#,
-        r#""order_id":"ord_01KA0000000000000000000ABC","total":{"amountMinor":328400,"currency":"CNY"}}"#,
+        r#"","consent":"confirm_order","format":"zhiyou-consent/1","order_id":"ord_01KA0000000000000000000ABC","#,
+        r#""payments":[{"amount":{"amountMinor":328400,"currency":"CNY"},"channel":"wechatpay"}],"total":{"amountMinor":328400,"currency":"CNY"}}"#,
     );
     assert_eq!(payload, wanted);
     assert_eq!(signer.sign(request(), &cart()).unwrap().payload, wanted);

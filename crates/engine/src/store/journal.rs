@@ -106,26 +106,27 @@ mod tests {
     use serde_json::{Value, json};
     use zhiyou_domain::order::cart;
 
-    /// Journals that the driver in memory wrote, with the ends they had then.
-    fn golden() -> Vec<Value> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/journals/format-1.jsonl");
-        let text = std::fs::read_to_string(path).unwrap();
+    /// Journals of a format that the driver in memory wrote, with the ends they had then.
+    fn golden(format: i64) -> Vec<Value> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/journals");
+        let text = std::fs::read_to_string(format!("{folder}/format-{format}.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn facts(line: &Value) -> Vec<(UtcMicros, Fact)> {
+    fn facts(format: i64, line: &Value) -> Vec<(UtcMicros, Fact)> {
         let rows = line["rows"].as_array().unwrap().iter();
         rows.map(|row| {
             let at = serde_json::from_value(row["at"].clone()).unwrap();
-            (at, serde_json::from_str(row["fact"].as_str().unwrap()).unwrap())
+            (at, journal::read(format, row["fact"].as_str().unwrap()).unwrap())
         })
         .collect()
     }
 
     #[test]
     fn sg_51_journals_of_every_format_replay_to_the_same_end() {
-        for line in golden() {
-            let order = journal::replay(&facts(&line)).unwrap();
+        let all = (1..=journal::FORMAT).flat_map(|format| golden(format).into_iter().map(move |line| (format, line)));
+        for (format, line) in all {
+            let order = journal::replay(&facts(format, &line)).unwrap();
             let money = cart::money_map(&order).unwrap();
             let end = json!({
                 "state": order.state.word(),
@@ -142,9 +143,9 @@ mod tests {
     async fn sg_52_a_journal_of_a_newer_format_is_refused_and_not_guessed() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(folder.path()).await.unwrap();
-        let line = golden().remove(0);
+        let line = golden(journal::FORMAT).remove(0);
         let order: OrderId = serde_json::from_value(line["order"].clone()).unwrap();
-        let (at, fact) = facts(&line).remove(0);
+        let (at, fact) = facts(journal::FORMAT, &line).remove(0);
         let rows = journal::rows(order, 0, &[], at, &[fact]).unwrap();
         let mut tx = db.begin().await.unwrap();
         append(&mut tx, &[(order, Fence(1), &rows[0])]).await.unwrap();

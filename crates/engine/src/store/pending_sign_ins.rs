@@ -3,7 +3,7 @@
 //! Deliberately not here: what the sealed body holds.
 
 use super::{StoreError, Tx};
-use sqlx::AnyPool;
+use sqlx::{Any, Executor};
 use zhiyou_domain::time::UtcMicros;
 
 /// One row.
@@ -27,15 +27,18 @@ fn from_row((platform, attempt, used, expires_at_us, body): Row) -> PendingRow {
     PendingRow { platform, attempt, used: used != 0, expires_at: UtcMicros(expires_at_us), body }
 }
 
-/// Reads the platform's row.
+/// Reads the platform's row, from the read pool or as a transaction sees it.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
-pub(crate) async fn read(pool: &AnyPool, platform: &str) -> Result<Option<PendingRow>, StoreError> {
+pub(crate) async fn read<'c, E>(from: E, platform: &str) -> Result<Option<PendingRow>, StoreError>
+where
+    E: Executor<'c, Database = Any>,
+{
     let row: Option<Row> =
         sqlx::query_as("SELECT platform, attempt, used, expires_at_us, body FROM pending_sign_ins WHERE platform = $1")
-            .bind(platform)
-            .fetch_optional(pool)
+            .bind(platform.to_owned())
+            .fetch_optional(from)
             .await?;
     Ok(row.map(from_row))
 }

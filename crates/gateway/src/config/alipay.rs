@@ -62,7 +62,21 @@ pub enum AlipayPresents {
 }
 
 impl AlipayConfig {
-    /// From the sandbox's announcement and credentials; none when it does not have the channel.
+    /// Keys of a file's table, beside the address: what the sandbox's credentials hold, and how a payer pays.
+    pub(super) const KEYS: [&str; 9] = [
+        "app_id",
+        "seller_id",
+        "app_private_key_pem",
+        "app_public_key_pem",
+        "alipay_public_key_pem",
+        "app_certificate_pem",
+        "alipay_certificate_pem",
+        "root_certificate_pem",
+        "presents",
+    ];
+
+    /// From the sandbox's announcement and credentials, or from the two halves of a file's table; none when there is no such
+    /// channel. With the channel's public key there need be no certificates.
     pub(super) fn from_sandbox(announcement: &Value, credentials: &Value) -> Result<Option<Self>, ConfigError> {
         if credentials.get("alipay").is_none_or(Value::is_null) {
             return Ok(None);
@@ -73,8 +87,21 @@ impl AlipayConfig {
             app_id: text("app_id")?,
             seller_id: text("seller_id")?,
             app_private_key_pem: text("app_private_key_pem")?.into(),
-            keys: AlipayKeys::PublicKey { pem: text("alipay_public_key_pem")? },
-            presents: AlipayPresents::Qr,
+            keys: match text("alipay_public_key_pem") {
+                Ok(pem) => AlipayKeys::PublicKey { pem },
+                Err(missing) if text("app_certificate_pem").is_err() => return Err(missing),
+                Err(_) => AlipayKeys::Certificates {
+                    app_pem: text("app_certificate_pem")?,
+                    root_pem: text("root_certificate_pem")?,
+                    alipay_pems: vec![text("alipay_certificate_pem")?],
+                },
+            },
+            presents: match credentials["alipay"].get("presents").map(Value::as_str) {
+                None | Some(Some("qr")) => AlipayPresents::Qr,
+                Some(Some("page")) => AlipayPresents::Page,
+                Some(Some("phone_page")) => AlipayPresents::PhonePage,
+                Some(_) => return Err(ConfigError::new("alipay.presents", "is not qr, page or phone_page")),
+            },
         }))
     }
 
@@ -122,7 +149,7 @@ fn plausible(number: &str) -> bool {
     whole && digits.len() > 3
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
     use super::*;
     use crate::config::tests::vector;

@@ -4,8 +4,8 @@
 //! the configuration itself. No text of a refusal contains a value. Deliberately not here: what a start refuses.
 
 use super::{
-    AlipayConfig, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig, MemberPlatformConfig, PaypalConfig,
-    PlatformKeyConfig, Profile, RestConfig, StripeConfig, ViatorConfig, WechatConfig,
+    AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig, MemberPlatformConfig,
+    PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig, StripeConfig, ViatorConfig, WechatConfig,
 };
 use crate::secret::Sensitive;
 use serde::Deserialize;
@@ -84,10 +84,13 @@ struct File {
     alipay: Option<Value>,
     stripe: Option<Value>,
     paypal: Option<Value>,
+    alipayplus: Option<Value>,
     #[serde(default)]
     member_platforms: Vec<MemberTable>,
     #[serde(default)]
     caps: Vec<CapTable>,
+    #[serde(default)]
+    settlements: Vec<SettlementConfig>,
     rest: Option<RestTable>,
 }
 
@@ -228,6 +231,7 @@ impl Config {
             (Channel::Alipay, self.alipay.is_some()),
             (Channel::Stripe, self.stripe.is_some()),
             (Channel::Paypal, self.paypal.is_some()),
+            (Channel::AlipayPlus, self.alipayplus.is_some()),
         ];
         for (channel, _) in configured.into_iter().filter(|(_, configured)| *configured) {
             if !self.caps.iter().any(|cap| cap.channel == channel) {
@@ -249,8 +253,10 @@ impl File {
                 per_day: cap.per_day.money(&field("per_day"))?,
             })
         };
-        let (alipay, stripe, paypal) =
-            (channel("alipay", self.alipay)?, channel("stripe", self.stripe)?, channel("paypal", self.paypal)?);
+        let alipay = channel("alipay", &AlipayConfig::KEYS, self.alipay)?;
+        let stripe = channel("stripe", &StripeConfig::KEYS, self.stripe)?;
+        let paypal = channel("paypal", &PaypalConfig::KEYS, self.paypal)?;
+        let alipayplus = channel("alipayplus", &AlipayPlusConfig::KEYS, self.alipayplus)?;
         Ok(Config {
             data_dir: folder.join(self.data_dir),
             profile: match self.profile {
@@ -272,6 +278,7 @@ impl File {
             alipay: AlipayConfig::from_sandbox(&alipay.0, &alipay.1)?,
             stripe: StripeConfig::from_sandbox(&stripe.0, &stripe.1)?,
             paypal: PaypalConfig::from_sandbox(&paypal.0, &paypal.1)?,
+            alipayplus: AlipayPlusConfig::from_sandbox(&alipayplus.0, &alipayplus.1)?,
             member_platforms: self
                 .member_platforms
                 .into_iter()
@@ -284,6 +291,7 @@ impl File {
                 jwt_keys: rest.jwt_keys.into_iter().map(|key| key.key).collect(),
             }),
             caps: self.caps.into_iter().map(cap).collect::<Result<_, _>>()?,
+            settlements: self.settlements,
             http: HttpConfig {
                 timeout: Duration::from_millis(self.http.timeout_ms),
                 read_retries: self.http.read_retries,
@@ -293,8 +301,12 @@ impl File {
 }
 
 /// A channel's table in the two parts its reader takes: the address, and everything else under the channel's name.
-fn channel(name: &str, table: Option<Value>) -> Result<(Value, Value), ConfigError> {
+fn channel(name: &str, known: &[&str], table: Option<Value>) -> Result<(Value, Value), ConfigError> {
     let Some(table) = table else { return Ok((Value::Null, Value::Null)) };
+    let mut keys = table.as_object().into_iter().flat_map(Map::keys);
+    if let Some(unknown) = keys.find(|key| *key != "base_url" && !known.contains(&key.as_str())) {
+        return Err(ConfigError::new(format!("{name}.{unknown}"), "is not a key of this file"));
+    }
     let address = table.get("base_url").filter(|url| url.is_string());
     let address = address.ok_or_else(|| ConfigError::new(format!("{name}.base_url"), "is missing"))?.clone();
     Ok((json!({ name: address }), json!({ name: table })))

@@ -32,19 +32,27 @@ impl PaypalConfig {
     /// Where approval pages are for real money.
     pub const PAGE_BASES: [&str; 1] = ["https://www.paypal.com"];
 
-    /// From the sandbox's announcement and credentials; none when it does not have the channel.
+    /// Keys of a file's table, beside the address.
+    pub(super) const KEYS: [&str; 4] = ["client_id", "client_secret", "webhook_id", "certificate_roots_pem"];
+
+    /// From the sandbox's announcement and credentials, or from the two halves of a file's table; none when there is no such
+    /// channel. The provider's own pages and certificates are on other hosts than its API; the sandbox's are not.
     pub(super) fn from_sandbox(announcement: &Value, credentials: &Value) -> Result<Option<Self>, ConfigError> {
         if credentials.get("paypal").is_none_or(Value::is_null) {
             return Ok(None);
         }
         let base_url = super::url(announcement, "paypal")?;
+        let bases = |live: &[&str]| match base_url.host() {
+            Some(Host::Domain(_)) => live.iter().filter_map(|base| base.parse().ok()).collect(),
+            Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => vec![base_url.clone()],
+        };
         Ok(Some(Self {
             client_id: text(credentials, "paypal.client_id")?,
             client_secret: text(credentials, "paypal.client_secret").map(Sensitive::new)?,
             webhook_id: text(credentials, "paypal.webhook_id")?,
-            certificate_bases: vec![base_url.clone()],
+            certificate_bases: bases(&Self::CERTIFICATE_BASES),
             certificate_roots_pem: text(credentials, "paypal.certificate_roots_pem")?,
-            page_bases: vec![base_url.clone()],
+            page_bases: bases(&Self::PAGE_BASES),
             base_url,
         }))
     }

@@ -24,6 +24,9 @@ pub struct StripeConfig {
 }
 
 impl StripeConfig {
+    /// Keys of a file's table, beside the address.
+    pub(super) const KEYS: [&str; 3] = ["secret_key", "account_id", "webhook_secrets"];
+
     /// From the sandbox's announcement and credentials; none when it does not have the channel.
     pub(super) fn from_sandbox(announcement: &Value, credentials: &Value) -> Result<Option<Self>, ConfigError> {
         if credentials.get("stripe").is_none_or(Value::is_null) {
@@ -62,7 +65,7 @@ impl StripeConfig {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
     use super::*;
 

@@ -1,6 +1,7 @@
 //! What the inbox does with notifications: genuine, repeated, foreign, late, out of order, probing and unsigned ones.
 
 mod alipay;
+mod alipayplus;
 mod all;
 mod attacks;
 mod cards;

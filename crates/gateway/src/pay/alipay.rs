@@ -4,17 +4,19 @@
 //! comes into being when the payer scans: until then the channel knows nothing it could show or close, and the code can still
 //! be paid. Deliberately not here: our own records and the comparison of amounts with them, which is [`super::desk`]'s.
 
+mod archive;
+mod bill;
 pub(crate) mod request;
 pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
 
-use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused};
+use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused, integrity};
 use crate::{
     Clock,
     config::{AlipayConfig, AlipayPresents, ConfigError},
     http::{Answered, Http},
-    reconcile::line::Midnight,
+    reconcile::line::{Bill, Day, Midnight},
     store::{attempts::Attempt, refunds::Refund},
 };
 use async_trait::async_trait;
@@ -75,7 +77,7 @@ enum Kind {
 impl Alipay {
     /// Reads keys and certificates.
     pub(crate) fn new(config: &AlipayConfig, http: Http, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        let signer = Signer::new(&config.app_private_key_pem)?;
+        let signer = Signer::new(&config.app_private_key_pem, "alipay.app_private_key_pem")?;
         let gateway = config.base_url.join("/gateway.do");
         Ok(Self {
             http,
@@ -347,11 +349,6 @@ impl Ending {
     }
 }
 
-fn integrity<T>(problem: &str) -> Outcome<T> {
-    tracing::error!(problem, "an answer of the payment channel does not belong to the question");
-    Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
-}
-
 /// Translates the state, the amount and the time.
 fn read(trade: wire::Trade, seen_paid: bool) -> Result<PaymentSeen, &'static str> {
     let total = trade.total_amount.as_deref().map(wire::money).transpose()?;
@@ -459,6 +456,10 @@ impl PaymentChannel for Alipay {
                 Outcome::Unknown(reason) => Outcome::Unknown(reason),
             },
         }
+    }
+
+    async fn bill(&self, day: Day) -> Outcome<Bill> {
+        self.trade_bill(day).await
     }
 
     async fn verify_notification(&self, _: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {

@@ -7,7 +7,7 @@
 use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, turns::Turns};
 use crate::{
     Clock,
-    config::CapConfig,
+    config::{CapConfig, SettlementConfig},
     defence::{Defence, off},
     store::{
         Store, StoreError, Tx,
@@ -43,6 +43,7 @@ pub(crate) struct Desk {
     pub(crate) turns: Turns,
     /// What we allow ourselves to charge.
     pub(crate) caps: Arc<[CapConfig]>,
+    pub(crate) settlements: Arc<[SettlementConfig]>,
 }
 
 /// Stops early with an ending that is not `Done`.
@@ -163,12 +164,15 @@ impl Desk {
     pub(crate) fn abilities(&self) -> Abilities {
         let ability = |(channel, adapter): (Channel, &dyn PaymentChannel)| {
             let able = adapter.capabilities();
+            let pays_out = self.settlements.iter().find(|found| found.channel == channel);
             Ability {
                 channel,
                 currencies: able.currencies.to_vec(),
                 presents: able.presents,
                 authorises: able.authorises,
                 fee_bp: able.fee_bp,
+                settles: pays_out.map(|found| found.currency),
+                exchange_bp: pays_out.map_or(0, |found| found.exchange_bp),
                 refund_min: able.refund_min,
             }
         };

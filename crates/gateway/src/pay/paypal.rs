@@ -13,7 +13,7 @@ mod token;
 pub(crate) mod webhook;
 pub(crate) mod wire;
 
-use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused};
+use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused, integrity};
 use crate::{
     Clock,
     config::{ConfigError, PaypalConfig},
@@ -357,11 +357,6 @@ impl Ending {
             Self::Unknown(reason) => Outcome::Unknown(reason),
         }
     }
-}
-
-fn integrity<T>(problem: &str) -> Outcome<T> {
-    tracing::error!(problem, "an answer of the payment channel does not belong to the question");
-    Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }
 
 /// The idempotency key of an operation on a payment: one payment does each operation once.

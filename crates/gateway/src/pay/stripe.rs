@@ -12,7 +12,7 @@ pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
 
-use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused};
+use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused, integrity};
 use crate::{
     Clock,
     config::{Profile, StripeConfig},
@@ -364,11 +364,6 @@ fn before<T, U>(read: Outcome<T>, then: impl FnOnce(T) -> Result<U, &'static str
         Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(Outcome::NotSent(reason)),
         Outcome::Declined(reason) => Err(Outcome::Declined(reason)),
     }
-}
-
-fn integrity<T>(problem: &str) -> Outcome<T> {
-    tracing::error!(problem, "an answer of the payment channel does not belong to the question");
-    Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }
 
 /// Whether a text is an id that may stand in an address.

@@ -8,7 +8,7 @@ pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
 
-use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused};
+use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused, integrity};
 use crate::{
     Clock,
     config::{ConfigError, WechatConfig},
@@ -235,11 +235,6 @@ impl Ending {
             Self::Unknown(reason) => Outcome::Unknown(reason),
         }
     }
-}
-
-fn integrity<T>(problem: &str) -> Outcome<T> {
-    tracing::error!(problem, "an answer of the payment channel does not belong to the question");
-    Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }
 
 fn fen(minor: i64, currency: &str) -> Result<Money, &'static str> {

@@ -96,6 +96,7 @@ async fn sandboxed() -> (TempDir, Sandbox, Value) {
     let config = zhiyou_sandbox::Config {
         data_dir: folder.path().join("sandbox"),
         seed: 7,
+        account: zhiyou_sandbox::AccountCurrency::default(),
         listen: Ipv4Addr::LOCALHOST.into(),
         virtual_clock: false,
         control_token: None,

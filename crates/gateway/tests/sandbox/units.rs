@@ -1,6 +1,6 @@
 //! Money in every currency a channel takes, opened, paid and given back in odd parts down to nothing.
 //!
-//! Deliberately not here: how each currency is written (`pay/*/amount.rs`, `pay/paypal/wire.rs`), and what else a payment goes
+//! Deliberately not here: how each currency is written (`pay/*/amount.rs`, `pay/{paypal,alipayplus}/wire.rs`), and what else a payment goes
 //! through.
 
 use super::{code, world::World};
@@ -14,7 +14,7 @@ use zhiyou_domain::{
 };
 
 /// What each channel takes, with the smallest step it takes: dinars go in tens of a fils.
-const TAKEN: [(Channel, &str, i64); 9] = [
+const TAKEN: [(Channel, &str, i64); 12] = [
     (Channel::Wechatpay, "CNY", 1),
     (Channel::Alipay, "CNY", 1),
     (Channel::Stripe, "CNY", 1),
@@ -24,8 +24,11 @@ const TAKEN: [(Channel, &str, i64); 9] = [
     (Channel::Stripe, "KWD", 10),
     (Channel::Paypal, "USD", 1),
     (Channel::Paypal, "JPY", 1),
+    (Channel::AlipayPlus, "CNY", 1),
+    (Channel::AlipayPlus, "USD", 1),
+    (Channel::AlipayPlus, "EUR", 1),
 ];
-const NOT_TAKEN: [(Channel, &str); 9] = [
+const NOT_TAKEN: [(Channel, &str); 12] = [
     (Channel::Wechatpay, "JPY"),
     (Channel::Wechatpay, "KRW"),
     (Channel::Wechatpay, "KWD"),
@@ -35,6 +38,9 @@ const NOT_TAKEN: [(Channel, &str); 9] = [
     (Channel::Paypal, "CNY"),
     (Channel::Paypal, "KRW"),
     (Channel::Paypal, "KWD"),
+    (Channel::AlipayPlus, "JPY"),
+    (Channel::AlipayPlus, "KRW"),
+    (Channel::AlipayPlus, "KWD"),
 ];
 /// Parts that come to the whole, none of them round.
 const PARTS: [i64; 4] = [1, 333, 4_999, 24_568];
@@ -52,6 +58,9 @@ async fn pay(world: &World, channel: Channel, action: p::PaymentAction) {
         }
         (Channel::Paypal, p::PaymentAction::Redirect { url }) => {
             world.payer_decides(&url, "approve").await;
+        }
+        (Channel::AlipayPlus, p::PaymentAction::Redirect { url }) => {
+            world.payer_decides(&url, "pay").await;
         }
         (_, action) => panic!("{channel:?}: {action:?}"),
     }

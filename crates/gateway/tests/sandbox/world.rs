@@ -76,6 +76,7 @@ impl World {
         let sandbox = zhiyou_sandbox::start(zhiyou_sandbox::Config {
             data_dir: folder.path().join("sandbox"),
             seed: 7,
+            account: zhiyou_sandbox::AccountCurrency::default(),
             listen: Ipv4Addr::LOCALHOST.into(),
             virtual_clock: false,
             control_token: None,

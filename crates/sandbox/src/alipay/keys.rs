@@ -39,7 +39,7 @@ impl Credentials {
         };
         let app_private_key_pem = private_pem(&app)?;
         let alipay_private_key_pem = private_pem(&alipay)?;
-        let app_id = format!("20210012{}", digits(8)?);
+        let app_id = format!("20210034{}", digits(8)?);
         let seller_id = format!("20885318{}", digits(8)?);
         let app_subject = format!("{seller_id}-{app_id}");
         Ok(Self {

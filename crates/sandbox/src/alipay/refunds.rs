@@ -13,7 +13,7 @@ use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
 /// The kind refunds are kept under; the id is payment and number, the link the payment.
-const REFUND: &str = "alipay_refund";
+pub(super) const REFUND: &str = "alipay_refund";
 const YEAR_US: i64 = 365 * 24 * 3600 * 1_000_000;
 
 /// `alipay.trade.refund`.
@@ -21,7 +21,7 @@ pub(super) async fn create(world: &Shared, asked: &Asked) -> Answer {
     let mut book = world.book().await?;
     settle_due(world, &mut book).await?;
     let mut trade = named(&mut book, asked).await?;
-    let fen = money::fen(asked.text("refund_amount")).filter(|fen| *fen > 0);
+    let fen = money::minor(asked.text("refund_amount")).filter(|fen| *fen > 0);
     let fen = fen.ok_or_else(|| Refusal::business("INVALID_PARAMETER", "参数无效: refund_amount"))?;
     let left = trade.number("total_fen").saturating_sub(trade.number("refunded_fen"));
     // Only a refund of everything may go without a number.

@@ -32,13 +32,18 @@ pub(super) fn content(parameters: &BTreeMap<String, String>) -> String {
 /// Whether the parameters carry the application's signature over themselves.
 pub(super) fn verified(public_key_pem: &str, parameters: &BTreeMap<String, String>) -> bool {
     let signature = parameters.get("sign").and_then(|sign| STANDARD.decode(sign).ok());
-    let (Some(signature), Ok(key)) = (signature, der(public_key_pem)) else { return false };
+    signature.is_some_and(|signature| genuine(public_key_pem, &content(parameters), &signature))
+}
+
+/// Whether a signature over a text is this key's.
+pub(crate) fn genuine(public_key_pem: &str, text: &str, signature: &[u8]) -> bool {
+    let Ok(key) = der(public_key_pem) else { return false };
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &key);
-    key.verify(content(parameters).as_bytes(), &signature).is_ok()
+    key.verify(text.as_bytes(), signature).is_ok()
 }
 
 /// The signature of a text; none only for a damaged key or when the library fails.
-pub(super) fn sign(private_key_pem: &str, text: &str) -> Option<String> {
+pub(crate) fn sign(private_key_pem: &str, text: &str) -> Option<String> {
     let key = KeyPair::from_pkcs8(&der(private_key_pem).ok()?).ok()?;
     let mut signature = vec![0_u8; key.public_modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;

@@ -84,7 +84,7 @@ impl Wish {
         }
         let amount = &asked.content["total_amount"];
         let amount = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
-        let Some(total_fen) = money::fen(&amount).filter(|fen| (1..=LARGEST_FEN).contains(fen)) else {
+        let Some(total_fen) = money::minor(&amount).filter(|fen| (1..=LARGEST_FEN).contains(fen)) else {
             return wrong("参数无效: total_amount");
         };
         let subject = asked.text("subject");

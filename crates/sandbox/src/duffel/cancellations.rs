@@ -15,7 +15,7 @@ use super::offers::{self, PENALTY_FEN};
 use super::orders::{self, ORDER};
 use super::wire::{Answer, Data, Refusal, created, ok, page, text};
 use crate::clock::utc;
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::Document;
 use crate::world::{Shared, World};
 
@@ -47,7 +47,7 @@ fn document(world: &World, order: &Document) -> Document {
     let now_us = world.now_us();
     let paid = orders::state_of(world, order) == "ticketed";
     let credits = paid && offers::is_odd(order, Oddity::AirlineCredits);
-    let refund = if paid { refund_fen(world, order) } else { 0 };
+    let refund = if paid { refund_minor(world, order) } else { 0 };
     let id = world.ids.duffel("ore");
     let refund_to = match (paid, credits) {
         (false, _) => "awaiting_payment",
@@ -58,7 +58,7 @@ fn document(world: &World, order: &Document) -> Document {
         "id": id,
         "order_id": order.id,
         "refund_amount": money::text(refund),
-        "refund_currency": CNY,
+        "refund_currency": world.account.code(),
         "refund_to": refund_to,
         "expires_at": utc(now_us + QUOTE_LIVES_US),
         "confirmed_at": null,
@@ -69,13 +69,13 @@ fn document(world: &World, order: &Document) -> Document {
     Document::new(id, wire, json!({"expires_us": now_us + QUOTE_LIVES_US, "paid": paid})).linked(&order.id)
 }
 
-fn refund_fen(world: &World, order: &Document) -> i64 {
-    let total = order.number("total_fen");
+fn refund_minor(world: &World, order: &Document) -> i64 {
+    let total = order.number("total_minor");
     if !world.switches.rule(PROVIDER, "refund_by_conditions", false) {
         return total;
     }
     let refundable = order.wire["conditions"]["refund_before_departure"]["allowed"] == true;
-    if refundable { (total - PENALTY_FEN).max(0) } else { 0 }
+    if refundable { (total - world.account.price(PENALTY_FEN)).max(0) } else { 0 }
 }
 
 fn credit(world: &World, order: &Document, refund: i64) -> Value {
@@ -84,7 +84,7 @@ fn credit(world: &World, order: &Document, refund: i64) -> Value {
         "credit_name": "Duffel Airways credit",
         "credit_code": world.ids.booking_reference(),
         "credit_amount": money::text(refund),
-        "credit_currency": CNY,
+        "credit_currency": world.account.code(),
         "issued_on": utc(world.now_us()).get(..10),
         "passenger_id": order.wire["passengers"][0]["id"],
     })

@@ -15,7 +15,7 @@ use super::{PROVIDER, webhooks};
 use crate::clock::utc;
 use crate::draw::Draw;
 use crate::geo::{self, Airport, Point};
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::{Book, Document};
 use crate::world::{Shared, World};
 
@@ -129,15 +129,16 @@ async fn offer(
     };
     let mut draw = Draw::new(world.seed, &["car", &airport.iata, name, acriss, &wish.pick_up.date().to_string()]);
     let desk = if payment_type == "postpaid" { 112 } else { 100 };
-    let total = day_fen * percent / 100 * desk / 100 * (90 + draw.between(0, 20)) / 100 / 100 * 100 * wish.days();
+    let day_fen = day_fen * percent / 100 * desk / 100 * (90 + draw.between(0, 20)) / 100 / 100 * 100;
+    let total = world.account.price(day_fen) * wish.days();
     let at = wish.pick_up.to_zoned(airport.zone()).ok().map(|zoned| Timestamp::from(zoned).as_microsecond());
     let id = world.ids.duffel("rac");
     let expires_us = world.now_us() + world.switches.amount(PROVIDER, "offer_minutes", 30) * MINUTE_US;
     let place = location(airport, name);
     let shown = json!({
         "id": id,
-        "total_amount": money::text(total), "total_currency": CNY,
-        "base_amount": money::text(total), "base_currency": CNY,
+        "total_amount": money::text(total), "total_currency": world.account.code(),
+        "base_amount": money::text(total), "base_currency": world.account.code(),
         "payment_type": payment_type,
         "mileage": {"type": "unlimited"},
         "supplier": {"name": name, "logo_url": null},
@@ -152,7 +153,7 @@ async fn offer(
     });
     let free_until_us = free.zip(at).map(|(hours, at)| at - hours * HOUR_US);
     let inner =
-        json!({"total_fen": total, "expires_us": expires_us, "free_until_us": free_until_us, "free_hours": free});
+        json!({"total_minor": total, "expires_us": expires_us, "free_until_us": free_until_us, "free_hours": free});
     book.put(RATE, &Document::new(id, shown.clone(), inner)).await?;
     Ok(Some(shown))
 }
@@ -239,7 +240,7 @@ pub(super) async fn book(State(world): State<Shared>, Data(data): Data) -> Answe
         shown[field] = value;
     }
     let mut inner = quote.inner.clone();
-    inner["refund_fen"] = json!(0);
+    inner["refund_minor"] = json!(0);
     book.put(BOOKING, &Document::new(&id, shown.clone(), inner).linked(&quote.id)).await?;
     webhooks::emit(&world, &mut book, "cars.booking.created", &id, &id, &shown).await?;
     world.commit(book).await?;
@@ -272,7 +273,7 @@ pub(super) async fn cancel(State(world): State<Shared>, Path(id): Path<String>) 
     let free = booking.inner["free_until_us"].as_i64().is_some_and(|until| now_us < until);
     booking.wire["status"] = json!("cancelled");
     booking.wire["cancelled_at"] = json!(utc(now_us));
-    booking.inner["refund_fen"] = json!(if free { booking.number("total_fen") } else { 0 });
+    booking.inner["refund_minor"] = json!(if free { booking.number("total_minor") } else { 0 });
     book.put(BOOKING, &booking).await?;
     webhooks::emit(&world, &mut book, "cars.booking.cancelled", &id, &id, &booking.wire).await?;
     world.commit(book).await?;

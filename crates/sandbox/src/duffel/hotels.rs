@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::utc;
 use crate::draw::{Draw, tag};
 use crate::geo::{self, City, Point};
-use crate::money::{self, CNY};
+use crate::money::{self, AccountCurrency};
 
 /// One house.
 pub(super) struct Hotel {
@@ -195,19 +195,27 @@ impl Hotel {
 
 impl Rate {
     /// The rate as Duffel shows it, with its amounts for the whole stay.
-    pub(super) fn wire(&self, hotel: &Hotel, id: &str, total: i64, timeline: &[(i64, i64)], expires_us: i64) -> Value {
+    pub(super) fn wire(
+        &self,
+        hotel: &Hotel,
+        id: &str,
+        (total, account): (i64, AccountCurrency),
+        timeline: &[(i64, i64)],
+        expires_us: i64,
+    ) -> Value {
+        let currency = account.code();
         let tax = total * 6 / 106;
         let steps: Vec<Value> = timeline
             .iter()
-            .map(|(before_us, refund)| json!({"before": utc(*before_us), "refund_amount": money::text(*refund), "currency": CNY}))
+            .map(|(before_us, refund)| json!({"before": utc(*before_us), "refund_amount": money::text(*refund), "currency": currency}))
             .collect();
         json!({
             "id": id,
-            "total_amount": money::text(total), "total_currency": CNY,
-            "base_amount": money::text(total - tax), "base_currency": CNY,
-            "tax_amount": money::text(tax), "tax_currency": CNY,
-            "fee_amount": money::text(0), "fee_currency": CNY,
-            "due_at_accommodation_amount": money::text(0), "due_at_accommodation_currency": CNY,
+            "total_amount": money::text(total), "total_currency": currency,
+            "base_amount": money::text(total - tax), "base_currency": currency,
+            "tax_amount": money::text(tax), "tax_currency": currency,
+            "fee_amount": money::text(0), "fee_currency": currency,
+            "due_at_accommodation_amount": money::text(0), "due_at_accommodation_currency": currency,
             "board_type": self.board,
             "payment_type": "pay_now",
             "available_payment_methods": ["balance"],

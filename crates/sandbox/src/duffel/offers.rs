@@ -14,7 +14,7 @@ use super::flights::Oddity;
 use super::wire::{Answer, Data, Refusal, ok, page};
 use crate::clock::utc;
 use crate::draw::tag;
-use crate::money::{self, CNY};
+use crate::money::{self, AccountCurrency};
 use crate::store::{Book, Document};
 use crate::world::{Shared, World};
 
@@ -45,8 +45,8 @@ pub(super) fn is_test_member(accounts: &Value) -> bool {
     accounts.as_array().is_some_and(|accounts| accounts.iter().any(ours))
 }
 
-/// What an offer costs without services, in fen.
-pub(super) fn total_fen(offer: &Document) -> i64 {
+/// What an offer costs without services, in hundredths.
+pub(super) fn total_minor(offer: &Document) -> i64 {
     let (base, tax) = parts(offer);
     base + tax
 }
@@ -55,19 +55,19 @@ fn parts(offer: &Document) -> (i64, i64) {
     let passengers = offer.inner["passengers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let own = |passenger: &Value, field: &str| passenger[field].as_i64().unwrap_or_default();
     let fare = |passenger: &Value| {
-        let fare = own(passenger, "fare_fen");
+        let fare = own(passenger, "fare_minor");
         if passenger["member"] == true { fare - fare / 10 } else { fare }
     };
     let base: i64 = passengers.iter().map(fare).sum();
-    (base + offer.number("surcharge_fen"), passengers.iter().map(|passenger| own(passenger, "tax_fen")).sum())
+    (base + offer.number("surcharge_minor"), passengers.iter().map(|passenger| own(passenger, "tax_minor")).sum())
 }
 
 /// Writes the total, base and tax of an offer as it stands.
-pub(super) fn write_amounts(offer: &mut Document) {
+pub(super) fn write_amounts(offer: &mut Document, account: AccountCurrency) {
     let (base, tax) = parts(offer);
-    for (name, fen) in [("total", base + tax), ("base", base), ("tax", tax)] {
-        offer.wire[format!("{name}_amount")] = json!(money::text(fen));
-        offer.wire[format!("{name}_currency")] = json!(CNY);
+    for (name, minor) in [("total", base + tax), ("base", base), ("tax", tax)] {
+        offer.wire[format!("{name}_amount")] = json!(money::text(minor));
+        offer.wire[format!("{name}_currency")] = json!(account.code());
     }
 }
 
@@ -75,19 +75,19 @@ pub(super) fn write_amounts(offer: &mut Document) {
 pub(super) fn raise(world: &World, offer: &mut Document, op: &str) -> bool {
     let asked = |params: &serde_json::Map<String, Value>| params.get("op").is_none_or(|wanted| wanted == op);
     let by_switch = world.switches.strike_where(PROVIDER, "price_rise", asked);
-    let amount = by_switch.map(|params| rise_fen(&params));
+    let amount = by_switch.map(|params| rise_minor(&params));
     let by_route = (op != "create_order" && is_odd(offer, Oddity::PriceRises)).then_some(1000);
     let Some(rise) = amount.or(by_route) else { return false };
-    offer.inner["surcharge_fen"] = json!(offer.number("surcharge_fen").saturating_add(rise));
+    offer.inner["surcharge_minor"] = json!(offer.number("surcharge_minor").saturating_add(rise));
     offer.wire["updated_at"] = json!(utc(world.now_us()));
-    write_amounts(offer);
+    write_amounts(offer, world.account);
     true
 }
 
-/// By how much a price rises: `amount` as decimal text or in fen, 10.00 when absent.
-pub(super) fn rise_fen(params: &serde_json::Map<String, Value>) -> i64 {
+/// By how much a price rises: `amount` as decimal text or in hundredths, 10.00 when absent.
+pub(super) fn rise_minor(params: &serde_json::Map<String, Value>) -> i64 {
     let amount = params.get("amount");
-    amount.and_then(|amount| amount.as_str().and_then(money::fen).or(amount.as_i64())).unwrap_or(1000)
+    amount.and_then(|amount| amount.as_str().and_then(money::minor).or(amount.as_i64())).unwrap_or(1000)
 }
 
 /// Whether the offer's route is known for this.
@@ -121,7 +121,7 @@ pub(super) async fn get(
     let mut offer = living(&world, &mut book, &id, "get_offer").await?;
     book.commit().await?;
     if query.get("return_available_services").map(String::as_str) == Some("true") {
-        offer.wire["available_services"] = bags(&world, &offer).iter().map(Bag::wire).collect();
+        offer.wire["available_services"] = bags(&world, &offer).iter().map(|bag| bag.wire(world.account)).collect();
     }
     ok(offer.wire)
 }
@@ -132,8 +132,8 @@ pub(super) async fn price(State(world): State<Shared>, Path(id): Path<String>, D
     let mut offer = living(&world, &mut book, &id, "price").await?;
     let services = super::seats::resolve(&world, &offer, &data["intended_services"])?;
     book.commit().await?;
-    let extra: i64 = services.iter().map(|service| service.fen).sum();
-    offer.wire["total_amount"] = json!(money::text(total_fen(&offer) + extra));
+    let extra: i64 = services.iter().map(|service| service.price).sum();
+    offer.wire["total_amount"] = json!(money::text(total_minor(&offer) + extra));
     offer.wire["intended_services"] = accounts(&data["intended_services"]);
     offer.wire["intended_payment_methods"] = accounts(&data["intended_payment_methods"]);
     ok(offer.wire)
@@ -157,7 +157,7 @@ pub(super) async fn update_passenger(
         }
     }
     offer.inner["passengers"][at]["member"] = json!(member);
-    write_amounts(&mut offer);
+    write_amounts(&mut offer, world.account);
     book.put(OFFER, &offer).await?;
     book.commit().await?;
     ok(offer.wire["passengers"][at].clone())
@@ -183,19 +183,19 @@ pub(super) struct Bag {
     pub(super) segments: Vec<String>,
 }
 
-/// What an extra bag of 23 kg costs.
+/// What an extra bag of 23 kg costs, in fen.
 pub(super) const BAG_FEN: i64 = 2000;
 
 impl Bag {
-    fn wire(&self) -> Value {
+    fn wire(&self, account: AccountCurrency) -> Value {
         json!({
             "id": self.id,
             "type": "baggage",
             "maximum_quantity": 1,
             "passenger_ids": [self.passenger],
             "segment_ids": self.segments,
-            "total_amount": money::text(BAG_FEN),
-            "total_currency": CNY,
+            "total_amount": money::text(account.price(BAG_FEN)),
+            "total_currency": account.code(),
             "metadata": bag_metadata(),
         })
     }

@@ -18,7 +18,7 @@ use super::seats::{self, Service};
 use super::wire::{Answer, Data, Refusal, created, metadata, ok, page};
 use super::{PROVIDER, payments, webhooks};
 use crate::clock::utc;
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
@@ -42,10 +42,10 @@ pub(super) async fn create(State(world): State<Shared>, Data(data): Data) -> Ans
         ));
     }
     let services = seats::resolve(&world, &offer, &data["services"])?;
-    let total = offers::total_fen(&offer) + services.iter().map(|service| service.fen).sum::<i64>();
+    let total = offers::total_minor(&offer) + services.iter().map(|service| service.price).sum::<i64>();
     refuse_oddities(&offer)?;
     if instant {
-        payments::check(&data["payments"][0], total)?;
+        payments::check(&world, &data["payments"][0], total)?;
     }
     let order =
         Purchase { world: &world, offer: &offer, services: &services, passengers, tags, total, instant }.order(&data);
@@ -254,14 +254,14 @@ impl Purchase<'_> {
             "conditions": self.offer.wire["conditions"],
             "slices": self.slices(),
             "passengers": self.passengers,
-            "services": self.services.iter().map(service_wire).collect::<Vec<_>>(),
+            "services": self.services.iter().map(|service| service_wire(world, service)).collect::<Vec<_>>(),
             "documents": [],
             "total_amount": money::text(self.total),
-            "total_currency": CNY,
+            "total_currency": world.account.code(),
             "base_amount": self.offer.wire["base_amount"],
-            "base_currency": CNY,
+            "base_currency": world.account.code(),
             "tax_amount": self.offer.wire["tax_amount"],
-            "tax_currency": CNY,
+            "tax_currency": world.account.code(),
             "payment_status": {
                 "awaiting_payment": !self.instant,
                 "payment_required_by": due_us.map(utc),
@@ -279,7 +279,7 @@ impl Purchase<'_> {
         }
         let inner = json!({
             "request_id": self.offer.link,
-            "total_fen": self.total,
+            "total_minor": self.total,
             "oddity": self.offer.hidden("oddity"),
             "legs": self.offer.inner["legs"],
         });
@@ -308,7 +308,7 @@ impl Purchase<'_> {
     }
 }
 
-fn service_wire(service: &Service) -> Value {
+fn service_wire(world: &World, service: &Service) -> Value {
     let (kind, details) = match &service.seat {
         Some((_, designator)) => ("seat", json!({"designator": designator, "name": null, "disclosures": []})),
         None => ("baggage", offers::bag_metadata()),
@@ -319,8 +319,8 @@ fn service_wire(service: &Service) -> Value {
         "quantity": 1,
         "passenger_ids": [service.passenger],
         "segment_ids": service.segments,
-        "total_amount": money::text(service.fen),
-        "total_currency": CNY,
+        "total_amount": money::text(service.price),
+        "total_currency": world.account.code(),
         "metadata": details,
     })
 }

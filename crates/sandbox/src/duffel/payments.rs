@@ -13,7 +13,7 @@ use super::orders::{self, ORDER};
 use super::wire::{Answer, Data, Refusal, created, ok, page, text};
 use super::{PROVIDER, webhooks};
 use crate::clock::utc;
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::Document;
 use crate::world::{Shared, World};
 
@@ -21,15 +21,15 @@ use crate::world::{Shared, World};
 pub(crate) const PAYMENT: &str = "duffel_payment";
 
 /// Whether a payment is from the balance and of exactly this amount.
-pub(super) fn check(payment: &Value, total: i64) -> Result<(), Refusal> {
+pub(super) fn check(world: &World, payment: &Value, total: i64) -> Result<(), Refusal> {
     if !["balance", "arc_bsp_cash"].contains(&text(payment, "type")?) {
         return Err(Refusal::field("payment/type", "validation_inclusion", "Field 'type' must be balance"));
     }
-    if payment["currency"] != CNY {
+    if payment["currency"] != world.account.code() {
         let text = "The currency of the payment differs from the order's.";
         return Err(Refusal::field("payment/currency", "payment_currency_does_not_match_order_currency", text));
     }
-    if payment["amount"].as_str().and_then(money::fen) != Some(total) {
+    if payment["amount"].as_str().and_then(money::minor) != Some(total) {
         let text = "The amount of the payment differs from the order's.";
         return Err(Refusal::field("payment/amount", "payment_amount_does_not_match_order_amount", text));
     }
@@ -57,7 +57,7 @@ pub(super) async fn create(State(world): State<Shared>, Data(data): Data) -> Ans
         book.commit().await?;
         return Err(Refusal::state("price_changed", "The price of the order has changed. Retrieve the order again."));
     }
-    check(&data["payment"], order.number("total_fen"))?;
+    check(&world, &data["payment"], order.number("total_minor"))?;
     orders::ticket(&world, &mut order.wire);
     order.due_us = None;
     book.put(ORDER, &order).await?;
@@ -72,8 +72,8 @@ pub(super) async fn create(State(world): State<Shared>, Data(data): Data) -> Ans
 fn raise(world: &World, order: &mut Document) -> bool {
     let for_pay = |params: &serde_json::Map<String, Value>| params.get("op").is_some_and(|op| op == "pay");
     let Some(params) = world.switches.strike_where(PROVIDER, "price_rise", for_pay) else { return false };
-    let total = order.number("total_fen").saturating_add(super::offers::rise_fen(&params));
-    order.inner["total_fen"] = json!(total);
+    let total = order.number("total_minor").saturating_add(super::offers::rise_minor(&params));
+    order.inner["total_minor"] = json!(total);
     order.wire["total_amount"] = json!(money::text(total));
     true
 }
@@ -85,7 +85,7 @@ fn document(world: &World, order: &Document, payment: &Value) -> Document {
         "order_id": order.id,
         "type": payment["type"],
         "amount": order.text("total_amount"),
-        "currency": CNY,
+        "currency": world.account.code(),
         "status": "succeeded",
         "failure_reason": null,
         "live_mode": false,

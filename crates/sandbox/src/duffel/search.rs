@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 
 use super::PROVIDER;
 use super::flights::{self, Journey, Oddity};
-use super::offers::{MINUTE_US, OFFER, PENALTY_FEN, accounts, hold_windows, is_test_member, total_fen, write_amounts};
+use super::offers::{
+    MINUTE_US, OFFER, PENALTY_FEN, accounts, hold_windows, is_test_member, total_minor, write_amounts,
+};
 use super::wire::{Answer, Data, Refusal, created, date, ok, page, text};
 use crate::clock::utc;
 use crate::draw::{Draw, tag};
 use crate::geo::{self, Airport};
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::Document;
 use crate::world::{Shared, World};
 
@@ -197,7 +199,7 @@ fn offers(
             Draft { world, request, slices, passengers, cabin, journeys, index }.offer()
         })
         .collect();
-    offers.sort_by_key(total_fen);
+    offers.sort_by_key(total_minor);
     offers
 }
 
@@ -247,11 +249,11 @@ impl Draft<'_> {
             "cabin": self.cabin,
             "legs": legs,
             "oddity": odd.map(|odd| format!("{odd:?}")),
-            "surcharge_fen": 0,
+            "surcharge_minor": 0,
             "passengers": self.fares(),
         });
         let mut offer = Document::new(id, wire, inner).linked(self.request);
-        write_amounts(&mut offer);
+        write_amounts(&mut offer, world.account);
         offer
     }
 
@@ -261,7 +263,10 @@ impl Draft<'_> {
 
     fn conditions(&self) -> Value {
         let (_, refund, change, _) = self.brand();
-        json!({"refund_before_departure": condition(refund), "change_before_departure": condition(change)})
+        json!({
+            "refund_before_departure": condition(self.world, refund),
+            "change_before_departure": condition(self.world, change),
+        })
     }
 
     fn payment_requirements(&self, now_us: i64) -> Value {
@@ -278,7 +283,7 @@ impl Draft<'_> {
 
     fn fares(&self) -> Vec<Value> {
         let fare: i64 = self.journeys.iter().zip(self.slices).map(|(journey, slice)| self.fare(journey, slice)).sum();
-        let tax: i64 = self.journeys.iter().zip(self.slices).map(|(journey, slice)| tax(journey, slice)).sum();
+        let tax: i64 = self.journeys.iter().zip(self.slices).map(|(journey, slice)| self.tax(journey, slice)).sum();
         let own = |passenger: &Value| {
             let age = passenger["age"].as_i64();
             let percent = match (passenger["type"].as_str(), age) {
@@ -287,7 +292,7 @@ impl Draft<'_> {
                 _ => 100,
             };
             let member = is_test_member(&passenger["loyalty_programme_accounts"]);
-            json!({"id": passenger["id"], "fare_fen": fare * percent / 10_000 * 100, "tax_fen": tax * percent / 100, "member": member})
+            json!({"id": passenger["id"], "fare_minor": fare * percent / 10_000 * 100, "tax_minor": tax * percent / 100, "member": member})
         };
         self.passengers.iter().map(own).collect()
     }
@@ -303,7 +308,13 @@ impl Draft<'_> {
             _ => 100,
         };
         let (.., brand) = self.brand();
-        (20_000 + journey.km() * 45 + draw.between(0, 80) * 100) * cabin / 100 * brand / 100
+        let fen = (20_000 + journey.km() * 45 + draw.between(0, 80) * 100) * cabin / 100 * brand / 100;
+        self.world.account.price(fen)
+    }
+
+    fn tax(&self, journey: &Journey, slice: &Slice) -> i64 {
+        let fen = if slice.from.country == slice.to.country { 5000 } else { 12_050 + journey.km() * 2 };
+        self.world.account.price(fen)
     }
 
     fn slices_wire(&self, odd: Option<Oddity>) -> (Vec<Value>, Vec<Value>) {
@@ -335,7 +346,7 @@ impl Draft<'_> {
                 "comparison_key": tag(self.world.seed, &["slice", &slice.from.iata, &slice.to.iata, &self.index.to_string()]),
                 "ngs_shelf": 1,
                 "conditions": {
-                    "change_before_departure": condition(self.brand().2),
+                    "change_before_departure": condition(self.world, self.brand().2),
                     "advance_seat_selection": null, "priority_boarding": null, "priority_check_in": null,
                 },
                 "segments": segments,
@@ -369,16 +380,13 @@ impl Draft<'_> {
     }
 }
 
-fn condition(allowed: bool) -> Value {
+fn condition(world: &World, allowed: bool) -> Value {
     if allowed {
-        json!({"allowed": true, "penalty_amount": money::text(PENALTY_FEN), "penalty_currency": CNY})
+        let penalty = money::text(world.account.price(PENALTY_FEN));
+        json!({"allowed": true, "penalty_amount": penalty, "penalty_currency": world.account.code()})
     } else {
         json!({"allowed": false, "penalty_amount": null, "penalty_currency": null})
     }
-}
-
-fn tax(journey: &Journey, slice: &Slice) -> i64 {
-    if slice.from.country == slice.to.country { 5000 } else { 12_050 + journey.km() * 2 }
 }
 
 /// `GET /air/offer_requests/{id}` with its offers.

@@ -14,7 +14,7 @@ use super::flights::Oddity;
 use super::offers::{self, BAG_FEN};
 use super::wire::{Answer, Refusal, ok};
 use crate::draw::{Draw, tag};
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::Document;
 use crate::world::{Shared, World};
 
@@ -46,7 +46,7 @@ struct Seat {
 /// A service one may buy with an offer.
 pub(super) struct Service {
     pub(super) id: String,
-    pub(super) fen: i64,
+    pub(super) price: i64,
     pub(super) passenger: String,
     pub(super) segments: Vec<String>,
     /// Flight and seat; none for a bag.
@@ -201,8 +201,8 @@ fn seat_wire(world: &World, offer: &Document, leg: &Leg<'_>, seat: &Seat, sold: 
         json!({
             "id": service_id(world, offer, leg, passenger, &seat.designator),
             "passenger_id": passenger,
-            "total_amount": money::text(seat.fen),
-            "total_currency": CNY,
+            "total_amount": money::text(world.account.price(seat.fen)),
+            "total_currency": world.account.code(),
         })
     };
     let services: Vec<Value> = if open { seated(offer).into_iter().map(service).collect() } else { Vec::new() };
@@ -252,7 +252,13 @@ pub(super) fn resolve(world: &World, offer: &Document, wanted: &Value) -> Result
 
 fn bag_service(world: &World, offer: &Document, id: &str) -> Option<Service> {
     let bag = offers::bags(world, offer).into_iter().find(|bag| bag.id == id)?;
-    Some(Service { id: bag.id, fen: BAG_FEN, passenger: bag.passenger, segments: bag.segments, seat: None })
+    Some(Service {
+        id: bag.id,
+        price: world.account.price(BAG_FEN),
+        passenger: bag.passenger,
+        segments: bag.segments,
+        seat: None,
+    })
 }
 
 fn seat_service(world: &World, offer: &Document, id: &str) -> Option<Service> {
@@ -272,7 +278,7 @@ fn seat_service(world: &World, offer: &Document, id: &str) -> Option<Service> {
                     if let Some(passenger) = owner {
                         return seat.free.then(|| Service {
                             id: id.to_owned(),
-                            fen: seat.fen,
+                            price: world.account.price(seat.fen),
                             passenger: passenger.to_owned(),
                             segments: vec![leg.segment.to_owned()],
                             seat: Some((leg.flight.to_owned(), seat.designator)),

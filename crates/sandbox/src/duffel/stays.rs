@@ -15,7 +15,7 @@ use super::wire::{Answer, Data, Refusal, created, date, metadata, ok, page, text
 use super::{PROVIDER, webhooks};
 use crate::clock::utc;
 use crate::geo::Point;
-use crate::money::{self, CNY};
+use crate::money;
 use crate::store::{Book, Document};
 use crate::world::{Shared, World};
 
@@ -106,12 +106,12 @@ async fn offer(world: &World, book: &mut Book, hotel: &Hotel, wish: &Wish) -> Re
     let expires_us = world.now_us() + world.switches.amount(PROVIDER, "offer_minutes", 30) * MINUTE_US;
     let mut rates = Vec::new();
     for rate in hotel.rates().iter().filter(|rate| rate.refundable || !wish.free_cancellation_only) {
-        let night = rate.night_fen * wish.rooms;
+        let night = world.account.price(rate.night_fen) * wish.rooms;
         let total = night * wish.nights();
         let timeline = hotel.timeline(rate.refundable, wish.check_in, total, night);
         let rate_id = world.ids.duffel("rat");
-        let shown = rate.wire(hotel, &rate_id, total, &timeline, expires_us);
-        let inner = json!({"total_fen": total, "timeline": timeline, "expires_us": expires_us, "room": rate.room});
+        let shown = rate.wire(hotel, &rate_id, (total, world.account), &timeline, expires_us);
+        let inner = json!({"total_minor": total, "timeline": timeline, "expires_us": expires_us, "room": rate.room});
         book.put(RATE, &Document::new(rate_id, shown.clone(), inner).linked(&id)).await?;
         rates.push((total, rate.room, shown));
     }
@@ -124,13 +124,13 @@ async fn offer(world: &World, book: &mut Book, hotel: &Hotel, wish: &Wish) -> Re
         "guests": wish.guests,
         "accommodation": hotel.wire(&[]),
         "cheapest_rate_total_amount": money::text(*cheapest),
-        "cheapest_rate_currency": CNY,
+        "cheapest_rate_currency": world.account.code(),
         "cheapest_rate_base_amount": money::text(cheapest - cheapest * 6 / 106),
-        "cheapest_rate_base_currency": CNY,
+        "cheapest_rate_base_currency": world.account.code(),
         "cheapest_rate_public_amount": null,
-        "cheapest_rate_public_currency": CNY,
+        "cheapest_rate_public_currency": world.account.code(),
         "cheapest_rate_due_at_accommodation_amount": money::text(0),
-        "cheapest_rate_due_at_accommodation_currency": CNY,
+        "cheapest_rate_due_at_accommodation_currency": world.account.code(),
         "supported_negotiated_rates": [],
         "expires_at": utc(expires_us),
     });
@@ -177,7 +177,7 @@ pub(super) async fn quote(State(world): State<Shared>, Data(data): Data) -> Answ
         "accommodation": hotel.wire(&[(room, rate.wire.clone())]),
         "card": null,
         "deposit_amount": null,
-        "deposit_currency": CNY,
+        "deposit_currency": world.account.code(),
         "expires_at": utc(expires_us),
         "cancellation_timeline": rate.wire["cancellation_timeline"],
         "supported_loyalty_programme": null,
@@ -191,8 +191,7 @@ pub(super) async fn quote(State(world): State<Shared>, Data(data): Data) -> Answ
             shown[&field] = rate.wire[&field].clone();
         }
     }
-    let inner =
-        json!({"total_fen": rate.number("total_fen"), "timeline": rate.inner["timeline"], "expires_us": expires_us});
+    let inner = json!({"total_minor": rate.number("total_minor"), "timeline": rate.inner["timeline"], "expires_us": expires_us});
     book.put(QUOTE, &Document::new(id, shown.clone(), inner).linked(&rate.id)).await?;
     book.commit().await?;
     created(shown)
@@ -248,7 +247,8 @@ pub(super) async fn book(State(world): State<Shared>, Data(data): Data) -> Answe
     ] {
         shown[field] = quote.wire[field].clone();
     }
-    let inner = json!({"total_fen": quote.number("total_fen"), "timeline": quote.inner["timeline"], "refund_fen": 0});
+    let inner =
+        json!({"total_minor": quote.number("total_minor"), "timeline": quote.inner["timeline"], "refund_minor": 0});
     book.put(BOOKING, &Document::new(&id, shown.clone(), inner).linked(&quote.id)).await?;
     webhooks::emit(&world, &mut book, "stays.booking.created", &id, &id, &shown).await?;
     world.commit(book).await?;
@@ -292,7 +292,7 @@ pub(super) async fn cancel(State(world): State<Shared>, Path(id): Path<String>) 
     let refund = steps.iter().find(|(before_us, _)| now_us < *before_us).map_or(0, |(_, refund)| *refund);
     booking.wire["status"] = json!("cancelled");
     booking.wire["cancelled_at"] = json!(utc(now_us));
-    booking.inner["refund_fen"] = json!(refund);
+    booking.inner["refund_minor"] = json!(refund);
     book.put(BOOKING, &booking).await?;
     webhooks::emit(&world, &mut book, "stays.booking.cancelled", &id, &id, &booking.wire).await?;
     world.commit(book).await?;

@@ -2,9 +2,9 @@
 //!
 //! `answer` replaces an endpoint's answer (`status`, `headers`, `body`, `size` in bytes); `patch` changes an honest one
 //! (`merge`: fields to set, null removes); both name the endpoint in `op`: `metadata`, `authorize`, `token`, `revoke`,
-//! `par`, `profile`, and `return` for the parameters the browser brings back. `{issuer}` in a text becomes the platform's
-//! own address. The time-outs are those of every provider. Deliberately not here: the rules that only loosen the server
-//! (each is read where it holds).
+//! `par`, `register`, `profile`, `mcp`, `resource` (of RFC 9728), and `return` for the parameters the browser brings back.
+//! `{issuer}` in a text becomes the platform's own address. The time-outs are those of every provider. Deliberately not
+//! here: the rules that only loosen the server (each is read where it holds).
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -14,8 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::PROVIDER;
-use crate::world::{Shared, World};
+use super::Here;
 
 const HONEST_MAX: usize = 64 * 1024;
 
@@ -27,6 +26,9 @@ pub(super) fn op(_: &Method, path: &str) -> &'static str {
         "/revoke" => "revoke",
         "/par" => "par",
         "/profile" => "profile",
+        "/register" => "register",
+        "/mcp" => "mcp",
+        "/.well-known/oauth-protected-resource/mcp" => "resource",
         _ => "metadata",
     }
 }
@@ -38,21 +40,21 @@ pub(super) fn declined(params: &Map<String, Value>) -> Response {
 }
 
 /// Lets `answer` and `patch` strike around the real handler.
-pub(super) async fn misbehave(State(world): State<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn misbehave(State(here): State<Here>, request: Request, next: Next) -> Response {
     let op = op(request.method(), request.uri().path());
-    if let Some(params) = struck(&world, "answer", op) {
+    if let Some(params) = struck(&here, "answer", op) {
         return instead(&params);
     }
     let answer = next.run(request).await;
-    match struck(&world, "patch", op) {
+    match struck(&here, "patch", op) {
         Some(params) => patched(answer, &params).await,
         None => answer,
     }
 }
 
-fn struck(world: &World, name: &str, op: &str) -> Option<Map<String, Value>> {
-    let params = world.switches.strike_op(PROVIDER, name, op)?;
-    let text = Value::Object(params).to_string().replace("{issuer}", &world.urls.oauth);
+fn struck(here: &Here, name: &str, op: &str) -> Option<Map<String, Value>> {
+    let params = here.world.switches.strike_op(here.record.provider, name, op)?;
+    let text = Value::Object(params).to_string().replace("{issuer}", here.base());
     serde_json::from_str(&text).ok()
 }
 
@@ -101,8 +103,8 @@ fn merge(params: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)>
 }
 
 /// Changes the parameters that the browser brings back: `merge` sets or, with null, removes; `also` adds.
-pub(super) fn change_return(world: &World, pairs: &mut Vec<(String, String)>) {
-    let Some(params) = struck(world, "patch", "return") else { return };
+pub(super) fn change_return(here: &Here, pairs: &mut Vec<(String, String)>) {
+    let Some(params) = struck(here, "patch", "return") else { return };
     for (name, value) in merge(&params) {
         pairs.retain(|(known, _)| known != name);
         pairs.extend(value.as_str().map(|value| (name.clone(), value.to_owned())));

@@ -13,39 +13,37 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{ACCESS, CLIENT_ID, PROVIDER, Problem, REFRESH, STRANGER, alive};
+use super::consent::{check_resource, field};
+use super::{ACCESS, Here, Problem, REFRESH, STRANGER, alive, register};
 use crate::keys;
 use crate::store::{Book, Document, StoreError};
-use crate::world::{Shared, World, same};
+use crate::world::same;
 
 /// Authorization codes, by their text.
-pub(super) const CODE: &str = "oauth_code";
+pub(super) const CODE: &str = "code";
 const REFRESH_LIVES_US: i64 = 30 * 24 * 3600 * 1_000_000;
 
 type Fields = HashMap<String, String>;
 
 /// `POST /token`.
-pub(super) async fn token(State(world): State<Shared>, Form(fields): Form<Fields>) -> Result<Response, Problem> {
-    if field(&fields, "client_id") != CLIENT_ID {
+pub(super) async fn token(State(here): State<Here>, Form(fields): Form<Fields>) -> Result<Response, Problem> {
+    if register::known(&here, field(&fields, "client_id")).await?.is_none() {
         return Err(Problem { status: StatusCode::UNAUTHORIZED, error: "invalid_client" });
     }
+    check_resource(&here, &fields).map_err(Problem::new)?;
     match field(&fields, "grant_type") {
-        "authorization_code" => redeem(&world, &fields).await,
-        "refresh_token" => refresh(&world, &fields).await,
+        "authorization_code" => redeem(&here, &fields).await,
+        "refresh_token" => refresh(&here, &fields).await,
         _ => Err(Problem::new("unsupported_grant_type")),
     }
 }
 
-fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
-    fields.get(name).map(String::as_str).unwrap_or_default()
-}
-
-async fn redeem(world: &World, fields: &Fields) -> Result<Response, Problem> {
-    let mut book = world.book().await?;
-    let code = book.get(CODE, field(fields, "code")).await?;
+async fn redeem(here: &Here, fields: &Fields) -> Result<Response, Problem> {
+    let mut book = here.world.book().await?;
+    let code = book.get(&here.kind(CODE), field(fields, "code")).await?;
     let mut code = code.ok_or_else(|| Problem::new("invalid_grant"))?;
-    if code.inner["used"] == true && !world.switches.rule(PROVIDER, "reuse_codes", false) {
-        kill_family(&mut book, &code.link).await?;
+    if code.inner["used"] == true && !here.rule("reuse_codes") {
+        kill_family(here, &mut book, &code.link).await?;
         book.commit().await?;
         return Err(Problem::new("invalid_grant"));
     }
@@ -57,30 +55,30 @@ async fn redeem(world: &World, fields: &Fields) -> Result<Response, Problem> {
         challenge => (43..=128).contains(&verifier.len()) && same(&proof, challenge),
     };
     code.inner["used"] = json!(true);
-    book.put(CODE, &code).await?;
+    book.put(&here.kind(CODE), &code).await?;
     if !verifier_fits
-        || code.hidden("client") != CLIENT_ID
+        || code.hidden("client") != field(fields, "client_id")
         || code.hidden("redirect_uri") != field(fields, "redirect_uri")
-        || world.now_us() >= code.number("expires_us")
+        || here.world.now_us() >= code.number("expires_us")
     {
         book.commit().await?;
         return Err(Problem::new("invalid_grant"));
     }
-    let answer = issue(world, &mut book, &code.link, code.hidden("scope"), "").await?;
+    let answer = issue(here, &mut book, &code, code.hidden("scope"), "").await?;
     book.commit().await?;
     Ok(answer)
 }
 
-async fn refresh(world: &World, fields: &Fields) -> Result<Response, Problem> {
-    let mut book = world.book().await?;
-    let known = book.get(REFRESH, field(fields, "refresh_token")).await?;
+async fn refresh(here: &Here, fields: &Fields) -> Result<Response, Problem> {
+    let mut book = here.world.book().await?;
+    let known = book.get(&here.kind(REFRESH), field(fields, "refresh_token")).await?;
     let mut known = known.ok_or_else(|| Problem::new("invalid_grant"))?;
-    if known.inner["used"] == true && !world.switches.rule(PROVIDER, "reuse_refresh", false) {
-        kill_family(&mut book, &known.link).await?;
+    if known.inner["used"] == true && !here.rule("reuse_refresh") {
+        kill_family(here, &mut book, &known.link).await?;
         book.commit().await?;
         return Err(Problem::new("invalid_grant"));
     }
-    if !alive(world, &known) {
+    if !alive(&here.world, &known) || known.hidden("client") != field(fields, "client_id") {
         return Err(Problem::new("invalid_grant"));
     }
     let granted = known.hidden("scope").to_owned();
@@ -89,25 +87,35 @@ async fn refresh(world: &World, fields: &Fields) -> Result<Response, Problem> {
         return Err(Problem::new("invalid_scope"));
     }
     known.inner["used"] = json!(true);
-    book.put(REFRESH, &known).await?;
-    let other = world.switches.strike(PROVIDER, "other_subject").is_some();
-    let subject = if other { STRANGER } else { known.hidden("subject") };
-    let answer = issue(world, &mut book, &known.link, &asked, subject).await?;
+    book.put(&here.kind(REFRESH), &known).await?;
+    let subject = if here.strikes("other_subject") { STRANGER } else { known.hidden("subject") };
+    let answer = issue(here, &mut book, &known, &asked, subject).await?;
     book.commit().await?;
     Ok(answer)
 }
 
-async fn issue(world: &World, book: &mut Book, family: &str, scope: &str, subject: &str) -> Result<Response, Problem> {
-    let ttl_s = world.switches.amount(PROVIDER, "access_ttl_s", 3600);
+/// Gives a pair of tokens for what `grant` (a code or the refresh token before) was for.
+async fn issue(
+    here: &Here,
+    book: &mut Book,
+    grant: &Document,
+    scope: &str,
+    subject: &str,
+) -> Result<Response, Problem> {
+    let ttl_s = here.world.switches.amount(here.record.provider, "access_ttl_s", 3600);
     let secret =
         || keys::secret(43).map_err(|_| Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "server_error" });
     let (access, refresh) = (secret()?, secret()?);
-    let now_us = world.now_us();
-    for (kind, text, lives_us) in
-        [(ACCESS, &access, ttl_s.saturating_mul(1_000_000)), (REFRESH, &refresh, REFRESH_LIVES_US)]
-    {
-        let inner = json!({"scope": scope, "subject": subject, "expires_us": now_us.saturating_add(lives_us)});
-        book.put(kind, &Document::new(text, Value::Null, inner).linked(family)).await?;
+    let now_us = here.world.now_us();
+    for (kind, text, lives_us) in [
+        (here.kind(ACCESS), &access, ttl_s.saturating_mul(1_000_000)),
+        (here.kind(REFRESH), &refresh, REFRESH_LIVES_US),
+    ] {
+        let inner = json!({
+            "scope": scope, "subject": subject, "resource": grant.hidden("resource"),
+            "client": grant.hidden("client"), "expires_us": now_us.saturating_add(lives_us),
+        });
+        book.put(&kind, &Document::new(text, Value::Null, inner).linked(&grant.link)).await?;
     }
     let body = json!({
         "access_token": access, "token_type": "Bearer", "expires_in": ttl_s, "refresh_token": refresh, "scope": scope,
@@ -115,28 +123,28 @@ async fn issue(world: &World, book: &mut Book, family: &str, scope: &str, subjec
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
-async fn kill_family(book: &mut Book, family: &str) -> Result<(), StoreError> {
-    for kind in [ACCESS, REFRESH] {
-        for mut token in book.linked(kind, family).await? {
+async fn kill_family(here: &Here, book: &mut Book, family: &str) -> Result<(), StoreError> {
+    for kind in [here.kind(ACCESS), here.kind(REFRESH)] {
+        for mut token in book.linked(&kind, family).await? {
             token.inner["dead"] = json!(true);
-            book.put(kind, &token).await?;
+            book.put(&kind, &token).await?;
         }
     }
     Ok(())
 }
 
 /// `POST /revoke`: 200 whether or not the token is known. A refresh token takes its family along.
-pub(super) async fn revoke(State(world): State<Shared>, Form(fields): Form<Fields>) -> Result<Response, Problem> {
-    if field(&fields, "client_id") != CLIENT_ID {
+pub(super) async fn revoke(State(here): State<Here>, Form(fields): Form<Fields>) -> Result<Response, Problem> {
+    if register::known(&here, field(&fields, "client_id")).await?.is_none() {
         return Err(Problem { status: StatusCode::UNAUTHORIZED, error: "invalid_client" });
     }
-    let mut book = world.book().await?;
+    let mut book = here.world.book().await?;
     let presented = field(&fields, "token");
-    if let Some(refresh) = book.get(REFRESH, presented).await? {
-        kill_family(&mut book, &refresh.link).await?;
-    } else if let Some(mut access) = book.get(ACCESS, presented).await? {
+    if let Some(refresh) = book.get(&here.kind(REFRESH), presented).await? {
+        kill_family(&here, &mut book, &refresh.link).await?;
+    } else if let Some(mut access) = book.get(&here.kind(ACCESS), presented).await? {
         access.inner["dead"] = json!(true);
-        book.put(ACCESS, &access).await?;
+        book.put(&here.kind(ACCESS), &access).await?;
     }
     book.commit().await?;
     Ok(StatusCode::OK.into_response())

@@ -56,7 +56,7 @@ pub(super) fn certificates(private_pem: &str) -> Result<(String, String), KeyErr
 }
 
 /// CRC-32 (ISO 3309), half a byte at a time.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     const fn step(crc: u32) -> u32 {
         let mut crc = crc;
         let mut left = 4;

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::catalogue::{self, departure, number, price};
 use super::{Answer, Body, PROVIDER, Refusal, text};
 use crate::clock::utc;
-use crate::money::CNY;
 use crate::store::{Book, Document};
 use crate::world::{Shared, World};
 
@@ -46,11 +45,11 @@ pub(super) async fn hold(State(world): State<Shared>, Body(body): Body) -> Answe
     let shown = json!({
         "bookingRef": id,
         "bookingHoldInfo": {"availability": place, "pricing": {"status": "HOLDING", "validUntil": utc(price_us)}},
-        "currency": CNY,
-        "totalPrice": price(wanted.total_fen),
+        "currency": world.account.code(),
+        "totalPrice": price(wanted.total_minor),
     });
     let inner =
-        json!({"until_us": if kept { place_us.min(price_us) } else { price_us }, "total_fen": wanted.total_fen});
+        json!({"until_us": if kept { place_us.min(price_us) } else { price_us }, "total_minor": wanted.total_minor});
     let mut book = world.book().await?;
     book.put(HOLD, &Document::new(id, shown.clone(), inner)).await?;
     book.commit().await?;
@@ -95,8 +94,8 @@ pub(super) async fn book(State(world): State<Shared>, Body(body): Body) -> Answe
         "status": if pending.is_some() { "PENDING" } else { "CONFIRMED" },
         "bookingRef": id,
         "partnerBookingRef": partner,
-        "currency": CNY,
-        "totalPrice": price(wanted.total_fen),
+        "currency": world.account.code(),
+        "totalPrice": price(wanted.total_minor),
         "cancellationPolicy": policy,
         "voucherInfo": {"url": format!("https://example.com/voucher/{id}"), "format": "HTML", "type": "STANDARD"},
     });
@@ -104,7 +103,7 @@ pub(super) async fn book(State(world): State<Shared>, Body(body): Body) -> Answe
         &id,
         shown,
         json!({
-            "total_fen": wanted.total_fen, "starts_us": wanted.starts_us, "refund_fen": 0, "becomes": null,
+            "total_minor": wanted.total_minor, "starts_us": wanted.starts_us, "refund_minor": 0, "becomes": null,
         "product": body["productCode"], "date": body["travelDate"], "start": body["startTime"], "booker": booker,
         }),
     );
@@ -169,7 +168,7 @@ pub(super) async fn cancel_reasons(State(_): State<Shared>) -> Answer {
 fn refund(world: &World, booking: &Document) -> (i64, i64) {
     let product = catalogue::find(booking.hidden("product"));
     let percent = product.map_or(0, |product| product.refundable(booking.number("starts_us"), world.now_us()));
-    (booking.number("total_fen") * percent / 100, percent)
+    (booking.number("total_minor") * percent / 100, percent)
 }
 
 /// `GET /bookings/{ref}/cancel-quote`: for now, without an id and without an end.
@@ -186,8 +185,8 @@ pub(super) async fn cancel_quote(State(world): State<Shared>, Path(reference): P
     Ok(axum::Json(json!({
         "bookingId": reference, "status": status,
         "refundDetails": {
-            "itemPrice": number(booking.number("total_fen")), "refundAmount": number(refund), "refundPercentage": percent,
-            "currencyCode": CNY,
+            "itemPrice": number(booking.number("total_minor")), "refundAmount": number(refund), "refundPercentage": percent,
+            "currencyCode": world.account.code(),
         },
     })))
 }
@@ -209,7 +208,7 @@ pub(super) async fn cancel(State(world): State<Shared>, Path(reference): Path<St
     }
     let (refund, _) = refund(&world, &booking);
     booking.wire["status"] = json!("CANCELED");
-    booking.inner["refund_fen"] = json!(refund);
+    booking.inner["refund_minor"] = json!(refund);
     book.put(BOOKING, &booking).await?;
     book.commit().await?;
     Ok(axum::Json(json!({"bookingId": reference, "status": "ACCEPTED"})))

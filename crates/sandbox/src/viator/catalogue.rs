@@ -10,7 +10,7 @@ use super::{Answer, Body, PROVIDER, Refusal, text};
 use crate::clock::utc;
 use crate::draw::Draw;
 use crate::geo::{self, City};
-use crate::money;
+use crate::money::{self, AccountCurrency};
 use crate::world::{Shared, World};
 
 /// One kind of activity; a city has one of each.
@@ -66,7 +66,7 @@ pub(super) struct Departure {
     pub(super) product: Product,
     pub(super) starts_us: i64,
     pub(super) travellers: i64,
-    pub(super) total_fen: i64,
+    pub(super) total_minor: i64,
 }
 
 fn products() -> impl Iterator<Item = Product> {
@@ -96,13 +96,13 @@ impl Product {
         term.contains(&self.city.name.to_lowercase()) || term.contains(&self.city.zh)
     }
 
-    fn summary(&self) -> Value {
+    fn summary(&self, account: AccountCurrency) -> Value {
         json!({
             "productCode": self.code,
             "title": self.title(),
             "description": "Invented for the sandbox.",
             "duration": {"fixedDurationInMinutes": self.kind.minutes},
-            "pricing": {"summary": {"fromPrice": number(self.kind.fen)}, "currency": "CNY"},
+            "pricing": {"summary": {"fromPrice": number(account.price(self.kind.fen))}, "currency": account.code()},
             "flags": if self.kind.standard { vec!["FREE_CANCELLATION"] } else { Vec::new() },
             "confirmationType": "INSTANT",
         })
@@ -154,20 +154,20 @@ impl Product {
 }
 
 /// An amount as the number the supplier writes.
-pub(super) fn number(fen: i64) -> Value {
-    serde_json::from_str(&money::text(fen)).unwrap_or(Value::Null)
+pub(super) fn number(minor: i64) -> Value {
+    serde_json::from_str(&money::text(minor)).unwrap_or(Value::Null)
 }
 
 /// The prices of so much, as the supplier breaks them down.
-pub(super) fn price(fen: i64) -> Value {
+pub(super) fn price(minor: i64) -> Value {
     json!({"price": {
-        "recommendedRetailPrice": number(fen * 110 / 100), "partnerNetPrice": number(fen), "bookingFee": number(0),
-        "partnerTotalPrice": number(fen),
+        "recommendedRetailPrice": number(minor * 110 / 100), "partnerNetPrice": number(minor), "bookingFee": number(0),
+        "partnerTotalPrice": number(minor),
     }})
 }
 
 /// `POST /search/freetext`: by words; a city's name keeps the others' products out.
-pub(super) async fn search(State(_): State<Shared>, Body(body): Body) -> Answer {
+pub(super) async fn search(State(world): State<Shared>, Body(body): Body) -> Answer {
     let term = text(&body, "searchTerm")?.to_lowercase();
     let words: Vec<&str> =
         term.split(|letter: char| letter.is_whitespace() || letter == ',').filter(|word| word.len() > 2).collect();
@@ -176,14 +176,14 @@ pub(super) async fn search(State(_): State<Shared>, Body(body): Body) -> Answer 
     found.sort_by_key(|product| (std::cmp::Reverse(product.matches(&words)), product.code.clone()));
     let total = found.len();
     found.truncate(count.unwrap_or(10).min(50));
-    let results: Vec<Value> = found.iter().map(Product::summary).collect();
+    let results: Vec<Value> = found.iter().map(|product| product.summary(world.account)).collect();
     Ok(axum::Json(json!({"products": {"totalCount": total, "results": results}})))
 }
 
 /// `GET /products/{code}`.
-pub(super) async fn product(State(_): State<Shared>, Path(code): Path<String>) -> Answer {
+pub(super) async fn product(State(world): State<Shared>, Path(code): Path<String>) -> Answer {
     let product = find(&code).ok_or_else(|| Refusal::not_found("No such product"))?;
-    let mut shown = product.summary();
+    let mut shown = product.summary(world.account);
     let more = json!({
         "status": "ACTIVE",
         "language": "en",
@@ -205,7 +205,8 @@ pub(super) async fn product(State(_): State<Shared>, Path(code): Path<String>) -
 
 /// `POST /availability/check`: every start of the day for this many.
 pub(super) async fn availability(State(world): State<Shared>, Body(body): Body) -> Answer {
-    let (product, date, travellers) = asked(&body)?;
+    let (product, date, travellers) = asked(&world, &body)?;
+    let total = world.account.price(product.kind.fen) * travellers;
     let items: Vec<Value> = product
         .kind
         .starts
@@ -222,29 +223,31 @@ pub(super) async fn availability(State(world): State<Shared>, Body(body): Body) 
             json!({
                 "productOptionCode": OPTION, "startTime": start, "available": reason.is_none(), "unavailableReason": reason,
                 "capacity": {"remainingCapacity": left},
-                "lineItems": [{"ageBand": "ADULT", "numberOfTravelers": travellers, "subtotalPrice": price(product.kind.fen * travellers)}],
-                "totalPrice": price(product.kind.fen * travellers),
+                "lineItems": [{"ageBand": "ADULT", "numberOfTravelers": travellers, "subtotalPrice": price(total)}],
+                "totalPrice": price(total),
             })
         })
         .collect();
     let day = date.to_string();
-    Ok(axum::Json(json!({"productCode": product.code, "travelDate": day, "currency": "CNY", "bookableItems": items})))
+    Ok(axum::Json(
+        json!({"productCode": product.code, "travelDate": day, "currency": world.account.code(), "bookableItems": items}),
+    ))
 }
 
-/// The departure a hold or a booking names; only CNY is sold here.
+/// The departure a hold or a booking names; only the account's currency is sold here.
 pub(super) fn departure(world: &World, body: &Value) -> Result<Departure, Refusal> {
-    let (product, date, travellers) = asked(body)?;
+    let (product, date, travellers) = asked(world, body)?;
     let start = text(body, "startTime")?;
     let known = product.kind.starts.contains(&start) && body["productOptionCode"] == OPTION;
     let starts_us = starts(&product, date, start).filter(|_| known).ok_or_else(|| Refusal::bad("No such departure"))?;
     if starts_us < world.now_us() || left(world, &product, date, start) < travellers {
         return Err(Refusal::bad("BOOKABLE_ITEM_IS_NO_LONGER_AVAILABLE"));
     }
-    let total_fen = product.kind.fen * travellers;
-    Ok(Departure { product, starts_us, travellers, total_fen })
+    let total_minor = world.account.price(product.kind.fen) * travellers;
+    Ok(Departure { product, starts_us, travellers, total_minor })
 }
 
-fn asked(body: &Value) -> Result<(Product, Date, i64), Refusal> {
+fn asked(world: &World, body: &Value) -> Result<(Product, Date, i64), Refusal> {
     let product = find(text(body, "productCode")?).ok_or_else(|| Refusal::not_found("No such product"))?;
     let date = text(body, "travelDate")?.parse().map_err(|_| Refusal::bad("travelDate is not a date"))?;
     let pax = body["paxMix"].as_array().ok_or_else(|| Refusal::bad("paxMix is required"))?;
@@ -252,7 +255,7 @@ fn asked(body: &Value) -> Result<(Product, Date, i64), Refusal> {
     if !(1..=15).contains(&travellers) || pax.iter().any(|band| band["ageBand"] != "ADULT") {
         return Err(Refusal::bad("TRAVELER_MISMATCH"));
     }
-    if text(body, "currency")? != "CNY" {
+    if text(body, "currency")? != world.account.code() {
         return Err(Refusal::bad("currency is not one this account is paid in"));
     }
     Ok((product, date, travellers))

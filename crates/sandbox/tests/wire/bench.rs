@@ -40,6 +40,7 @@ fn config(folder: &std::path::Path, virtual_clock: bool) -> Config {
     Config {
         data_dir: folder.to_owned(),
         seed: 7,
+        account: zhiyou_sandbox::AccountCurrency::default(),
         listen: std::net::Ipv4Addr::LOCALHOST.into(),
         virtual_clock,
         control_token: None,

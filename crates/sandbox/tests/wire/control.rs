@@ -26,6 +26,7 @@ async fn a_sandbox_others_could_reach_does_not_start() {
     let config = zhiyou_sandbox::Config {
         data_dir: folder.path().to_owned(),
         seed: 1,
+        account: zhiyou_sandbox::AccountCurrency::default(),
         listen: std::net::Ipv4Addr::UNSPECIFIED.into(),
         virtual_clock: false,
         control_token: None,
@@ -83,6 +84,7 @@ async fn files_belong_to_their_owner_alone() {
     let config = zhiyou_sandbox::Config {
         data_dir: data_dir.clone(),
         seed: 1,
+        account: zhiyou_sandbox::AccountCurrency::default(),
         listen,
         virtual_clock: false,
         control_token: Some("given".to_owned()),

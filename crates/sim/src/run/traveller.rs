@@ -16,19 +16,29 @@ use zhiyou_domain::{
     defect::{Defect, planted},
     driver::{Append, Appended, Kept, Signal},
     id::{AttemptId, QuoteId, RefundId, RequestId},
+    money::Money,
     order::{
-        CancelReason, CancellationState, ChangeStanding, Fact, ItemState, Order, OrderState, ProposedChange,
-        SeatChoice, Source, cart,
+        CancelReason, CancellationState, ChangeStanding, Fact, ItemState, Order, OrderState, PaymentPart,
+        ProposedChange, SeatChoice, Source, cart,
     },
     port::payments::{Channel, DisputeState, DisputeStatus, PaymentState},
 };
 
+fn first_payment() -> AttemptId {
+    AttemptId::from_ulid(id(5_000))
+}
+
+fn second_payment() -> AttemptId {
+    AttemptId::from_ulid(id(5_001))
+}
+
 impl Run {
     pub(super) fn plan_payment(&mut self, attempt: AttemptId) {
-        let first = attempt.bare() == AttemptId::from_ulid(id(5_000)).bare();
+        let first = attempt == first_payment() || attempt == second_payment() && self.rng.bool();
         let at = |rng: &mut Rng| rng.i64(5..=240);
         // Of money that is only set aside the gateway compares the amount before anybody hears of it.
-        let misreports = !self.plan.authorises && self.fault(Fault::WrongAmount, self.plan.rates.wrong_amount);
+        let aside = self.world.payments.get(&attempt).is_some_and(|payment| payment.authorise);
+        let misreports = !aside && self.fault(Fault::WrongAmount, self.plan.rates.wrong_amount);
         if misreports && let Some(payment) = self.world.payments.get_mut(&attempt) {
             payment.amount = cny(payment.amount.minor() + 1);
             self.misreported = true;
@@ -221,15 +231,13 @@ impl Run {
                 item.map(|item| Fact::SeatsChosen { item: item.wanted.id, seats: Vec::new() })
             }
             Act::Confirm => self.confirmation(&order),
-            Act::Retry => booking::pay_by(&order, self.ours()).map(|pay_by| {
-                self.ids += 1;
-                Fact::PaymentRetried {
-                    attempt: AttemptId::from_ulid(id(self.ids)),
-                    channel: Channel::Wechatpay,
-                    pay_by,
-                    authorise: self.plan.authorises,
-                }
-            }),
+            Act::Retry => {
+                booking::pay_by(&order, self.ours()).zip(cart::unpaid_part(&order)).map(|(pay_by, (_, part))| {
+                    self.ids += 1;
+                    let attempt = AttemptId::from_ulid(id(self.ids));
+                    Fact::PaymentRetried { attempt, channel: part.channel, pay_by, authorise: part.authorise }
+                })
+            }
             Act::End => Some(Fact::CancelRequested),
             Act::AskQuote => {
                 self.ids += 1;
@@ -297,9 +305,26 @@ impl Run {
         let now = self.ours();
         let pay_by = booking::pay_by(order, now).or(planted(Defect::StaleCart).then(|| now.plus_minutes(10)))?;
         let total = cart::total(order).ok()?;
-        let (attempt, channel) = (AttemptId::from_ulid(id(5_000)), Channel::Wechatpay);
+        let parts = self.parts(total);
+        Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, parts, pay_by })
+    }
+
+    /// All of it by one channel, or by two.
+    fn parts(&self, total: Money) -> Vec<PaymentPart> {
+        let part = |attempt, channel, amount, authorise| PaymentPart { attempt, channel, amount, authorise };
         let authorise = self.plan.authorises;
-        Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, attempt, channel, pay_by, authorise })
+        let divided = self.plan.second.and_then(|(percent, aside)| {
+            let second = cny(total.minor() * percent / 100);
+            let first = total.minus(second).ok()?;
+            (second.is_positive() && first.is_positive()).then_some((first, second, aside))
+        });
+        match divided {
+            None => vec![part(first_payment(), Channel::Wechatpay, total, authorise)],
+            Some((first, second, aside)) => vec![
+                part(first_payment(), Channel::Wechatpay, first, authorise),
+                part(second_payment(), Channel::Alipay, second, aside),
+            ],
+        }
     }
 
     pub(super) fn pay(&mut self, attempt: AttemptId, anyway: bool) {

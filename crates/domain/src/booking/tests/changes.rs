@@ -306,3 +306,29 @@ fn an_outcome_nobody_can_find_out_becomes_a_debt_that_only_the_answer_settles() 
     world.settle(&mut order);
     check(&order, OrderState::Confirmed, 224_400, 0);
 }
+
+#[test]
+fn a_supplier_that_cancels_what_is_being_quoted_ends_the_quote_and_another_one_can_be_asked() {
+    for quoted in [false, true] {
+        let mut world = World::new();
+        let mut order = world.confirmed();
+        world.pay(&mut order);
+        let quote = QuoteId::from_ulid(ulid(700));
+        world.tell(&mut order, ask_to_cancel(quote, vec![]));
+        if quoted {
+            world.settle(&mut order);
+        }
+        let gone =
+            Fact::SupplierCancelled { item: flight_item(), refund: Some(cny(82_000)), source: Source::Notification };
+        world.tell(&mut order, gone);
+        world.settle(&mut order);
+        assert_eq!(order.cancellation.as_ref().unwrap().state, CancellationState::Lapsed);
+        assert_eq!((order.state, order.is_live()), (OrderState::PartiallyConfirmed, false));
+        assert!(
+            order.apply(world.now, &Fact::CancelAccepted { quote, refund: RefundId::from_ulid(ulid(701)) }).is_err()
+        );
+        world.tell(&mut order, ask_to_cancel(QuoteId::from_ulid(ulid(702)), vec![]));
+        world.settle(&mut order);
+        assert_eq!(order.cancellation.as_ref().unwrap().state, CancellationState::Quoted);
+    }
+}

@@ -80,9 +80,8 @@ fn sg_56_a_payment_reported_before_its_opening_was_answered_counts_and_the_answe
     world.settle(&mut order);
     let pay_by = pay_by(&order, world.now).unwrap();
     let (cart_hash, total) = (cart::hash(&order).unwrap(), cart::total(&order).unwrap());
-    let channel = Channel::Wechatpay;
-    world
-        .tell(&mut order, Fact::Confirmed { cart_hash, total, attempt: attempt(1), channel, pay_by, authorise: false });
+    let parts = vec![whole(attempt(1), total, false)];
+    world.tell(&mut order, Fact::Confirmed { cart_hash, total, parts, pay_by });
     let key = StepKey { order: order.id, op: Op::OpenPayment { attempt: attempt(1) }, n: 1 };
     world.tell(&mut order, Fact::StepStarted { key: key.clone() });
     let status = payment(attempt(1), PaymentState::Captured);
@@ -162,14 +161,7 @@ fn sg_69_two_hundred_items_in_one_chain_are_booked_in_bounded_turns() {
             let total = cart::total(&order).unwrap();
             let pay_by = pay_by(&order, world.now).unwrap();
             let (cart_hash, attempt) = (cart::hash(&order).unwrap(), attempt(1));
-            heard.push(Fact::Confirmed {
-                cart_hash,
-                total,
-                attempt,
-                channel: Channel::Wechatpay,
-                pay_by,
-                authorise: false,
-            });
+            heard.push(Fact::Confirmed { cart_hash, total, parts: vec![whole(attempt, total, false)], pay_by });
             world.payment = PaymentState::Captured;
         }
     }
@@ -272,4 +264,27 @@ fn a_quote_that_comes_after_another_item_was_refused_changes_nothing() {
     let quote = ItemCancelQuote { cancellation_id: None, refund, expires_at, confidence: Confidence::Quoted };
     assert!(order.apply(world.now, &Fact::ItemCancelQuoted { item: hotel_item(), quote }).is_err());
     assert_eq!(order.item(hotel_item()).unwrap().state, ItemState::Booked);
+}
+
+/// The code of a number that has ended is shown again under no circumstances: the goods are held anew first, by a new order.
+#[test]
+fn wx_15_once_the_hold_has_ended_no_code_is_shown_again_and_no_new_one_opened() {
+    let mut world = World::new();
+    let mut order = world.confirmed();
+    assert!(order.attempts[0].action.is_some());
+    world.now = order.attempts[0].pay_by;
+    world.settle(&mut order);
+    assert_eq!((order.state, &order.attempts[0].action), (OrderState::Cancelled, &None));
+    for id in [attempt(1), attempt(2)] {
+        let pay_by = world.now.plus_minutes(10);
+        let again = Fact::PaymentRetried { attempt: id, channel: Channel::Wechatpay, pay_by, authorise: false };
+        assert!(order.apply(world.now, &again).is_err());
+    }
+    // Refused while it is open, too: a number is asked for once, and another one only after its end.
+    let open = World::new().confirmed();
+    let pay_by = T0.plus_minutes(10);
+    for id in [attempt(1), attempt(2)] {
+        let again = Fact::PaymentRetried { attempt: id, channel: Channel::Wechatpay, pay_by, authorise: false };
+        assert!(open.apply(world.now, &again).is_err());
+    }
 }

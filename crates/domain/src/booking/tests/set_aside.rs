@@ -188,3 +188,27 @@ fn what_a_bank_takes_back_is_recorded_and_never_refunded_on_top() {
     world.settle(&mut order);
     assert_eq!((order.refunds.len(), order.open_debts().count()), (0, 0));
 }
+
+/// The first payment was refused, as it seemed, and a second one taken; then the first one is set aside after all.
+#[test]
+fn money_that_comes_late_never_takes_the_place_of_what_was_taken() {
+    let mut world = world();
+    let mut order = world.confirmed();
+    world.told.insert(attempt(1), PaymentState::Failed);
+    world.settle(&mut order);
+    let fact = Fact::PaymentRetried {
+        attempt: attempt(2),
+        channel: Channel::Wechatpay,
+        pay_by: pay_by(&order, world.now).unwrap(),
+        authorise: true,
+    };
+    world.tell(&mut order, fact);
+    world.pay(&mut order);
+    assert_eq!((order.state, order.attempts[1].state), (OrderState::Confirmed, AttemptState::Captured));
+    let status = payment(attempt(1), PaymentState::Authorised);
+    world.tell(&mut order, Fact::PaymentReported { status, source: Source::Notification });
+    world.settle(&mut order);
+    check(&order, OrderState::Confirmed, 224_400, 0);
+    let states: Vec<_> = order.attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!((states, order.refunds.len()), (vec![AttemptState::Voided, AttemptState::Captured], 0));
+}

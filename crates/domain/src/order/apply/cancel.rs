@@ -95,6 +95,18 @@ impl Order {
         }
     }
 
+    /// A quote about something that is gone by itself is no longer what was asked or shown: it is asked for anew.
+    pub(super) fn quote_overtaken(&mut self, at: UtcMicros, item: ItemId) {
+        let open = |asked: &&mut Cancellation| {
+            matches!(asked.state, CancellationState::Quoting | CancellationState::Quoted) && asked.items.contains(&item)
+        };
+        if let Some(cancellation) = self.cancellation.as_mut().filter(open) {
+            cancellation.state = CancellationState::Lapsed;
+            self.drop_cancel_quotes();
+            self.note(at, TimelineKind::QuoteLapsed, None, None, None);
+        }
+    }
+
     pub(super) fn item_cancel_refused(
         &mut self,
         at: UtcMicros,

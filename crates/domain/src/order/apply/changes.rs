@@ -6,11 +6,11 @@
 use super::{Illegal, illegal};
 use crate::{
     defect::{Defect, planted},
-    id::ItemId,
-    money::Money,
+    id::{AttemptId, ItemId},
+    money::{Currency, Money},
     order::{
-        AttemptState, ChangeStanding, Entry, ItemState, Offer, Op, Order, OrderState, ProposedChange, SeatChoice,
-        SeatChosen, SecondChance, Source, StepKey, TimelineKind, cart,
+        Attempt, AttemptState, ChangeStanding, Entry, ItemState, Offer, Op, Order, OrderState, ProposedChange,
+        SeatChoice, SeatChosen, SecondChance, Source, StepKey, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::{Debt, Matter, Settled, SettledBy},
         fact::ItemCancelQuote,
@@ -24,6 +24,24 @@ use crate::{
 /// How long late money may try to get the same goods again, minutes.
 const SECOND_CHANCE_MIN: i64 = 15;
 
+/// Divides an amount among payments, each up to what it can bear, the last one bearing the rest.
+fn shares(amount: Money, among: &[(AttemptId, Money)]) -> Vec<(AttemptId, Money)> {
+    let mut rest = amount;
+    let mut found = Vec::new();
+    for (index, (attempt, most)) in among.iter().enumerate() {
+        let last = index + 1 == among.len();
+        // What has nothing left, or less, bears nothing; it must not make the others bear more.
+        if !last && !most.is_positive() {
+            continue;
+        }
+        let part = if last || rest.exceeds(*most) != Ok(true) { rest } else { *most };
+        let Ok(left) = rest.minus(part) else { continue };
+        rest = left;
+        found.push((*attempt, part));
+    }
+    found
+}
+
 impl Order {
     /// Writes one movement; nothing is written for nothing.
     pub(super) fn move_money(&mut self, from: Account, to: Account, amount: Money, source: Source) {
@@ -32,18 +50,45 @@ impl Order {
         }
     }
 
-    /// The account the order is paid from.
-    pub(super) fn paying_account(&self) -> Option<Account> {
-        cart::paying_attempt(self).map(|attempt| Account::Held { attempt: attempt.id })
+    /// From here on the supplier has this much for an item.
+    pub(super) fn supplier_gets(&mut self, item: ItemId, price: Money, source: Source) {
+        let free = |attempt: &Attempt| {
+            let received = attempt.received().unwrap_or(Money::zero(price.currency()));
+            received.minus(self.with_suppliers(attempt.id, price.currency())).ok().map(|free| (attempt.id, free))
+        };
+        let mut from: Vec<(AttemptId, Money)> = cart::paying_attempts(self).into_iter().filter_map(free).collect();
+        if from.is_empty() {
+            // The money is gone by now, let go while the supplier was being asked: then it is ours that was passed on.
+            from.extend(self.attempts.last().map(|last| (last.id, price)));
+        }
+        for (attempt, part) in shares(price, &from) {
+            self.move_money(Account::Held { attempt }, Account::Supplier { item }, part, source);
+        }
     }
 
-    /// A supplier gave money back for an item.
+    /// What suppliers have from one payment, as the movements say.
+    fn with_suppliers(&self, attempt: AttemptId, currency: Currency) -> Money {
+        let held = Account::Held { attempt };
+        let sum = |entries: &mut dyn Iterator<Item = &Entry>| Money::sum(currency, entries.map(|entry| entry.amount));
+        let is_supplier = |account: &Account| matches!(account, Account::Supplier { .. });
+        let went = sum(&mut self.ledger.iter().filter(|entry| entry.from == held && is_supplier(&entry.to)));
+        let came = sum(&mut self.ledger.iter().filter(|entry| entry.to == held && is_supplier(&entry.from)));
+        went.and_then(|went| went.minus(came?)).unwrap_or(Money::zero(currency))
+    }
+
+    /// A supplier gave money back for an item. It goes where it would be missed last: what was set aside comes back before
+    /// what was taken at once; and to a payment that could not be taken in the end, if it came from there.
     pub(super) fn supplier_returns(&mut self, item: ItemId, refund: Money, source: Source) {
-        // It goes back where it came from, even when that payment could not be taken in the end.
-        let paid_from =
-            self.ledger.iter().rfind(|entry| entry.to == Account::Supplier { item }).map(|entry| entry.from);
-        if let Some(held) = paid_from.filter(|_| !planted(Defect::LedgerForgets)) {
-            self.move_money(Account::Supplier { item }, held, refund, source);
+        if planted(Defect::LedgerForgets) {
+            return;
+        }
+        let mut attempts: Vec<&Attempt> = self.attempts.iter().collect();
+        attempts.sort_by_key(|attempt| attempt.authorise);
+        let has = |attempt: &&Attempt| (attempt.id, self.with_suppliers(attempt.id, refund.currency()));
+        let mut to: Vec<(AttemptId, Money)> = attempts.iter().rev().map(has).collect();
+        to.retain(|(_, has)| has.is_positive());
+        for (attempt, part) in shares(refund, &to) {
+            self.move_money(Account::Supplier { item }, Account::Held { attempt }, part, source);
         }
     }
 
@@ -89,7 +134,7 @@ impl Order {
             attempt.state = AttemptState::Failed;
             attempt.mismatch = false;
         }
-        self.end_if_no_money_open(at)
+        self.go_on_paying(at)
     }
 
     pub(super) fn debt_due(&mut self, at: UtcMicros, key: &StepKey) -> Result<(), Illegal> {
@@ -163,6 +208,7 @@ impl Order {
         });
         self.supplier_returns(item, back, source);
         self.no_call_needed(at, item);
+        self.quote_overtaken(at, item);
         if refund.is_none() {
             self.owe(at, Matter::SupplierRefundUnknown { item }, Some(price));
         }

@@ -8,7 +8,8 @@ use crate::{
     id::{AttemptId, RefundId},
     money::Money,
     order::{
-        Attempt, AttemptState, Ending, Op, Order, OrderState, Refund, RefundProgress, Source, TimelineKind, cart,
+        Attempt, AttemptState, Ending, Op, Order, OrderState, PaymentPart, Refund, RefundProgress, Source,
+        TimelineKind, cart,
         debt::{Matter, SettledBy},
         ledger::Account,
     },
@@ -22,24 +23,33 @@ use crate::{
 };
 
 impl Order {
-    pub(super) fn open_attempt(
+    /// Opens the part that is to be paid next, as it was confirmed.
+    pub(super) fn open_part(&mut self, at: UtcMicros, pay_by: UtcMicros) -> Result<(), Illegal> {
+        let Some((part, wanted)) = cart::unpaid_part(self).map(|(part, wanted)| (part, wanted.clone())) else {
+            return illegal("nothing is to be paid");
+        };
+        self.open_attempt(at, part, wanted, pay_by)
+    }
+
+    fn open_attempt(
         &mut self,
         at: UtcMicros,
-        (id, channel, authorise): (AttemptId, Channel, bool),
-        amount: Money,
+        part: usize,
+        wanted: PaymentPart,
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
-        if pay_by <= at || self.attempt(id).is_some() {
+        if pay_by <= at || self.attempt(wanted.attempt).is_some() {
             return illegal("a payment needs time and an id of its own");
         }
-        let state = AttemptState::Created;
         self.attempts.push(Attempt {
-            id,
-            channel,
-            amount,
-            state,
+            id: wanted.attempt,
+            part,
+            channel: wanted.channel,
+            amount: wanted.amount,
+            state: AttemptState::Created,
             pay_by,
-            authorise,
+            authorise: wanted.authorise,
+            arrived: None,
             taken: None,
             action: None,
             transaction_id: None,
@@ -51,18 +61,18 @@ impl Order {
     pub(super) fn retry_payment(
         &mut self,
         at: UtcMicros,
-        wanted: (AttemptId, Channel, bool),
+        (attempt, channel, authorise): (AttemptId, Channel, bool),
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
-        let over = |attempt: &Attempt| !AttemptState::OPEN.contains(&attempt.state);
-        let none_open = planted(Defect::RetryWhileOpen) || self.attempts.iter().all(over);
+        let none_open = planted(Defect::RetryWhileOpen) || cart::payable(self).is_none();
         if self.state != OrderState::PaymentPending || self.ending.is_some() || !none_open {
             return illegal("a new payment is opened only while the order waits for one and none is open");
         }
-        let Some(total) = self.confirmed.as_ref().map(|confirmed| confirmed.total) else {
-            return illegal("nothing was confirmed");
+        let Some((part, wanted)) = cart::unpaid_part(self) else {
+            return illegal("nothing is to be paid");
         };
-        self.open_attempt(at, wanted, total, pay_by)
+        let wanted = PaymentPart { attempt, channel, amount: wanted.amount, authorise };
+        self.open_attempt(at, part, wanted, pay_by)
     }
 
     fn attempt_mut(&mut self, id: AttemptId) -> Result<&mut Attempt, Illegal> {
@@ -96,7 +106,7 @@ impl Order {
             attempt.action = None;
             self.note(at, TimelineKind::PaymentFailed, None, None, None);
         }
-        self.end_if_no_money_open(at)
+        self.go_on_paying(at)
     }
 
     pub(super) fn payment_reported(
@@ -138,7 +148,9 @@ impl Order {
     /// Money was taken, or set aside for us: either way it pays for the order.
     fn money_arrived(&mut self, at: UtcMicros, status: &PaymentStatus, source: Source) -> Result<(), Illegal> {
         let set_aside = status.state == PaymentState::Authorised;
-        let already_paid = cart::paying_attempt(self).is_some();
+        let part = self.attempt_mut(status.attempt_id)?.part;
+        let already_paid = cart::paying_attempt(self, part).is_some();
+        let seq = self.version;
         let attempt = self.attempt_mut(status.attempt_id)?;
         if set_aside && !attempt.authorise {
             return illegal("money was set aside that was to be taken at once");
@@ -159,6 +171,7 @@ impl Order {
             return Ok(());
         }
         attempt.state = if set_aside { AttemptState::Authorised } else { AttemptState::Captured };
+        attempt.arrived = Some(seq);
         attempt.action = None;
         attempt.transaction_id.clone_from(&status.transaction_id);
         self.move_money(Account::Traveller, Account::Held { attempt: status.attempt_id }, amount, source);
@@ -169,6 +182,9 @@ impl Order {
             (false, false) => TimelineKind::Paid,
         };
         self.note(at, kind, None, Some(amount), status.transaction_id.clone());
+        if self.state == OrderState::PaymentPending && !cart::is_paid(self) {
+            return self.go_on_paying(at);
+        }
         if self.state == OrderState::PaymentPending {
             self.go(OrderState::PaymentProcessing)?;
             let holds_live = cart::lapses_at(self).is_some_and(|lapse| lapse > at);
@@ -182,10 +198,33 @@ impl Order {
                 }
                 Some(Ending::Expired | Ending::ItemFailed) | None => self.ending = None,
             }
-        } else if self.state == OrderState::Cancelled && self.ending == Some(Ending::Expired) && !already_paid {
+        } else if self.state == OrderState::Cancelled
+            && self.ending == Some(Ending::Expired)
+            && !already_paid
+            && self.is_paid_in_full()
+        {
             self.begin_second_chance(at);
         }
         Ok(())
+    }
+
+    /// Whether every part is there and none of it is being let go.
+    fn is_paid_in_full(&self) -> bool {
+        let going = |attempt: &Attempt| self.is_open(Op::Void { attempt: attempt.id });
+        cart::is_paid(self) && self.refunds.is_empty() && !self.attempts.iter().any(going)
+    }
+
+    /// Once nothing is open to be paid: an order that is ending is over, and one that is not begins with its next part,
+    /// unless too little time is left for that.
+    pub(super) fn go_on_paying(&mut self, at: UtcMicros) -> Result<(), Illegal> {
+        let new = cart::unpaid_part(self).filter(|(_, part)| self.attempt(part.attempt).is_none()).is_some();
+        if new && self.state == OrderState::PaymentPending && self.ending.is_none() && cart::payable(self).is_none() {
+            match crate::booking::pay_by(self, at) {
+                Some(pay_by) => return self.open_part(at, pay_by),
+                None => self.ending = Some(Ending::Expired),
+            }
+        }
+        self.end_if_no_money_open(at)
     }
 
     /// What was set aside was taken, all of it or less; the rest is the traveller's again.
@@ -260,11 +299,17 @@ impl Order {
         let attempt = self.attempt_mut(id)?;
         if attempt.state == AttemptState::Authorised {
             // Lapsed before it was taken, or let go because we wanted it.
-            let pays = cart::paying_attempt(self).is_some_and(|paying| paying.id == id);
+            let part = attempt.part;
+            let pays = cart::paying_attempt(self, part).is_some_and(|paying| paying.id == id);
             return if pays && self.state == OrderState::PaymentProcessing {
                 self.capture_refused(at, id, ReasonCode::OfferExpired)
             } else {
-                self.money_released(at, id, AttemptState::Voided)
+                self.money_released(at, id, AttemptState::Voided)?;
+                // One part is gone while another one is waited for: the order cannot be paid any more.
+                if pays && self.state == OrderState::PaymentPending {
+                    self.ending.get_or_insert(Ending::Expired);
+                }
+                self.go_on_paying(at)
             };
         }
         if AttemptState::OPEN.contains(&attempt.state) || planted(Defect::PaidRegresses) {
@@ -272,13 +317,12 @@ impl Order {
             attempt.action = None;
             self.note(at, TimelineKind::PaymentClosed, None, None, None);
         }
-        self.end_if_no_money_open(at)
+        self.go_on_paying(at)
     }
 
     /// An order that is ending is over once no payment can arrive any more.
     pub(super) fn end_if_no_money_open(&mut self, at: UtcMicros) -> Result<(), Illegal> {
-        let open = self.attempts.iter().any(|attempt| AttemptState::OPEN.contains(&attempt.state));
-        let open = open && !planted(Defect::EndWithoutClosing);
+        let open = cart::payable(self).is_some() && !planted(Defect::EndWithoutClosing);
         if self.state == OrderState::PaymentPending && self.ending.is_some() && !open {
             self.go(OrderState::Cancelled)?;
             if self.ending == Some(Ending::Expired) {

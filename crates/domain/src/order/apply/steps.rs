@@ -8,7 +8,6 @@ use crate::{
         AttemptState, Hold, ItemState, Op, OpenStep, Order, OrderItem, OrderState, SeatChoice, SecondChance, Source,
         StepEnd, StepKey, StepResult, TimelineKind,
         debt::{Matter, SettledBy},
-        ledger::Account,
     },
     port::{
         Reason, ReasonCode,
@@ -292,11 +291,8 @@ impl Order {
 
     /// From here on the supplier has the item's price.
     fn pay_supplier(&mut self, item: ItemId) {
-        // The money may be gone by now, let go while the supplier was being asked: then it is ours that was passed on.
-        let held =
-            self.paying_account().or_else(|| self.attempts.last().map(|last| Account::Held { attempt: last.id }));
-        if let (Some(held), Some(price)) = (held, self.item(item).and_then(OrderItem::price)) {
-            self.move_money(held, Account::Supplier { item }, price, Source::Poll);
+        if let Some(price) = self.item(item).and_then(OrderItem::price) {
+            self.supplier_gets(item, price, Source::Poll);
         }
     }
 

@@ -45,8 +45,8 @@ const WORDS: &[&str] = &[
     "{\"a\":",
 ];
 
-#[test]
-fn fuzz_a_plan_file_is_refused_with_its_place_or_prints_back_to_the_same_plan() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_plan_file_is_refused_with_its_place_or_prints_back_to_the_same_plan() {
     let corpus = SAMPLES.map(str::as_bytes);
     let (mut kept, mut refused) = (0_u64, 0_u64);
     fuzz("plan files", &corpus, WORDS, |input| {

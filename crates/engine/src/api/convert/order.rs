@@ -1,6 +1,6 @@
 //! The order screens' view of an order.
 
-use super::{civil, detail, fault_code, money, order_state, priority, segment};
+use super::{civil, detail, fault_code, money, order_state, payment, priority, segment};
 use crate::api::view::*;
 use std::collections::BTreeMap;
 use zhiyou_domain::{
@@ -8,8 +8,8 @@ use zhiyou_domain::{
     id::{ItemId, OrderId},
     money::{Money, MoneyError},
     order::{
-        AttemptState, CancelReason, Cancellation, CancellationState, ChangeStanding, Debt, ItemState, Offer, Op, Order,
-        OrderItem, OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
+        CancelReason, Cancellation, CancellationState, ChangeStanding, Debt, ItemState, Offer, Order, OrderItem,
+        OrderState, SeatChoice, Source, TimelineEntry, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::{Matter, Owner},
         graph,
@@ -19,7 +19,7 @@ use zhiyou_domain::{
     places,
     plan::ItemRequest,
     policy::{Confidence, Terms},
-    port::{ReasonCode, flights::FlightTerms, hotels::HotelRate, payments::PaymentAction},
+    port::{ReasonCode, flights::FlightTerms, hotels::HotelRate},
     time::UtcMicros,
 };
 
@@ -75,7 +75,8 @@ fn build(order: &Order, context: &Context<'_>, now: UtcMicros) -> Result<OrderVi
         .map(conflict)
         .collect(),
         deadline: earliest(order),
-        payment: payment(order),
+        payment: payment::newest(order),
+        parts: payment::parts(order),
         money: MoneyMapView {
             paid: figure(&position.paid),
             committed: figure(&position.committed),
@@ -142,7 +143,7 @@ fn draft_step(order: &Order) -> NextStepView {
 fn can(order: &Order, now: UtcMicros) -> OrderCanView {
     let quoted = order.cancellation.as_ref().is_some_and(|open| open.state == CancellationState::Quoted);
     let waiting = order.state == OrderState::PaymentPending && order.ending.is_none();
-    let none_open = order.attempts.iter().all(|attempt| !AttemptState::OPEN.contains(&attempt.state));
+    let none_open = cart::payable(order).is_none() && cart::unpaid_part(order).is_some();
     let booked = OrderState::CANCELLABLE_BY_QUOTE.contains(&order.state);
     let complete = order.state == OrderState::Draft && cart::is_complete(order);
     OrderCanView {
@@ -341,51 +342,6 @@ fn place_zone(request: &ItemRequest) -> &str {
         ItemRequest::Hotel { city, .. } => places::city(city).map_or("UTC", |city| city.zone.as_str()),
         ItemRequest::Activity { starts, .. } | ItemRequest::Car { starts, .. } => &starts.zone,
     }
-}
-
-fn payment(order: &Order) -> Option<PaymentView> {
-    let attempt = order.attempts.last()?;
-    let unknown = order
-        .open_steps
-        .iter()
-        .any(|step| step.unknown && matches!(step.key.op, Op::OpenPayment { attempt: id } | Op::ClosePayment { attempt: id } if id == attempt.id));
-    let state = match attempt.state {
-        _ if unknown => PaymentStateView::Unknown,
-        AttemptState::Created => PaymentStateView::Created,
-        AttemptState::RequiresAction => PaymentStateView::RequiresAction,
-        AttemptState::Processing => PaymentStateView::Processing,
-        AttemptState::Authorised => PaymentStateView::Authorised,
-        AttemptState::Captured => PaymentStateView::Captured,
-        AttemptState::Voided => PaymentStateView::Voided,
-        AttemptState::Failed => PaymentStateView::Failed,
-        AttemptState::Expired => PaymentStateView::Expired,
-    };
-    let payable = state == PaymentStateView::RequiresAction && order.ending.is_none();
-    Some(PaymentView {
-        attempt_id: attempt.id.to_string(),
-        channel: attempt.channel.word().to_owned(),
-        amount: money(attempt.amount),
-        state,
-        qr: match attempt.action.as_ref().filter(|_| payable) {
-            Some(PaymentAction::Qr { content }) => qr(content),
-            Some(PaymentAction::Redirect { .. }) | None => None,
-        },
-        hosted: payable && matches!(attempt.action, Some(PaymentAction::Redirect { .. })),
-        expires_at_us: attempt.pay_by.0,
-        transaction_id: attempt.transaction_id.clone(),
-    })
-}
-
-fn qr(content: &str) -> Option<QrView> {
-    let code = qrcode::QrCode::new(content).ok()?;
-    let width = code.width();
-    let mut path = String::new();
-    for (index, color) in code.to_colors().iter().enumerate() {
-        if *color == qrcode::Color::Dark {
-            path.push_str(&format!("M{} {}h1v1h-1z", index % width, index / width));
-        }
-    }
-    Some(QrView { content: content.to_owned(), size: u32::try_from(width).ok()?, path })
 }
 
 fn cannot_cancel(order: &Order, item: ItemId, reason: ReasonCode) -> CannotCancelView {

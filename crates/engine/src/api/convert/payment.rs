@@ -1,21 +1,92 @@
-//! The checkout's view of the ways to pay.
+//! The checkout's view of the ways to pay, and of what is being paid.
 
 use super::money;
 use crate::api::view::*;
 use zhiyou_domain::{
-    port::payments::{Ability, Channel, Presentation},
+    order::{Attempt, AttemptState, Op, OpenStep, Order, PaymentPart, cart},
+    port::payments::{Ability, Channel, PaymentAction, Presentation},
     routing::{Bar, Route, Why},
 };
+
+/// The newest payment of an order, as it is paid now.
+pub(crate) fn newest(order: &Order) -> Option<PaymentView> {
+    let attempt = order.attempts.last()?;
+    let state = state(order, attempt);
+    let payable = state == PaymentStateView::RequiresAction && order.ending.is_none();
+    Some(PaymentView {
+        attempt_id: attempt.id.to_string(),
+        channel: attempt.channel.word().to_owned(),
+        amount: money(attempt.amount),
+        state,
+        qr: match attempt.action.as_ref().filter(|_| payable) {
+            Some(PaymentAction::Qr { content }) => qr(content),
+            Some(PaymentAction::Redirect { .. }) | None => None,
+        },
+        hosted: payable && matches!(attempt.action, Some(PaymentAction::Redirect { .. })),
+        expires_at_us: attempt.pay_by.0,
+        transaction_id: attempt.transaction_id.clone(),
+    })
+}
+
+/// What pays the order, part by part: by what has paid it, else by its newest attempt.
+pub(crate) fn parts(order: &Order) -> Vec<PaymentPartView> {
+    let confirmed = order.confirmed.iter().flat_map(|confirmed| confirmed.parts.iter().enumerate());
+    let view = |(number, part): (usize, &PaymentPart)| {
+        let newest = order.attempts.iter().rfind(|attempt| attempt.part == number);
+        let attempt = cart::paying_attempt(order, number).or(newest);
+        PaymentPartView {
+            channel: word(attempt.map_or(part.channel, |attempt| attempt.channel)),
+            amount: money(part.amount),
+            state: attempt.map(|attempt| state(order, attempt)),
+        }
+    };
+    confirmed.map(view).collect()
+}
+
+fn state(order: &Order, attempt: &Attempt) -> PaymentStateView {
+    let (open, close) = (Op::OpenPayment { attempt: attempt.id }, Op::ClosePayment { attempt: attempt.id });
+    let asked = |step: &&OpenStep| step.key.op == open || step.key.op == close;
+    if order.open_steps.iter().filter(asked).any(|step| step.unknown) {
+        return PaymentStateView::Unknown;
+    }
+    match attempt.state {
+        AttemptState::Created => PaymentStateView::Created,
+        AttemptState::RequiresAction => PaymentStateView::RequiresAction,
+        AttemptState::Processing => PaymentStateView::Processing,
+        AttemptState::Authorised => PaymentStateView::Authorised,
+        AttemptState::Captured => PaymentStateView::Captured,
+        AttemptState::Voided => PaymentStateView::Voided,
+        AttemptState::Failed => PaymentStateView::Failed,
+        AttemptState::Expired => PaymentStateView::Expired,
+    }
+}
+
+fn qr(content: &str) -> Option<QrView> {
+    let code = qrcode::QrCode::new(content).ok()?;
+    let width = code.width();
+    let mut path = String::new();
+    for (index, color) in code.to_colors().iter().enumerate() {
+        if *color == qrcode::Color::Dark {
+            path.push_str(&format!("M{} {}h1v1h-1z", index % width, index / width));
+        }
+    }
+    Some(QrView { content: content.to_owned(), size: u32::try_from(width).ok()?, path })
+}
+
+const fn word(channel: Channel) -> ChannelWord {
+    match channel {
+        Channel::Wechatpay => ChannelWord::Wechatpay,
+        Channel::Alipay => ChannelWord::Alipay,
+        Channel::Stripe => ChannelWord::Stripe,
+        Channel::Paypal => ChannelWord::Paypal,
+        Channel::AlipayPlus => ChannelWord::AlipayPlus,
+    }
+}
 
 /// The view of a channel; `recommended` when it is the best that can be used.
 pub(crate) fn channel(route: &Route, ability: &Ability, recommended: bool) -> ChannelView {
     ChannelView {
-        channel: match route.channel {
-            Channel::Wechatpay => ChannelWord::Wechatpay,
-            Channel::Alipay => ChannelWord::Alipay,
-            Channel::Stripe => ChannelWord::Stripe,
-            Channel::Paypal => ChannelWord::Paypal,
-        },
+        channel: word(route.channel),
         recommended,
         bars: route.bars.iter().map(|found| bar(*found).to_owned()).collect(),
         reasons: route.reasons.iter().map(|why| reason(*why).to_owned()).collect(),

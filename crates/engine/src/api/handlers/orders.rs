@@ -4,7 +4,7 @@ use super::super::{command::*, convert, view::*};
 use crate::{
     audit::{self, Action, Entry, Resource},
     booking::Standing,
-    consent::{self, Shown, Signer},
+    consent::{self, Shown, ShownPayment, Signer},
     engine::Engine,
     exports,
     store::{
@@ -18,7 +18,7 @@ use zhiyou_domain::{
     booking::pay_by,
     driver::Signal,
     fault::{Fault, FaultCode},
-    id::{AttemptId, ItemId, OrderId, QuoteId, RefundId, RequestId},
+    id::{ItemId, OrderId, QuoteId, RefundId, RequestId},
     order::{
         Attempt, AttemptState, Cancellation, CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem,
         OrderState, SeatChosen, cart, graph,
@@ -230,32 +230,36 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
     if order.confirmed.is_none() {
         check_sign_ins(engine, &order).await?;
     }
-    let payload = format!("{} {}", wish.order_id, wish.cart_hash);
+    let second = wish.second.map_or(String::new(), |other| format!(" {} {}", other.channel.word(), other.amount_minor));
+    let payload = format!("{} {} {}{second}", wish.order_id, wish.cart_hash, wish.channel.word());
     let asked = signal(wish.request_id, "confirm_order", payload);
-    let authorise = if order.confirmed.is_none() {
-        super::payments::usable(engine, &order, wish.channel).await?.authorises
+    let parts = if order.confirmed.is_none() {
+        super::payments::parts(engine, &order, wish.channel, wish.second).await?
     } else {
-        false
+        Vec::new()
     };
-    if order.confirmed.is_none() {
-        let screening = super::payments::screening(engine, &order, wish.channel).await?;
+    for part in &parts {
+        let screening = super::payments::screening(engine, &order, part.channel).await?;
         tracing::info!(order = %order.id, score = screening.score, reasons = ?screening.reasons, "a payment was screened");
     }
     // What is agreed to is signed in the same transaction; a repeat is not signed again.
     let signer = if order.confirmed.is_none() { Some(signer(engine).await?) } else { None };
     let broken = repaired(engine, &order).await;
-    let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
         check_cart(order, broken.as_deref(), &wish.cart_hash, now)?;
         let lapsed = || Fault::new(FaultCode::HoldExpired, "too little time is left to pay and book");
         let total = cart::total(order).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
         let pay_by = pay_by(order, now).ok_or_else(lapsed)?;
-        let (cart_hash, channel) = (wish.cart_hash.clone(), wish.channel);
+        let cart_hash = wish.cart_hash.clone();
+        cart::check_parts(total, &parts).map_err(|error| {
+            Fault::new(FaultCode::MalformedInput, error.to_string()).with("path", "second").with("problem", "malformed")
+        })?;
+        let payments = parts.iter().map(|part| ShownPayment { amount: part.amount, channel: part.channel }).collect();
         let signer = signer.as_ref().ok_or_else(|| Fault::new(FaultCode::WrongState, "it was confirmed before"))?;
         let (order_id, hash) = (order.id, cart_hash.clone());
-        let shown = Shown::ConfirmOrder { at_us: now, cart_hash: hash, channel, order_id, total };
+        let shown = Shown::ConfirmOrder { at_us: now, cart_hash: hash, order_id, payments, total };
         let consent = signer.sign(wish.request_id, &shown)?;
-        Ok((vec![Fact::Confirmed { cart_hash, total, attempt, channel, pay_by, authorise }], Some(consent)))
+        Ok((vec![Fact::Confirmed { cart_hash, total, parts: parts.clone(), pay_by }], Some(consent)))
     };
     let order = engine.book.record_agreed(wish.order_id, Some(asked), facts).await?;
     super::plans::mark(engine, order.plan, PlanBooking::Confirmed).await?;
@@ -275,7 +279,8 @@ async fn check_sign_ins(engine: &Engine, order: &Order) -> Result<(), Fault> {
     if !missing.is_empty() {
         return Err(required(&missing));
     }
-    for platform in &order.required_platforms {
+    // Of a platform that is asked directly nothing goes into a booking, so that it is connected is enough.
+    for platform in order.required_platforms.iter().filter(|platform| !engine.auth.is_asked_directly(platform)) {
         match engine.ports.member_profile(&engine.travellers, platform).await {
             Outcome::Done(_) => {}
             Outcome::Declined(reason) if reason.code == ReasonCode::Unauthorized => {

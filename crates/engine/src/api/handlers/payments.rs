@@ -19,7 +19,8 @@ use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
     id::AttemptId,
-    order::{AttemptState, Fact, Order, OrderItem, Source, cart, risk},
+    money::{Money, MoneyError},
+    order::{AttemptState, Fact, Order, OrderItem, PaymentPart, Source, cart, risk},
     places,
     plan::ItemRequest,
     port::{
@@ -50,9 +51,9 @@ async fn routes(engine: &Engine, order: &Order) -> Result<(Vec<Ability>, Vec<Rou
     let abilities: Abilities =
         engine.ports.payments.read("listChannels", &ListChannels {}).await.map_err(unavailable)?;
     let now = engine.clock.now();
-    let internal = |error: zhiyou_domain::money::MoneyError| Fault::new(FaultCode::Internal, error.to_string());
-    let amount = match &order.confirmed {
-        Some(confirmed) => confirmed.total,
+    let internal = |error: MoneyError| Fault::new(FaultCode::Internal, error.to_string());
+    let amount = match cart::unpaid_part(order) {
+        Some((_, part)) => part.amount,
         None => cart::total(order).map_err(internal)?,
     };
     let known = orders::payments_since(engine.db.reader(), UtcMicros(0)).await?;
@@ -81,8 +82,7 @@ pub(crate) async fn preferred(engine: &Engine) -> Result<Option<Channel>, Fault>
 
 /// The channel of a payment that may still be paid, or of which nobody knows.
 fn undecided(order: &Order) -> Option<Channel> {
-    let open = order.attempts.iter().find(|attempt| AttemptState::OPEN.contains(&attempt.state));
-    open.map(|attempt| attempt.channel)
+    cart::payable(order).map(|attempt| attempt.channel)
 }
 
 /// What the payer gave up or let lapse says nothing about the channel.
@@ -109,6 +109,38 @@ pub(super) async fn usable(engine: &Engine, order: &Order, channel: Channel) -> 
         return Err(barred(convert::bar(*bar)));
     }
     abilities.into_iter().find(|ability| ability.channel == channel).ok_or_else(|| barred("not_configured"))
+}
+
+/// What a cart is paid by: all of it by one channel, or a part of it by a second one. What sets money aside comes first.
+///
+/// # Errors
+/// `ChannelBarred`; `MalformedInput` for an amount that is not a part of the total.
+pub(super) async fn parts(
+    engine: &Engine,
+    order: &Order,
+    channel: Channel,
+    second: Option<SecondPayment>,
+) -> Result<Vec<PaymentPart>, Fault> {
+    let internal = |error: MoneyError| Fault::new(FaultCode::Internal, error.to_string());
+    let total = cart::total(order).map_err(internal)?;
+    let mut wanted = vec![(channel, total)];
+    if let Some(second) = second {
+        let amount = Money::new(second.amount_minor, total.currency()).map_err(internal)?;
+        let rest = total.minus(amount).map_err(internal)?;
+        if !amount.is_positive() || !rest.is_positive() {
+            let fault = Fault::new(FaultCode::MalformedInput, "a second payment is a part of the total");
+            return Err(fault.with("path", "second.amount_minor").with("problem", "out_of_range"));
+        }
+        wanted = vec![(channel, rest), (second.channel, amount)];
+    }
+    let mut parts = Vec::new();
+    for (channel, amount) in wanted {
+        let authorise = usable(engine, order, channel).await?.authorises;
+        let attempt = AttemptId::from_ulid(engine.ids.ulid());
+        parts.push(PaymentPart { attempt, channel, amount, authorise });
+    }
+    parts.sort_by_key(|part| !part.authorise);
+    Ok(parts)
 }
 
 /// How unusual paying this order by this channel is for the traveller.

@@ -90,7 +90,8 @@ pub(crate) async fn export_my_data(engine: &Engine, _: ExportMyData) -> Result<E
         SignInStateView::Disconnected
         | SignInStateView::Waiting { .. }
         | SignInStateView::Expired
-        | SignInStateView::Failed { .. } => None,
+        | SignInStateView::Failed { .. }
+        | SignInStateView::ThroughUs => None,
     };
     let document = serde_json::json!({
         "format": "zhiyou-my-data/1",

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
     id::{PlanId, RequestId},
+    money::Currency,
     order::OrderState,
     plan::{
         Plan, PlanBooking, PlanStorage,
@@ -43,10 +44,16 @@ pub(crate) async fn import_plan(engine: &Engine, wish: ImportPlan) -> Result<Pla
 }
 
 pub(crate) async fn import_sample(engine: &Engine, wish: ImportSample) -> Result<PlanView, Fault> {
-    let text = match wish.locale {
-        LocaleSetting::En => include_str!("../../../../../examples/shanghai-weekend.en.json"),
-        LocaleSetting::ZhCn | LocaleSetting::System => {
+    let home = engine.demo.as_ref().is_none_or(|demo| demo.currency == Currency::CNY);
+    // A plan in another currency than the suppliers' could only ever be refused.
+    let text = match (wish.locale, home) {
+        (LocaleSetting::En, true) => include_str!("../../../../../examples/shanghai-weekend.en.json"),
+        (LocaleSetting::ZhCn | LocaleSetting::System, true) => {
             include_str!("../../../../../examples/shanghai-weekend.zh-CN.json")
+        }
+        (LocaleSetting::En, false) => include_str!("../../../../../examples/new-york-weekend.en.json"),
+        (LocaleSetting::ZhCn | LocaleSetting::System, false) => {
+            include_str!("../../../../../examples/new-york-weekend.zh-CN.json")
         }
     };
     keep(engine, "import_sample", text, wish.request_id).await

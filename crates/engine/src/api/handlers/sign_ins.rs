@@ -1,16 +1,54 @@
 //! The sign-in centre.
 
 use super::super::{command::*, view::*};
-use crate::engine::Engine;
+use crate::{auth::ThroughUs, engine::Engine, member};
 use std::collections::BTreeSet;
-use zhiyou_domain::fault::{Fault, FaultCode};
+use zhiyou_domain::{
+    fault::{Fault, FaultCode},
+    places,
+};
 
 pub(crate) async fn list_sign_ins(engine: &Engine, wish: ListSignIns) -> Result<Vec<SignInView>, Fault> {
     let needed = match wish.plan_id {
         Some(id) => super::plans::get(engine, id).await?.required_platforms().into_iter().collect(),
         None => BTreeSet::new(),
     };
-    Ok(all(engine, &needed).await)
+    let mut rows = all(engine, &needed).await;
+    rows.extend(engine.through_us.iter().filter(|supplier| supplier.in_use).map(through_us));
+    Ok(rows)
+}
+
+/// What a person need not sign in to, said where they would look for it.
+fn through_us(supplier: &ThroughUs) -> SignInView {
+    SignInView {
+        platform: supplier.id.clone(),
+        name: supplier.name.clone(),
+        purpose: supplier.purpose.clone(),
+        host: supplier.host.clone(),
+        permissions: Vec::new(),
+        readable: false,
+        state: SignInStateView::ThroughUs,
+        needed: false,
+    }
+}
+
+pub(crate) async fn read_member(engine: &Engine, wish: ReadMember) -> Result<MemberView, Fault> {
+    member::read(&engine.auth, &wish.platform).await
+}
+
+pub(crate) async fn hand_over_flight(engine: &Engine, wish: HandOverFlight) -> Result<HandOverView, Fault> {
+    let malformed = |path: &str| {
+        Fault::new(FaultCode::MalformedInput, "not a flight").with("path", path).with("problem", "malformed")
+    };
+    for (path, airport) in [("origin", &wish.origin), ("destination", &wish.destination)] {
+        places::airport(airport).ok_or_else(|| malformed(path))?;
+    }
+    let departs_on = wish.departs_on.parse().map_err(|_| malformed("departs_on"))?;
+    let leg = member::Leg { origin: wish.origin, destination: wish.destination, departs_on };
+    let page = member::booking_page(&engine.auth, &wish.platform, &leg).await?;
+    let url = page.to_string();
+    engine.auth.open_browser(page).await;
+    Ok(HandOverView { platform: wish.platform, url, status: HandOverStatusView::External })
 }
 
 pub(crate) async fn start_sign_in(engine: &Engine, wish: StartSignIn) -> Result<SignInView, Fault> {

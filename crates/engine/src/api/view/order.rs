@@ -1,7 +1,8 @@
 //! What the seats, checkout and order screens see.
 
 use super::{
-    CivilView, FaultCodeView, ItemDetailView, MoneyMapView, MoneyView, NameView, PriorityView, ProposedChangeView,
+    CivilView, FaultCodeView, ItemDetailView, MoneyMapView, MoneyView, NameView, PaymentPartView, PaymentView,
+    PriorityView, ProposedChangeView,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -68,6 +69,8 @@ pub struct OrderView {
     pub deadline: Option<DeadlineView>,
     /// The newest payment attempt.
     pub payment: Option<PaymentView>,
+    /// What pays it, once it is confirmed: one payment, or two.
+    pub parts: Vec<PaymentPartView>,
     /// Where the money is.
     pub money: MoneyMapView,
     /// The open or accepted cancellation quote.
@@ -439,63 +442,6 @@ pub struct SeatOfferView {
     pub traveller_id: String,
     /// Price.
     pub price: MoneyView,
-}
-
-/// A payment attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct PaymentView {
-    /// `pay_…`
-    pub attempt_id: String,
-    /// `wechatpay`, `alipay`, `stripe`, `paypal`
-    pub channel: String,
-    /// What is charged.
-    pub amount: MoneyView,
-    /// Where it stands.
-    pub state: PaymentStateView,
-    /// QR code to scan, while it can be paid.
-    pub qr: Option<QrView>,
-    /// Whether it is paid on the channel's own page, which `open_payment` opens in the system browser.
-    pub hosted: bool,
-    /// Last moment to pay.
-    #[ts(type = "number")]
-    pub expires_at_us: i64,
-    /// The channel's own number.
-    pub transaction_id: Option<String>,
-}
-
-/// Payment attempt states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentStateView {
-    /// Being opened.
-    Created,
-    /// Waiting for the payer.
-    RequiresAction,
-    /// The channel is working on it.
-    Processing,
-    /// Authorised, not yet taken.
-    Authorised,
-    /// Paid.
-    Captured,
-    /// Given up before money moved.
-    Voided,
-    /// Refused.
-    Failed,
-    /// Past its time.
-    Expired,
-    /// Not known; we are asking. Nothing is charged twice.
-    Unknown,
-}
-
-/// A QR code as a drawing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct QrView {
-    /// Text of the code.
-    pub content: String,
-    /// Modules per side, without the quiet zone.
-    pub size: u32,
-    /// SVG path of the dark modules in module units (`M0 0h1v1h-1z…`).
-    pub path: String,
 }
 
 /// What cancelling costs.

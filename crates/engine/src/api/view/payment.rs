@@ -1,6 +1,6 @@
-//! How an order can be paid, as the checkout shows it.
+//! How an order can be paid and what of it is, as the checkout shows it.
 //!
-//! Deliberately not here: a payment that was opened (see [`super::order`]).
+//! Deliberately not here: where the money is afterwards (see [`super::order`]).
 
 use super::MoneyView;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,20 @@ pub enum ChannelWord {
     Stripe,
     /// PayPal.
     Paypal,
+    /// Alipay+.
+    #[serde(rename = "alipayplus")]
+    AlipayPlus,
+}
+
+/// A part of the total and how far it is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct PaymentPartView {
+    /// By which channel.
+    pub channel: ChannelWord,
+    /// How much.
+    pub amount: MoneyView,
+    /// Where its payment stands; `null` until what comes before it is paid.
+    pub state: Option<PaymentStateView>,
 }
 
 /// One way to pay.
@@ -39,4 +53,61 @@ pub struct ChannelView {
     pub sets_aside: bool,
     /// How long a refund usually takes, minutes.
     pub refund_min: u32,
+}
+
+/// A payment attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct PaymentView {
+    /// `pay_…`
+    pub attempt_id: String,
+    /// `wechatpay`, `alipay`, `stripe`, `paypal`, `alipayplus`
+    pub channel: String,
+    /// What is charged.
+    pub amount: MoneyView,
+    /// Where it stands.
+    pub state: PaymentStateView,
+    /// QR code to scan, while it can be paid.
+    pub qr: Option<QrView>,
+    /// Whether it is paid on the channel's own page, which `open_payment` opens in the system browser.
+    pub hosted: bool,
+    /// Last moment to pay.
+    #[ts(type = "number")]
+    pub expires_at_us: i64,
+    /// The channel's own number.
+    pub transaction_id: Option<String>,
+}
+
+/// Payment attempt states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStateView {
+    /// Being opened.
+    Created,
+    /// Waiting for the payer.
+    RequiresAction,
+    /// The channel is working on it.
+    Processing,
+    /// Authorised, not yet taken.
+    Authorised,
+    /// Paid.
+    Captured,
+    /// Given up before money moved.
+    Voided,
+    /// Refused.
+    Failed,
+    /// Past its time.
+    Expired,
+    /// Not known; we are asking. Nothing is charged twice.
+    Unknown,
+}
+
+/// A QR code as a drawing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct QrView {
+    /// Text of the code.
+    pub content: String,
+    /// Modules per side, without the quiet zone.
+    pub size: u32,
+    /// SVG path of the dark modules in module units (`M0 0h1v1h-1z…`).
+    pub path: String,
 }

@@ -96,6 +96,66 @@ async fn a_visit_that_is_given_up_and_killed_at_any_commit_leaves_nothing() {
     assert_eq!(killed_at_every_point(async |_: &App| (), given_up).await, 4);
 }
 
+/// A return whose code the platform takes and does not answer; given up then, with the program ended at every point of
+/// that. Answers how many there are.
+async fn given_up_while_its_code_is_redeemed(give_up: impl AsyncFn(&App)) -> usize {
+    let mut point = 0;
+    loop {
+        let club = Club::with(&[json!({"switch": "act_then_time_out", "op": "token", "mode": "hang"})]).await;
+        let mut app = App::at(&club.issuer).await;
+        app.auth.start(CLUB, DeepLink).await.unwrap();
+        let link = decide(&app.visited(), "approve").await;
+        let auth = app.auth.clone();
+        let returning = tokio::spawn(async move { auth.deep_link(&link).await });
+        until("the code is taken", async || club.live_families().await.len() == 1).await;
+        let stops = app.auth.db.stops.clone();
+        let ended = stops.cut(point, give_up(&app)).await;
+        returning.abort();
+        let platforms = app.platforms.clone();
+        app.restart(platforms).await;
+        app.auth.recover().await;
+        assert_eq!(club.live_families().await.len(), 0, "point {point}: alive and nobody's");
+        whole(&app, &club, point).await;
+        signs_in(&app).await;
+        whole(&app, &club, point).await;
+        if !ended {
+            return point;
+        }
+        point += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_given_up_while_its_code_is_redeemed_and_killed_then_leaves_nothing_alive() {
+    let cancel = async |app: &App| drop(app.auth.cancel(CLUB).await.unwrap());
+    assert_eq!(given_up_while_its_code_is_redeemed(cancel).await, 2);
+    let sign_out = async |app: &App| drop(app.auth.disconnect(CLUB).await.unwrap());
+    assert_eq!(given_up_while_its_code_is_redeemed(sign_out).await, 2);
+    let begin_anew = async |app: &App| drop(app.auth.start(CLUB, DeepLink).await.unwrap());
+    assert_eq!(given_up_while_its_code_is_redeemed(begin_anew).await, 2);
+}
+
+#[tokio::test]
+async fn a_code_that_was_given_up_unsent_is_ended_and_what_it_gives_is_revoked() {
+    let club = Club::start().await;
+    let mut app = App::at(&club.issuer).await;
+    // The fourth point is right after the return was claimed: its code was never sent.
+    let stops = app.auth.db.stops.clone();
+    assert!(stops.cut(3, signs_in(&app)).await);
+    let platforms = app.platforms.clone();
+    app.restart(platforms).await;
+    app.auth.cancel(CLUB).await.unwrap();
+    assert_eq!(app.auth.vault.ids("revocation").await.unwrap().len(), 1);
+    let down = json!({"switch": "answer", "op": "token", "status": 503, "body": {"error": "temporarily_unavailable"}});
+    club.switch(down).await;
+    for left in [1, 0] {
+        app.auth.recover().await;
+        assert_eq!(app.auth.vault.ids("revocation").await.unwrap().len(), left);
+        assert_eq!(club.live_families().await.len(), 0);
+    }
+    whole(&app, &club, 3).await;
+}
+
 #[tokio::test]
 async fn what_a_platform_could_not_be_told_after_a_kill_it_is_told_when_it_answers() {
     let down = json!({"switch": "answer", "op": "revoke", "status": 503, "times": 2});

@@ -52,6 +52,7 @@ async fn make_up(auth: &Auth, platform: &Platform, by: &str, callback: &Callback
         state: callback.state.expose().clone(),
         verifier: String::new(),
         issuer: platform.issuer.clone(),
+        client: None,
         iss_in_response: false,
         token_endpoint: server.token,
         redirect: by.to_owned(),

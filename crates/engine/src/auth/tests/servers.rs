@@ -409,3 +409,36 @@ async fn a_code_of_another_client_and_a_return_with_another_state_sign_nobody_in
     assert!(!delivered(&app, &decide(&app.visited(), "approve").await).await);
     assert!(waiting(&app.state().await));
 }
+
+#[tokio::test]
+async fn oa_65_a_resource_that_speaks_for_another_is_not_signed_in_to() {
+    stands(Defence::Resource, async || {
+        let mut seen = Vec::new();
+        for (name, merge) in [
+            ("another resource", json!({"resource": "https://evil.example/mcp"})),
+            ("nearly this resource", json!({"resource": "{issuer}/mcp/"})),
+            ("another issuer before it", json!({"authorization_servers": ["https://evil.example"]})),
+            ("no issuer before it", json!({"authorization_servers": []})),
+        ] {
+            let switch = json!({"provider": "turkish", "switch": "patch", "op": "resource", "merge": merge});
+            let club = Club::with(&[switch]).await;
+            let platforms = vec![turkish(&club.turkish)];
+            let app = App::with(platforms, true, TestBrowser::default(), true).await;
+            let started = app.auth.start("turkish-airlines", Loopback).await;
+            assert_eq!(started.is_ok(), !app.browser.opened.lock().unwrap().is_empty(), "{name}");
+            seen.push((name, started.is_ok()));
+        }
+        seen
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resource_that_says_nothing_of_itself_is_what_the_platforms_file_says() {
+    let switch = |status: u16| json!({"provider": "turkish", "switch": "answer", "op": "resource", "status": status});
+    for (status, begins) in [(404, true), (503, false), (200, false)] {
+        let club = Club::with(&[switch(status)]).await;
+        let app = App::with(vec![turkish(&club.turkish)], true, TestBrowser::default(), true).await;
+        assert_eq!(app.auth.start("turkish-airlines", Loopback).await.is_ok(), begins, "{status}");
+    }
+}

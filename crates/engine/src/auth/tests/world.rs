@@ -36,6 +36,7 @@ async fn sandbox(folder: &std::path::Path) -> zhiyou_sandbox::Sandbox {
     let config = zhiyou_sandbox::Config {
         data_dir: folder.to_owned(),
         seed: 1,
+        account: zhiyou_sandbox::AccountCurrency::default(),
         listen: std::net::Ipv4Addr::LOCALHOST.into(),
         virtual_clock: true,
         control_token: None,
@@ -50,6 +51,8 @@ pub(super) fn issuer() -> String {
 /// A member platform of a test's own, which misbehaves as it is told.
 pub(super) struct Club {
     pub(super) issuer: String,
+    /// Turkish Airlines' own, beside it.
+    pub(super) turkish: String,
     sandbox: zhiyou_sandbox::Sandbox,
     folder: TempDir,
 }
@@ -59,22 +62,29 @@ impl Club {
         let folder = TempDir::new().unwrap();
         std::fs::copy(SHARED.1.join("credentials.json"), folder.path().join("credentials.json")).unwrap();
         let sandbox = sandbox(folder.path()).await;
-        Self { issuer: sandbox.announcement().oauth.clone(), sandbox, folder }
+        let told = sandbox.announcement();
+        Self { issuer: told.oauth.clone(), turkish: told.turkish.clone(), sandbox, folder }
     }
 
-    /// Families of tokens that the platform would still take, by its own book.
+    /// Families of tokens that the club would still take, by its own book.
     pub(super) async fn live_families(&self) -> std::collections::BTreeSet<String> {
+        self.live_families_of("oauth").await
+    }
+
+    /// Families of tokens that a platform would still take, by its own book.
+    pub(super) async fn live_families_of(&self, provider: &str) -> std::collections::BTreeSet<String> {
         let book = format!("sqlite://{}?mode=ro", self.folder.path().join("sandbox.db").display());
         let pool = sqlx::AnyPool::connect(&book).await.unwrap();
         let tokens: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT kind, link, inner FROM documents WHERE kind IN ('oauth_access', 'oauth_refresh')")
+            sqlx::query_as("SELECT kind, link, inner FROM documents WHERE kind IN ($1 || '_access', $1 || '_refresh')")
+                .bind(provider)
                 .fetch_all(&pool)
                 .await
                 .unwrap();
         pool.close().await;
         let lives = |kind: &str, inner: &str| {
             let inner: Value = serde_json::from_str(inner).unwrap();
-            inner["dead"] != true && (kind == "oauth_access" || inner["used"] != true)
+            inner["dead"] != true && (kind.ends_with("_access") || inner["used"] != true)
         };
         tokens.into_iter().filter(|(kind, _, inner)| lives(kind, inner)).map(|(_, family, _)| family).collect()
     }
@@ -88,9 +98,11 @@ impl Club {
         club
     }
 
-    /// Sets a switch; `{"reset": true}` makes it honest again.
+    /// Sets a switch, of the club unless another provider is named; `{"reset": true}` makes it honest again.
     pub(super) async fn switch(&self, mut switch: Value) {
-        switch["provider"] = json!("oauth");
+        if switch.get("provider").is_none() {
+            switch["provider"] = json!("oauth");
+        }
         let told = self.sandbox.announcement();
         let request = client().post(format!("{}/scenario", told.control)).bearer_auth(&told.control_token);
         assert_eq!(request.json(&switch).send().await.unwrap().status(), 200);
@@ -149,10 +161,17 @@ impl KeyStore for TestKeys {
 
 /// A platform `zz-club` at `issuer`.
 pub(super) fn club(issuer: &str) -> Platform {
-    Platform {
-        issuer: issuer.to_owned(),
-        ..Platform::bundled(&Url::parse("http://127.0.0.1").unwrap()).unwrap().remove(0)
-    }
+    Platform { issuer: issuer.to_owned(), ..bundled("zz-club", "http://127.0.0.1") }
+}
+
+/// Turkish Airlines at `issuer`.
+pub(super) fn turkish(issuer: &str) -> Platform {
+    bundled("turkish-airlines", issuer)
+}
+
+fn bundled(platform: &'static str, issuer: &str) -> Platform {
+    let here = [Installed { platform, issuer: issuer.parse().unwrap(), client_id: None }];
+    Platforms::bundled(&here).unwrap().sign_in.into_iter().find(|known| known.id == platform).unwrap()
 }
 
 /// An installation: what stays when the app is closed, and the app.

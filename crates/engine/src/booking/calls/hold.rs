@@ -50,6 +50,8 @@ pub(super) async fn flight_request(
         return Err(inconsistent("the offer is for another number of passengers"));
     }
     let profile = match &place.wanted.member_platform {
+        // What such a platform says is shown to its member; nothing that is booked depends on it.
+        Some(platform) if travellers.auth.is_asked_directly(platform) => None,
         Some(platform) => match ports.member_profile(travellers, platform).await {
             Outcome::Done(profile) => Some(profile),
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => return Err(Outcome::NotSent(reason)),

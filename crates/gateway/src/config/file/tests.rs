@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::config::tests::{APIV3_KEY, vector};
+use crate::config::{AlipayKeys, AlipayPresents};
 use std::collections::BTreeMap;
+use url::Url;
 
 const TOKEN_KEY: &str = "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE";
 
@@ -193,4 +195,41 @@ fn production_refuses_the_sandbox_the_experience_mode_missing_tls_and_missing_ca
     bad.public_url = Some("http://gw.zhiyou.cn".parse().unwrap());
     bad.profile = Profile::Sandbox;
     assert_eq!(fields(&bad), ["profile", "wechatpay.experience", "public_url", "caps.wechatpay"]);
+}
+
+#[test]
+fn paypals_own_pages_and_certificates_are_believed_where_the_provider_has_them() {
+    let roots = "-----BEGIN CERTIFICATE-----";
+    let table = format!(
+        "{LIVE}\n[paypal]\nbase_url = \"https://api-m.paypal.com\"\nclient_id = \"AeA1QIZXiflr1-LNzYMZMTaMWLaLdB9YMSTeRDiZSf0Pd\"\n\
+         client_secret = \"c0ffee5Qr8Zt1WmXy7Kb2Nd\"\nwebhook_id = \"8PT597110X687430LKGECATA\"\ncertificate_roots_pem = \"{roots}\"\n"
+    );
+    let config = Written::new(&table).read().unwrap();
+    let paypal = config.paypal.as_ref().unwrap();
+    let hosts = |list: &[Url]| list.iter().map(|url| url.host_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(hosts(&paypal.page_bases), ["www.paypal.com"]);
+    assert_eq!(hosts(&paypal.certificate_bases), ["api.paypal.com", "api-m.paypal.com"]);
+    assert!(paypal.check(Profile::Live).is_ok());
+}
+
+#[test]
+fn a_channels_table_refuses_what_it_does_not_know_and_alipay_takes_certificates_instead_of_a_key() {
+    for channel in ["alipay", "stripe", "paypal", "alipayplus"] {
+        let table = format!("{LIVE}\n[{channel}]\nbase_url = \"https://example.com\"\nsecret_kee = \"c0ffee\"\n");
+        assert_eq!(Written::new(&table).refused(), format!("{channel}.secret_kee is not a key of this file"));
+    }
+    let alipay = |more: &str| {
+        let known = "base_url = \"https://openapi.alipay.com\"\napp_id = \"2021004137658123\"\n\
+                     seller_id = \"2088721058339046\"\napp_private_key_pem_file = \"merchant.pem\"\n";
+        Written::new(&format!("{LIVE}\n[alipay]\n{known}{more}"))
+    };
+    let certificates =
+        ["app", "root", "alipay"].map(|name| format!("{name}_certificate_pem_file = \"platform.pem\"\n")).concat();
+    let config = alipay(&format!("{certificates}presents = \"page\"\n")).read().unwrap().alipay.unwrap();
+    assert!(matches!(config.keys, AlipayKeys::Certificates { .. }) && config.presents == AlipayPresents::Page);
+    let config = alipay("alipay_public_key_pem_file = \"platform.pem\"\n").read().unwrap().alipay.unwrap();
+    assert!(matches!(config.keys, AlipayKeys::PublicKey { .. }) && config.presents == AlipayPresents::Qr);
+    assert_eq!(alipay("").refused(), "alipay.alipay_public_key_pem is missing");
+    let odd = alipay("alipay_public_key_pem_file = \"platform.pem\"\npresents = \"fax\"\n").refused();
+    assert_eq!(odd, "alipay.presents is not qr, page or phone_page");
 }

@@ -77,7 +77,7 @@ impl Desk {
         let routes = router(inbox.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         let pem = vector("wechat/java_wechat_pay_private_key.pem");
-        Self { _folder: folder, inbox, address, platform: alipay_sign::Signer::new(&pem.into()).unwrap() }
+        Self { _folder: folder, inbox, address, platform: alipay_sign::Signer::new(&pem.into(), "key").unwrap() }
     }
 
     fn signed(&self, fields: Fields) -> String {

@@ -2,11 +2,12 @@
 //! wrong address.
 
 use super::*;
-use super::{alipay, cards, paypal};
+use super::{alipay, alipayplus, cards, paypal};
 use crate::{
     config::{paypal_tests::merchant, stripe_sample},
     pay::{
         alipay::{Alipay, sign as alipay_sign},
+        alipayplus::AlipayPlus,
         paypal::{
             Paypal,
             sign::tests::{Authority, Host, NOW, WEBHOOK_ID, good},
@@ -17,7 +18,14 @@ use crate::{
 use std::path::{Path, PathBuf};
 
 /// Every channel.
-pub(super) const CHANNELS: [Channel; 4] = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::Paypal];
+pub(super) const CHANNELS: [Channel; 5] = Channel::ALL;
+/// Whether a channel's word about money is only a reason to ask.
+pub(super) const fn only_hints(channel: Channel) -> bool {
+    match channel {
+        Channel::Paypal | Channel::AlipayPlus => true,
+        Channel::Wechatpay | Channel::Alipay | Channel::Stripe => false,
+    }
+}
 /// How long an impatient provider waits for an answer.
 const DEADLINE: Duration = Duration::from_millis(50);
 
@@ -54,12 +62,15 @@ impl All {
         let forms = crate::config::alipay::tests::sample("http://127.0.0.1:1");
         let forms = Alipay::new(&forms, http.clone(), clock()).unwrap();
         let pages = Stripe::new(&stripe_sample("http://127.0.0.1:1"), Profile::Sandbox, http.clone(), clock());
+        let plus = crate::config::alipayplus::tests::sample("http://127.0.0.1:1");
+        let plus = AlipayPlus::new(&plus, "", http.clone(), clock()).unwrap();
         let wallet = Paypal::new(&merchant(base, &authority.root_pem), http, clock()).unwrap();
         let channels = Channels::default()
             .with(Channel::Wechatpay, Arc::new(wechat))
             .with(Channel::Alipay, Arc::new(forms))
             .with(Channel::Stripe, Arc::new(pages))
-            .with(Channel::Paypal, Arc::new(wallet));
+            .with(Channel::Paypal, Arc::new(wallet))
+            .with(Channel::AlipayPlus, Arc::new(plus));
         let store = Store::open(folder.path()).await.unwrap();
         let inbox = Inbox { store, channels, clock: clock(), profile: Profile::Sandbox };
         let (attempt, refund) = wanted(channel);
@@ -77,7 +88,7 @@ impl All {
             platform: Signer::new(&platform(), "", "").unwrap(),
         };
         let certificate = format!("{base}/v1/notifications/certs/CERT-1");
-        let alipay = alipay_sign::Signer::new(&platform()).unwrap();
+        let alipay = alipay_sign::Signer::new(&platform(), "key").unwrap();
         Self { world, channel, path, certificate, alipay }
     }
 
@@ -119,6 +130,7 @@ impl All {
             Channel::Alipay => self.form(alipay::fields(id, &[])),
             Channel::Stripe => cards::paid(id),
             Channel::Paypal => self.hint(id, &paypal::capture(|event| event["id"] = format!("WH-{id}").into())),
+            Channel::AlipayPlus => alipayplus::paid(id),
         }
     }
 
@@ -224,6 +236,20 @@ impl All {
                     told("refunded", "PAYMENT.CAPTURE.REFUNDED", "refund", REFUND),
                 ]
             }
+            Channel::AlipayPlus => {
+                let told = |id: &'static str, kind: &str, status: &str| {
+                    (id, alipayplus::sent(&alipayplus::result(kind, status), "2026-11-20T02:24:30Z"))
+                };
+                vec![
+                    told("pending", "PAYMENT_PENDING", "S"),
+                    told("paid", "PAYMENT_RESULT", "S"),
+                    told("failed", "PAYMENT_RESULT", "F"),
+                    told("open", "PAYMENT_RESULT", "U"),
+                    told("refunded", "REFUND_RESULT", "S"),
+                    told("not refunded", "REFUND_RESULT", "F"),
+                    told("still refunding", "REFUND_RESULT", "U"),
+                ]
+            }
         }
     }
 }
@@ -275,6 +301,12 @@ async fn wh_15_every_order_of_seven_events_of_a_card_ends_in_one_state() {
 async fn wh_15_every_order_of_seven_events_of_paypal_ends_in_one_state() {
     // Each is a reason to ask, whatever it says.
     every_order_of_a_life_ends_as(Channel::Paypal, PaymentState::RequiresAction, RefundState::Pending).await;
+}
+
+#[tokio::test]
+async fn wh_15_every_order_of_seven_events_of_alipayplus_ends_in_one_state() {
+    // Each is a reason to ask, whatever it says.
+    every_order_of_a_life_ends_as(Channel::AlipayPlus, PaymentState::RequiresAction, RefundState::Pending).await;
 }
 
 #[tokio::test]
@@ -343,7 +375,7 @@ async fn wh_22_a_gateway_that_dies_before_it_answers_has_applied_the_event_once(
         std::mem::forget(std::mem::replace(&mut all.world.inbox.store, again));
         assert_eq!(all.tell(&message).await, 200, "{channel:?}");
         assert_eq!(all.world.updates().await.len(), 1, "{channel:?}");
-        assert_eq!(all.is_paid().await, channel != Channel::Paypal);
+        assert_eq!(all.is_paid().await, !only_hints(channel));
     }
 }
 
@@ -395,6 +427,7 @@ fn wh_25_signatures_are_compared_by_the_library_and_the_one_shared_secret_in_con
     for (text, by) in [
         (include_str!("../../pay/wechatpay/sign.rs"), "verify_sig("),
         (include_str!("../../pay/alipay/sign.rs"), "verify_sig("),
+        (include_str!("../../pay/alipayplus/sign.rs"), "verify_sig("),
         (include_str!("../../pay/paypal/sign.rs"), "verify_sig("),
         (include_str!("../../pay/stripe/sign.rs"), "verify_slices_are_equal(genuine.as_bytes()"),
     ] {
@@ -418,16 +451,16 @@ async fn wh_27_what_one_channel_signed_proves_nothing_at_the_address_of_another(
 #[tokio::test]
 async fn a_channel_that_speaks_of_a_payment_of_another_channel_brings_no_money() {
     for own in CHANNELS {
-        for at in CHANNELS.into_iter().filter(|at| *at != own && *at != Channel::Paypal) {
+        for at in CHANNELS.into_iter().filter(|at| *at != own && !only_hints(*at)) {
             let all = All::start(own).await;
             assert_eq!(all.take(at, &all.paid(at, "EV-1")).await.0, 400, "{at:?} of {own:?}");
             all.world.assert_untouched().await;
             assert_eq!(all.world.kept().await, [("EV-1".to_owned(), "foreign".to_owned())]);
         }
-        if own != Channel::Paypal {
+        for at in CHANNELS.into_iter().filter(|at| *at != own && only_hints(*at)) {
             // Its word is a reason to ask, and the channel of the payment is asked.
             let all = All::start(own).await;
-            assert_eq!(all.take(Channel::Paypal, &all.paid(Channel::Paypal, "EV-1")).await.0, 200);
+            assert_eq!(all.take(at, &all.paid(at, "EV-1")).await.0, 200);
             assert!(!all.is_paid().await);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::all::All;
 use super::*;
-use super::{alipay, cards, paypal};
+use super::{alipay, alipayplus, cards, paypal};
 use crate::{
     defence::take_away,
     pay::paypal::sign::{
@@ -11,15 +11,16 @@ use crate::{
     },
 };
 use std::sync::atomic::Ordering;
-use zhiyou_domain::port::payments::Channel::{Alipay, Paypal, Stripe, Wechatpay as Wechat};
+use zhiyou_domain::port::payments::Channel::{Alipay, AlipayPlus as Plus, Paypal, Stripe, Wechatpay as Wechat};
 
 /// The channels that each defence is taken away from. Where one is missing the channel has nothing of the kind: Alipay's notices
-/// carry no time and no currency, cards and PayPal have one application per account, and PayPal's word moves nothing.
+/// carry no time and no currency, cards, PayPal and Alipay+ have one application per account, and the words of PayPal and of
+/// Alipay+ move nothing.
 const TAKEN_AWAY: [(Defence, &[Channel]); 20] = [
-    (Defence::Signature, &[Wechat, Alipay, Stripe, Paypal]),
-    (Defence::Window, &[Wechat, Stripe, Paypal]),
-    (Defence::Once, &[Wechat, Alipay, Stripe, Paypal]),
-    (Defence::OneContent, &[Wechat, Alipay, Stripe, Paypal]),
+    (Defence::Signature, &[Wechat, Alipay, Stripe, Paypal, Plus]),
+    (Defence::Window, &[Wechat, Stripe, Paypal, Plus]),
+    (Defence::Once, &[Wechat, Alipay, Stripe, Paypal, Plus]),
+    (Defence::OneContent, &[Wechat, Alipay, Stripe, Paypal, Plus]),
     (Defence::Amount, &[Wechat, Alipay, Stripe]),
     (Defence::Currency, &[Wechat, Stripe]),
     (Defence::Merchant, &[Wechat, Alipay, Stripe]),
@@ -30,12 +31,12 @@ const TAKEN_AWAY: [(Defence, &[Channel]); 20] = [
     (Defence::RefundCompared, &[Wechat]),
     (Defence::DisputeBounded, &[Stripe]),
     (Defence::PaidStays, &[Wechat, Alipay]),
-    (Defence::Size, &[Wechat, Alipay, Stripe, Paypal]),
+    (Defence::Size, &[Wechat, Alipay, Stripe, Paypal, Plus]),
     (Defence::SingleField, &[Alipay]),
     (Defence::CertificateHost, &[Paypal]),
     (Defence::CertificateChain, &[Paypal]),
     (Defence::CertificateName, &[Paypal]),
-    (Defence::HintOnly, &[Paypal]),
+    (Defence::HintOnly, &[Paypal, Plus]),
 ];
 
 /// A trade of WeChat Pay's about our payment, changed and told as genuine.
@@ -108,6 +109,7 @@ fn old(all: &All, channel: Channel) -> Message {
             let body = all.paid(Paypal, "EV-1").body;
             all.transmitted(&NOW.plus_seconds(-4 * 24 * 3600 - 1).to_rfc3339(), "EV-1", body)
         }
+        Plus => alipayplus::sent(&alipayplus::event(|_| {}), "2026-11-18T02:24:59Z"),
         Alipay => never(channel),
     }
 }
@@ -122,6 +124,7 @@ fn another_content(all: &All, channel: Channel, told: &Message) -> Message {
             let event = |bits: &str| paypal::capture(|event| event["summary"] = bits.into());
             Message { body: paypal::forge(event, crc32(told.body.as_bytes())), ..told.clone() }
         }
+        Plus => alipayplus::paid("another"),
     }
 }
 
@@ -137,6 +140,7 @@ fn long(all: &All, channel: Channel) -> Message {
         Alipay => all.form(alipay::fields("EV-1", &[("passback_params", &text)])),
         Stripe => card("EV-1", |intent| intent["description"] = text.into()),
         Paypal => all.hint("EV-1", &paypal::capture(|event| event["summary"] = text.into())),
+        Plus => alipayplus::paid(&text),
     }
 }
 
@@ -234,6 +238,16 @@ async fn comes_through(defence: Defence, channel: Channel) -> bool {
         Defence::CertificateHost | Defence::CertificateChain | Defence::CertificateName => {
             by_certificate(defence).await
         }
+        // A success that was true once: the payment was cancelled since, and the money is back with the payer.
+        Defence::HintOnly if channel == Plus => {
+            let closed = pay::PaymentSeen::bare(PaymentState::Closed);
+            let mut tx = all.world.inbox.store.begin().await.unwrap();
+            let id = AttemptId::parse_bare(PAYMENT).unwrap();
+            attempts::observe(&mut tx, id, &closed, Frozen.now()).await.unwrap();
+            all.world.inbox.store.commit(tx).await.unwrap();
+            assert_eq!(all.tell(&genuine).await, 200);
+            all.is_paid().await
+        }
         Defence::HintOnly => {
             let denied = paypal::capture(|event| event["event_type"] = "PAYMENT.CAPTURE.DENIED".into());
             let denied = all.hint("EV-1", &denied);
@@ -260,7 +274,7 @@ async fn every_defence_is_all_that_stands_against_some_attack_on_each_channel_th
             exploited += 1;
         }
     }
-    assert_eq!((refused, exploited), (43, 43));
+    assert_eq!((refused, exploited), (49, 49));
     for defence in Defence::ALL {
         assert!(TAKEN_AWAY.iter().any(|(one, _)| one == defence), "{defence:?} is never taken away");
     }

@@ -7,19 +7,12 @@
 use crate::{
     config::{AlipayKeys, ConfigError},
     defence::{Defence, off},
-    secret::Sensitive,
+    pay::rsa,
 };
-use aws_lc_rs::{
-    encoding::{AsDer, PublicKeyX509Der},
-    rand::SystemRandom,
-    rsa::KeyPair as RsaKeyPair,
-    signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256},
-};
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
-use rustls_pki_types::{
-    CertificateDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject,
-};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use x509_parser::{
@@ -27,6 +20,8 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 use zhiyou_domain::time::UtcMicros;
+
+pub(crate) use crate::pay::rsa::Signer;
 
 /// The only scheme used.
 pub(crate) const SIGN_TYPE: &str = "RSA2";
@@ -40,45 +35,6 @@ const RSA_SIGNATURES: &str = "1.2.840.113549.1.1.";
 pub(crate) fn content(parameters: &BTreeMap<String, String>) -> String {
     let signed = parameters.iter().filter(|(name, value)| name.as_str() != "sign" && !value.is_empty());
     signed.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
-}
-
-/// The merchant's half: signs requests.
-pub(crate) struct Signer {
-    key: RsaKeyPair,
-}
-
-impl Signer {
-    /// Reads the application's private key, PKCS#8 or PKCS#1 PEM.
-    pub(crate) fn new(pem: &Sensitive<String>) -> Result<Self, ConfigError> {
-        let refused =
-            || ConfigError::new("alipay.app_private_key_pem", "is not an RSA private key of 2048 bits in PEM");
-        let pem = pem.expose().as_bytes();
-        let key = match PrivatePkcs8KeyDer::from_pem_slice(pem) {
-            Ok(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-            Err(_) => {
-                let der = PrivatePkcs1KeyDer::from_pem_slice(pem).map_err(|_| refused())?;
-                RsaKeyPair::from_der(der.secret_pkcs1_der())
-            }
-        };
-        let key = key.map_err(|_| refused())?;
-        if key.public_modulus_len() < 256 {
-            return Err(refused());
-        }
-        Ok(Self { key })
-    }
-
-    /// RSA2 of the text, base64; none only when memory or randomness fails.
-    pub(crate) fn sign(&self, text: &str) -> Option<String> {
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
-        Some(STANDARD.encode(signature))
-    }
-
-    /// The public half, as a certificate carries it.
-    fn public(&self) -> Option<Vec<u8>> {
-        let der: PublicKeyX509Der<'_> = self.key.public_key().as_der().ok()?;
-        Some(der.as_ref().to_vec())
-    }
 }
 
 /// Why a signature was not accepted.
@@ -127,13 +83,7 @@ impl Keys {
             signer.public().ok_or_else(|| ConfigError::new("alipay.app_private_key_pem", "has no public half"))?;
         match configured {
             AlipayKeys::PublicKey { pem } => {
-                let refused = |problem: &str| ConfigError::new("alipay.public_key_pem", problem);
-                let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
-                    .map_err(|_| refused("is not a public key in PEM"))?;
-                if der.as_ref() == own.as_slice() {
-                    return Err(refused("is the application's own key, not the channel's"));
-                }
-                let key = parse(&der).ok_or_else(|| refused("is not an RSA key of 2048 bits or more"))?;
+                let key = rsa::channel_key(pem, &own, "alipay.public_key_pem")?;
                 Ok(Self { keys: vec![ChannelKey { serial: None, key, valid: None }], serials: None })
             }
             AlipayKeys::Certificates { app_pem, root_pem, alipay_pems } => {
@@ -198,14 +148,11 @@ impl ChannelKey {
         let validity = certificate.validity();
         Ok(Self {
             serial: Some(serial(&certificate)),
-            key: parse(certificate.public_key().raw).ok_or_else(|| refused("has no RSA key of 2048 bits or more"))?,
+            key: rsa::parse(certificate.public_key().raw)
+                .ok_or_else(|| refused("has no RSA key of 2048 bits or more"))?,
             valid: Some((micros(validity.not_before), micros(validity.not_after))),
         })
     }
-}
-
-fn parse(spki: &[u8]) -> Option<ParsedPublicKey> {
-    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki).ok()
 }
 
 /// A certificate's name at the channel: MD5 of its issuer, the innermost part first, and its number in decimal.

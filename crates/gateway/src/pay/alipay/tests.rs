@@ -66,7 +66,7 @@ async fn world_showing(presents: AlipayPresents, script: &[(&str, Value)]) -> Wo
     for (method, inner) in script {
         answers.entry((*method).to_owned()).or_default().push_back(inner.clone());
     }
-    let platform = Signer::new(&vector("wechat/java_wechat_pay_private_key.pem").into()).unwrap();
+    let platform = Signer::new(&vector("wechat/java_wechat_pay_private_key.pem").into(), "key").unwrap();
     let stub = Arc::new(Stub { platform, script: Mutex::new(answers), asked: Mutex::default() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = sample(&format!("http://{}", listener.local_addr().unwrap()));

@@ -99,5 +99,5 @@ fn payment(fields: &BTreeMap<String, String>) -> Result<PaymentSeen, &'static st
     })
 }
 
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;

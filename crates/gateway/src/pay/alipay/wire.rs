@@ -45,6 +45,27 @@ pub(crate) struct QueryRefund<'a> {
     pub(crate) out_request_no: &'a str,
 }
 
+/// `biz_content` of `alipay.data.dataservice.bill.downloadurl.query`.
+#[derive(Debug, Serialize)]
+pub(crate) struct BillWish<'a> {
+    pub(crate) bill_type: &'static str,
+    /// A day in Beijing, `2026-11-20`.
+    pub(crate) bill_date: &'a str,
+}
+
+/// Answer to the question where a bill is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BillPlace {
+    /// Good for thirty seconds.
+    pub(crate) bill_download_url: String,
+}
+
+/// Whether a refusal says that there is no bill of the day, yet or at all.
+pub(crate) fn is_missing_bill(head: &Head) -> bool {
+    let word = head.sub_code.rsplit('.').next().unwrap_or_default().to_ascii_uppercase();
+    ["BILL_NOT_EXIST", "NO_BILL_DATA"].contains(&word.as_str())
+}
+
 /// What every answer begins with.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Head {

@@ -95,6 +95,7 @@ impl World {
             notify_base: "http://127.0.0.1:1".to_owned(),
             turns: Turns::default(),
             caps: caps.into(),
+            settlements: Arc::default(),
         };
         Self { _folder: folder, desk, clock, channel, opened: AtomicI64::new(0) }
     }

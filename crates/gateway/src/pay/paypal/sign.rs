@@ -9,6 +9,7 @@ use crate::{
     config::{ConfigError, PaypalConfig},
     defence::{Defence, off},
     http::Http,
+    pay::single,
 };
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use axum::http::{HeaderMap, Method};
@@ -133,13 +134,6 @@ impl<'a> Transmission<'a> {
         let text = message(self.id, self.time, webhook_id, body);
         key.verify_sig(text.as_bytes(), &self.signature).map_err(|_| ProofError::Wrong)
     }
-}
-
-/// The one value of a header.
-fn single<'a>(headers: &'a HeaderMap, name: &str, bytes_max: usize) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= bytes_max)
 }
 
 /// The provider's certificates, fetched from its own hosts only, checked, and kept for a day.

@@ -68,8 +68,8 @@ fn content(event: wire::Event) -> NoticeContent {
     found.unwrap_or_else(|| NoticeContent::Ignored(format!("{} of {}", event.event_type, event.resource_type)))
 }
 
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 #[cfg(test)]
 mod tests {

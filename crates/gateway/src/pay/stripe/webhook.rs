@@ -175,5 +175,5 @@ fn part<T: DeserializeOwned>(object: &Value) -> Result<T, Refused> {
     T::deserialize(object).map_err(|error| Refused::Unreadable(error.to_string()))
 }
 
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;

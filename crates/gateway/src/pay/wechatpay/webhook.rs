@@ -58,5 +58,5 @@ fn parse<T: serde::de::DeserializeOwned>(plain: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(plain).map_err(|error| Refused::Unreadable(error.to_string()))
 }
 
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;

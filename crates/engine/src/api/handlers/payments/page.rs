@@ -54,6 +54,7 @@ const fn hosts(channel: Channel) -> &'static [&'static str] {
         Channel::Alipay => &["openapi.alipay.com"],
         Channel::Stripe => &["checkout.stripe.com"],
         Channel::Paypal => &["www.paypal.com"],
+        Channel::AlipayPlus => &["open-sea-global.alipayplus.com", "open-sea.alipayplus.com"],
     }
 }
 
@@ -75,6 +76,10 @@ mod tests {
             (Channel::Stripe, "https://checkout.stripe.com/c/pay/cs_test_a1#fidkdWxOYHwnPyd1blpxYHZxWjA0%2F"),
             (Channel::Paypal, "https://www.paypal.com/checkoutnow?token=5O190127TN364715T"),
             (Channel::Alipay, "https://openapi.alipay.com/gateway.do?app_id=1&sign=a%2Bb%3D"),
+            (
+                Channel::AlipayPlus,
+                "https://open-sea-global.alipayplus.com/api/open/v1/ac/cashier/self/codevalue/checkout.htm?codeValue=https%3A%2F%2Fglobal.alipay.com%2F281&loadMode=2",
+            ),
         ] {
             for demo in [false, true] {
                 assert_eq!(address(page, channel, demo).unwrap().as_str(), page);

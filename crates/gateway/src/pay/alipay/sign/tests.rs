@@ -33,7 +33,7 @@ fn text<'a>(json: &'a Value, name: &str) -> &'a str {
 }
 
 fn signer() -> Signer {
-    Signer::new(&vector("alipay/test_app_private_key_pkcs1.pem").into()).unwrap()
+    Signer::new(&vector("alipay/test_app_private_key_pkcs1.pem").into(), "key").unwrap()
 }
 
 fn public(pem: &str) -> Keys {
@@ -122,7 +122,7 @@ fn certificates_are_named_as_published() {
 fn rotating() -> Keys {
     let key = |serial: &str, pem: &str, valid: Option<(UtcMicros, UtcMicros)>| ChannelKey {
         serial: Some(serial.to_owned()),
-        key: parse(&SubjectPublicKeyInfoDer::from_pem_slice(vector(pem).as_bytes()).unwrap()).unwrap(),
+        key: rsa::channel_key(&vector(pem), &[], "key").unwrap(),
         valid,
     };
     let valid = Some((NOW.plus_minutes(-1), NOW.plus_minutes(1)));
@@ -167,9 +167,9 @@ fn keys_in_the_wrong_place_are_refused_at_the_start() {
     let garbled = AlipayKeys::Certificates { app_pem: app, root_pem: root, alipay_pems: vec!["x".to_owned()] };
     assert_eq!(refused(&garbled), "alipay.alipay_certificates");
     for odd in ["", "x", &vector("alipay/test_app_public_key.pem")] {
-        assert!(Signer::new(&odd.to_owned().into()).is_err());
+        assert!(Signer::new(&odd.to_owned().into(), "key").is_err());
     }
-    assert!(Signer::new(&vector("wechat/java_merchant_private_key.pem").into()).is_ok(), "PKCS#8 as well");
+    assert!(Signer::new(&vector("wechat/java_merchant_private_key.pem").into(), "key").is_ok(), "PKCS#8 as well");
 }
 
 fn channel(change: impl FnOnce(&mut AlipayConfig)) -> Alipay {

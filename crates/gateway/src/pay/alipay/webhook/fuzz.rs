@@ -52,8 +52,8 @@ fn channel() -> Alipay {
     Alipay::new(&sample("http://127.0.0.1:1"), http, Arc::new(Frozen)).unwrap()
 }
 
-#[test]
-fn fuzz_what_an_alipay_notice_says_is_refused_or_the_same_when_it_is_written_down_again() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_what_an_alipay_notice_says_is_refused_or_the_same_when_it_is_written_down_again() {
     let channel = channel();
     let mut counted = 0_u64;
     fuzz("Alipay", &[PAID.as_bytes(), REFUNDED.as_bytes()], WORDS, |body| {
@@ -70,8 +70,8 @@ fn fuzz_what_an_alipay_notice_says_is_refused_or_the_same_when_it_is_written_dow
     assert!(counted > 100, "{counted}");
 }
 
-#[test]
-fn fuzz_an_alipay_notice_without_a_right_signature_is_never_accepted() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_an_alipay_notice_without_a_right_signature_is_never_accepted() {
     let channel = channel();
     fuzz("Alipay's envelope", &[PAID.as_bytes(), REFUNDED.as_bytes()], WORDS, |body| {
         assert!(matches!(read(&channel, body, NOW), Err(Refused::NotAuthentic(_))));

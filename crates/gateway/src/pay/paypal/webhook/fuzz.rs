@@ -26,8 +26,8 @@ const WORDS: &[&str] = &[
     "\\u0000",
 ];
 
-#[test]
-fn fuzz_a_paypal_event_is_unreadable_or_the_same_hint_however_it_is_spelled() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_paypal_event_is_unreadable_or_the_same_hint_however_it_is_spelled() {
     let mut counted = 0_u64;
     fuzz("PayPal", &EVENTS.map(str::as_bytes), WORDS, |body| {
         let Ok(event) = serde_json::from_slice::<wire::Event>(body) else { return };

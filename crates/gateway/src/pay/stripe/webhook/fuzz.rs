@@ -62,8 +62,8 @@ fn signed(body: &[u8]) -> HeaderMap {
     HeaderMap::from_iter([("stripe-signature".parse().unwrap(), format!("t={NOW_S},v1={signature}").parse().unwrap())])
 }
 
-#[test]
-fn fuzz_a_signed_stripe_event_is_refused_or_says_the_same_however_it_is_spelled() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_signed_stripe_event_is_refused_or_says_the_same_however_it_is_spelled() {
     let (channel, now) = (channel(), UtcMicros(NOW_S * 1_000_000));
     let mut counted = 0_u64;
     fuzz("Stripe", &EVENTS.map(str::as_bytes), WORDS, |body| {
@@ -79,15 +79,17 @@ fn fuzz_a_signed_stripe_event_is_refused_or_says_the_same_however_it_is_spelled(
     assert!(counted > 100, "{counted}");
 }
 
-#[test]
-fn fuzz_a_stripe_event_that_was_changed_is_never_accepted() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_stripe_event_that_was_changed_is_never_accepted() {
     let (channel, now) = (channel(), UtcMicros(NOW_S * 1_000_000));
-    for event in EVENTS {
-        let headers = signed(event.as_bytes());
-        assert!(read(&channel, &headers, event.as_bytes(), now).is_ok(), "{event}");
-        fuzz("Stripe's envelope", &[event.as_bytes()], WORDS, |body| {
-            let accepted = read(&channel, &headers, body, now).is_ok();
-            assert_eq!(accepted, body == event.as_bytes());
-        });
+    let envelopes = EVENTS.map(|event| (event.as_bytes(), signed(event.as_bytes())));
+    for (event, headers) in &envelopes {
+        assert!(read(&channel, headers, event, now).is_ok());
     }
+    fuzz("Stripe's envelope", &EVENTS.map(str::as_bytes), WORDS, |body| {
+        for (event, headers) in &envelopes {
+            let accepted = read(&channel, headers, body, now).is_ok();
+            assert_eq!(accepted, body == *event);
+        }
+    });
 }

@@ -53,8 +53,8 @@ fn channel() -> Wechatpay {
     Wechatpay::new(&config.wechatpay, Http::new(Profile::Sandbox).unwrap(), Arc::new(Frozen)).unwrap()
 }
 
-#[test]
-fn fuzz_what_a_wechat_pay_notification_holds_is_refused_or_says_the_same_however_it_is_spelled() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_what_a_wechat_pay_notification_holds_is_refused_or_says_the_same_however_it_is_spelled() {
     let channel = channel();
     let mut read = 0_u64;
     fuzz("WeChat Pay", &[PAID.as_bytes(), REFUNDED.as_bytes()], WORDS, |plain| {
@@ -70,8 +70,8 @@ fn fuzz_what_a_wechat_pay_notification_holds_is_refused_or_says_the_same_however
     assert!(read > 100, "{read}");
 }
 
-#[test]
-fn fuzz_a_wechat_pay_notification_that_was_changed_is_never_accepted() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_wechat_pay_notification_that_was_changed_is_never_accepted() {
     let channel = channel();
     let signer = Signer::new(&vector("wechat/java_wechat_pay_private_key.pem").into(), "", "").unwrap();
     let body = format!(r#"{{"id":"EV-1","event_type":"TRANSACTION.SUCCESS","resource":{PAID}}}"#);

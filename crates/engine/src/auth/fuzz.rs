@@ -1,6 +1,6 @@
 //! Returns that somebody changed: each is dropped with a reason, or is a return that prints back to the same return.
 
-use super::super::{
+use super::{
     callback::{Answer, Callback, read_link, read_query},
     loopback::read_request,
 };
@@ -61,8 +61,8 @@ fn printed(callback: &Callback) -> String {
     format!("{kind}={}&state={}{iss}", encode(&answer), encode(&state))
 }
 
-#[test]
-fn fuzz_a_deep_link_is_dropped_or_prints_back_to_the_same_return() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_deep_link_is_dropped_or_prints_back_to_the_same_return() {
     let mut read = 0_u64;
     fuzz("deep links", &LINKS, WORDS, |input| {
         let text = String::from_utf8_lossy(input);
@@ -78,8 +78,8 @@ fn fuzz_a_deep_link_is_dropped_or_prints_back_to_the_same_return() {
     assert!(read > 100, "{read}");
 }
 
-#[test]
-fn fuzz_a_callback_is_dropped_or_prints_back_to_the_same_return() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_callback_is_dropped_or_prints_back_to_the_same_return() {
     let queries = LINKS.map(|link| link.split(|byte| *byte == b'?').next_back().unwrap());
     fuzz("callbacks", &queries, WORDS, |input| {
         let text = String::from_utf8_lossy(input);
@@ -92,8 +92,8 @@ fn fuzz_a_callback_is_dropped_or_prints_back_to_the_same_return() {
     });
 }
 
-#[test]
-fn fuzz_a_loopback_request_is_refused_or_is_for_exactly_the_awaited_address() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_a_loopback_request_is_refused_or_is_for_exactly_the_awaited_address() {
     const REDIRECT: &str = "http://127.0.0.1:4711/r4nd0m";
     let requests: [&[u8]; 3] = [
         b"GET /r4nd0m?code=a&state=b HTTP/1.1\r\nHost: 127.0.0.1:4711\r\nAccept: */*\r\n\r\n",

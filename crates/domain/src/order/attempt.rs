@@ -1,0 +1,76 @@
+//! What a cart is paid by: its parts, and the attempts to pay them.
+//!
+//! Deliberately not here: how an attempt changes (see [`super::apply`]), and which one pays (see [`super::cart`]).
+
+use super::AttemptState;
+use crate::{
+    id::AttemptId,
+    money::Money,
+    port::payments::{Channel, PaymentAction},
+    time::UtcMicros,
+};
+use serde::{Deserialize, Serialize};
+
+/// A part of the total, and what it is paid by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentPart {
+    /// Its first attempt; opened once the parts before it are paid.
+    pub attempt: AttemptId,
+    /// Channel.
+    pub channel: Channel,
+    /// Amount.
+    pub amount: Money,
+    /// Whether the money is only set aside at first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authorise: bool,
+}
+
+/// One attempt to pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Id; its bare form is the merchant number.
+    pub id: AttemptId,
+    /// Which part of the total it pays, from 0.
+    #[serde(default)]
+    pub part: usize,
+    /// Channel.
+    pub channel: Channel,
+    /// Amount.
+    pub amount: Money,
+    /// State.
+    pub state: AttemptState,
+    /// Last moment to pay.
+    pub pay_by: UtcMicros,
+    /// Whether the money is only set aside at first, and taken once everything is booked.
+    #[serde(default)]
+    pub authorise: bool,
+    /// Position of the fact by which its money arrived.
+    #[serde(default)]
+    pub arrived: Option<u64>,
+    /// What was taken of what was set aside, once that is known.
+    #[serde(default)]
+    pub taken: Option<Money>,
+    /// What the payer does.
+    pub action: Option<PaymentAction>,
+    /// The channel's number, once money moved.
+    pub transaction_id: Option<String>,
+    /// Whether the channel reported another amount than was asked for: a person decides, nothing is asked or closed.
+    pub mismatch: bool,
+}
+
+impl Attempt {
+    /// What the order has of it: taken, or set aside for us.
+    #[must_use]
+    pub fn received(&self) -> Option<Money> {
+        match self.state {
+            AttemptState::Authorised => Some(self.amount),
+            AttemptState::Captured => Some(self.taken.unwrap_or(self.amount)),
+            AttemptState::Created
+            | AttemptState::RequiresAction
+            | AttemptState::Processing
+            | AttemptState::Voided
+            | AttemptState::Failed
+            | AttemptState::Expired => None,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Drives the reader `loopback`.
+
+fn main() {
+    zhiyou_engine::fuzzed::loopback(zhiyou_fuzz::drive);
+}

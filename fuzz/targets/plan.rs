@@ -1,0 +1,5 @@
+//! Drives the reader `plan`.
+
+fn main() {
+    zhiyou_domain::fuzzed::plan(zhiyou_fuzz::drive);
+}

@@ -1,0 +1,5 @@
+//! Drives the reader `screen`.
+
+fn main() {
+    zhiyou_engine::fuzzed::screen(zhiyou_fuzz::drive);
+}

@@ -1,0 +1,106 @@
+//! Paying on a channel's own page, in the traveller's browser.
+
+use crate::{
+    journeys::{PAY, STATE, hold, import, phone, pictures, seat, sign_in},
+    stage::{Stage, count},
+};
+use serde_json::json;
+
+/// A card, the bank's own question, a forged way back, and the real one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_is_paid_on_the_channels_own_page_and_the_way_back_is_only_a_hint() {
+    let stage = Stage::new(&[]).await;
+    // Nobody tells us that it is paid: only asking does.
+    stage.scenario(json!({ "provider": "stripe", "switch": "notify", "mode": "drop", "times": 100 })).await;
+    hold(&stage).await;
+    sign_in(&stage).await;
+    seat(&stage).await;
+    let window = &stage.window;
+    window.click("[data-testid=method-stripe]").await;
+    pictures(&stage, "confirm-card").await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.until("the page's button", "return document.querySelector('[data-testid=open-payment]') !== null").await;
+    pictures(&stage, "pay-card").await;
+    window.click("[data-testid=open-payment]").await;
+    let browser = stage.browser().await;
+    browser.open(&stage.opened().await).await;
+    browser.click("button[value='3155']").await;
+    let forged = "zhiyou://pay/01KA0000000000000000000ABC?status=success";
+    Stage::follow(forged).await;
+    window.attribute("[data-testid=payment-state]", "data-state", "requires_action").await;
+    browser.click("button[value=approve]").await;
+    let back = browser
+        .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
+        .await;
+    browser.close().await;
+    Stage::follow(back.as_str().unwrap()).await;
+    window.attribute(STATE, "data-state", "confirmed").await;
+    let book = stage.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 1));
+    stage.close().await;
+}
+
+/// PayPal, whose approval is not yet money; and a way back that finds the app closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_in_dollars_is_approved_at_paypal_and_the_way_back_starts_a_closed_app() {
+    let mut stage = Stage::in_currency("USD", &[]).await;
+    stage.scenario(json!({ "provider": "paypal", "switch": "notify", "mode": "drop", "times": 100 })).await;
+    let example = include_str!("../../examples/new-york-weekend.zh-CN.json");
+    import(&stage, serde_json::from_str(example).unwrap()).await;
+    stage.window.click("[data-testid=review-hold]").await;
+    seat(&stage).await;
+    stage.window.click("[data-testid=method-paypal]").await;
+    pictures(&stage, "confirm-paypal").await;
+    stage.window.click("[data-testid=confirm-submit]").await;
+    let button = "return document.querySelector('[data-testid=open-payment]') !== null";
+    stage.window.until("the page's button", button).await;
+    stage.window.click("[data-testid=open-payment]").await;
+    let browser = stage.browser().await;
+    browser.open(&stage.opened().await).await;
+    browser.click("#approve").await;
+    let back = browser
+        .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
+        .await;
+    browser.close().await;
+    stage.start_by(back.as_str().unwrap(), "SELECT 1 FROM orders WHERE state = 'confirmed'").await;
+    stage.window.click("[data-testid=trip-card]").await;
+    stage.window.attribute(STATE, "data-state", "confirmed").await;
+    let book = stage.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(book["payments"][0]["channel"], "paypal");
+    stage.close().await;
+}
+
+/// A part by card, set aside first; the rest by a code.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_is_paid_by_card_and_by_code_and_booked_once_both_are_paid() {
+    let stage = Stage::new(&[]).await;
+    hold(&stage).await;
+    sign_in(&stage).await;
+    seat(&stage).await;
+    let window = &stage.window;
+    window.click("[data-testid=method-wechatpay]").await;
+    window.click("[data-testid=divide]").await;
+    let stripe = "const list = document.querySelector('[data-testid=second-channel]'); list.value = [...list.options]\
+        .find((option) => option.textContent.includes('Stripe')).value; list.dispatchEvent(new Event('change', { bubbles: true }))";
+    window.run(stripe).await;
+    window.fill("[data-testid=second-amount]", "500").await;
+    pictures(&stage, "confirm-divided").await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.until("the page's button", "return document.querySelector('[data-testid=open-payment]') !== null").await;
+    pictures(&stage, "pay-divided").await;
+    window.click("[data-testid=open-payment]").await;
+    let browser = stage.browser().await;
+    browser.open(&stage.opened().await).await;
+    browser.click("button[value='4242']").await;
+    browser.until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\") !== null").await;
+    browser.close().await;
+    window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
+    window.attribute("[data-testid=payment-part-0]", "data-state", "authorised").await;
+    pictures(&stage, "pay-divided-second").await;
+    phone(&stage, PAY).await;
+    window.attribute(STATE, "data-state", "confirmed").await;
+    window.attribute("[data-testid=payment-part-0]", "data-state", "captured").await;
+    assert_eq!(stage.book().await["payments"].as_array().unwrap().len(), 2);
+    stage.close().await;
+}

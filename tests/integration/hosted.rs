@@ -1,0 +1,202 @@
+//! Paying on a channel's own page: whatever happens to the way back, the order ends the same, because the channel is asked.
+
+use crate::world::{World, count, request_id};
+use serde_json::{Value, json};
+use url::Url;
+use zhiyou_sandbox::AccountCurrency;
+
+/// A channel with a page, what suppliers quote in so that it can be paid by, the trip, and what the payer presses.
+struct Page {
+    channel: &'static str,
+    account: AccountCurrency,
+    plan: &'static str,
+    form: &'static [(&'static str, &'static str)],
+}
+
+const PAGES: [Page; 3] = [
+    Page {
+        channel: "stripe",
+        account: AccountCurrency::Cny,
+        plan: include_str!("../../examples/shanghai-weekend.en.json"),
+        form: &[("card", "4242")],
+    },
+    Page {
+        channel: "paypal",
+        account: AccountCurrency::Usd,
+        plan: include_str!("../../examples/new-york-weekend.en.json"),
+        form: &[("decision", "approve")],
+    },
+    Page {
+        channel: "alipayplus",
+        account: AccountCurrency::Cny,
+        plan: include_str!("../../examples/shanghai-weekend.en.json"),
+        form: &[("wallet", "ALIPAY_CN"), ("decision", "pay")],
+    },
+];
+
+impl Page {
+    /// An order whose payment page was opened, in a world where nobody tells us that it is paid.
+    async fn opened(&self) -> (World, Value, Url) {
+        let world = World::in_currency(self.account).await;
+        world.scenario(json!({ "provider": self.channel, "switch": "notify", "mode": "drop", "times": 100 })).await;
+        let mut plan: Value = serde_json::from_str(self.plan).unwrap();
+        plan["items"][0].as_object_mut().unwrap().remove("member_platform");
+        let plan = world.import(&plan.to_string()).await;
+        let order = world.call("prepare_order", json!({ "plan_id": plan["id"], "request_id": request_id() })).await;
+        let order = world.until_next(&order, "choose_seats").await;
+        world.take_seat(&order).await;
+        let order = world.until_next(&order, "confirm").await;
+        let wish = json!({
+            "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": self.channel, "request_id": request_id(),
+        });
+        world.call("confirm_order", wish).await;
+        let order = world.until(&order, "a page", |order| order["payment"]["hosted"] == true).await;
+        world.call("open_payment", json!({ "order_id": order["id"] })).await;
+        let page = world.opened();
+        (world, order, page)
+    }
+
+    /// The payer pays in the browser; answers where it is sent then.
+    async fn press(&self, world: &World, url: &Url) -> String {
+        let page = world.http.get(url.clone()).send().await.unwrap().text().await.unwrap();
+        let between =
+            |from: &str| page.split_once(from).and_then(|(_, rest)| rest.split_once('"')).map(|(text, _)| text);
+        let mut form = self.form.to_vec();
+        form.extend(between("name=\"number\" value=\"").map(|number| ("number", number)));
+        let action = url.join(between("action=\"").unwrap()).unwrap();
+        let answer = world.http.post(action).form(&form).send().await.unwrap();
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    /// The payer pays; answers the link the bounce page opens the app with.
+    async fn pay(&self, world: &World, url: &Url) -> String {
+        let back = self.press(world, url).await;
+        let bounce = world.http.get(back).send().await.unwrap().text().await.unwrap();
+        bounce.split_once("href=\"zhiyou://").and_then(|(_, rest)| rest.split_once('"')).unwrap().0.to_owned()
+    }
+}
+
+/// Where the app ends and is started anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Never,
+    WhileThePageIsOpen,
+    BeforeTheWayBack,
+    AfterTheWayBack,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked() {
+    for page in &PAGES {
+        for ends in [Ends::Never, Ends::WhileThePageIsOpen, Ends::BeforeTheWayBack, Ends::AfterTheWayBack] {
+            let (mut world, order, url) = page.opened().await;
+            if ends == Ends::WhileThePageIsOpen {
+                world.close_app().await;
+            }
+            // Also the bounce page is ours: with the app it is gone, and the channel knows of the money all the same.
+            let link = match ends {
+                Ends::WhileThePageIsOpen => {
+                    page.press(&world, &url).await;
+                    world.open_app().await;
+                    None
+                }
+                Ends::Never | Ends::BeforeTheWayBack | Ends::AfterTheWayBack => Some(page.pay(&world, &url).await),
+            };
+            if ends == Ends::BeforeTheWayBack {
+                world.close_app().await;
+                world.open_app().await;
+            }
+            if let Some(link) = link {
+                world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+            }
+            if ends == Ends::AfterTheWayBack {
+                world.close_app().await;
+                world.open_app().await;
+            }
+            // What was cut off is looked up first, and "not there" is believed after some minutes only.
+            let unknown = |order: &Value| count(&order["items"], "state", "unknown") > 0;
+            let ended = |order: &Value| order["state"] == "confirmed" && order["next"]["kind"] == "done";
+            let seen = world.until(&order, "an end, or a question", |order| ended(order) || unknown(order)).await;
+            if !ended(&seen) {
+                world.advance(10).await;
+            }
+            world.until_state(&order, "confirmed").await;
+            let book = world.book().await;
+            let payments = book["payments"].as_array().unwrap();
+            assert_eq!(payments.len(), 1, "{} {ends:?}: {payments:?}", page.channel);
+            assert_eq!(payments[0]["channel"], page.channel);
+            assert_eq!(count(&book["flights"], "state", "ticketed"), 1, "{} {ends:?}", page.channel);
+            assert_eq!(book["flights"][0]["total_currency"], page.account.code());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_names_another_payment_or_claims_success_changes_nothing() {
+    for page in &PAGES {
+        let (world, order, _) = page.opened().await;
+        let before = world.call("get_order", json!({ "order_id": order["id"] })).await;
+        for forged in
+            ["zhiyou://pay/01KA0000000000000000000ABC", "zhiyou://pay/01KA0000000000000000000ABC?status=success"]
+        {
+            world.app().engine().deep_link(forged).await;
+        }
+        let after = world.call("get_order", json!({ "order_id": order["id"] })).await;
+        assert_eq!((&after["state"], &after["payment"]["state"]), (&before["state"], &before["payment"]["state"]));
+        assert_eq!(count(&world.book().await["flights"], "state", "ticketed"), 0);
+    }
+}
+
+/// A trip held for 1,169.00 or so, of which Stripe pays 500.00 and WeChat Pay the rest; Stripe's part is to be paid.
+async fn divided() -> (World, Value, Url) {
+    let world = World::new().await;
+    let order = world.held().await;
+    let wish = json!({
+        "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "wechatpay",
+        "second": { "channel": "stripe", "amount_minor": 50_000 }, "request_id": request_id(),
+    });
+    world.call("confirm_order", wish).await;
+    let order = world.until(&order, "a page", |order| order["payment"]["hosted"] == true).await;
+    // What sets money aside comes first, whichever was named first.
+    assert_eq!((&order["parts"][0]["channel"], &order["parts"][1]["state"]), (&json!("stripe"), &Value::Null));
+    world.call("open_payment", json!({ "order_id": order["id"] })).await;
+    let page = world.opened();
+    (world, order, page)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_is_paid_by_two_channels_and_booked_once_both_are_paid() {
+    let (world, order, url) = divided().await;
+    PAGES[0].press(&world, &url).await;
+    let order = world.until(&order, "a code", |order| order["payment"]["qr"]["content"].is_string()).await;
+    assert_eq!((&order["state"], &order["parts"][0]["state"]), (&json!("payment_pending"), &json!("authorised")));
+    assert_eq!(count(&world.book().await["flights"], "state", "ticketed"), 0);
+    assert!(world.phone("pay", &order).await.is_success());
+    let order = world.until_state(&order, "confirmed").await;
+    let total = order["total"]["amount_minor"].as_i64().unwrap();
+    let book = world.book().await;
+    let paid = |channel: &str| {
+        let mut payments = book["payments"].as_array().unwrap().iter();
+        payments.find(|payment| payment["channel"] == channel).unwrap().clone()
+    };
+    assert_eq!(paid("wechatpay")["total_fen"], total - 50_000);
+    assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 2));
+    assert_eq!(order["money"]["committed"]["amount"]["amount_minor"], total);
+    let states: Vec<&Value> = order["parts"].as_array().unwrap().iter().map(|part| &part["state"]).collect();
+    assert_eq!(states, ["captured", "captured"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ended_between_two_payments_nothing_is_booked_and_nothing_was_charged() {
+    let (world, order, url) = divided().await;
+    PAGES[0].press(&world, &url).await;
+    let order = world.until(&order, "a code", |order| order["payment"]["qr"]["content"].is_string()).await;
+    world.call("cancel_order", json!({ "order_id": order["id"], "request_id": request_id() })).await;
+    let order = world.until_state(&order, "cancelled").await;
+    let states: Vec<&Value> = order["parts"].as_array().unwrap().iter().map(|part| &part["state"]).collect();
+    assert_eq!(states, ["voided", "voided"]);
+    assert_eq!(order["money"]["paid"]["amount"]["amount_minor"], 0);
+    let book = world.book().await;
+    assert_eq!(count(&book["flights"], "state", "ticketed"), 0);
+    assert_eq!(book["refunds"].as_array().unwrap().len(), 0);
+}
