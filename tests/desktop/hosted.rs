@@ -73,12 +73,19 @@ async fn a_trip_in_dollars_is_approved_at_paypal_and_the_way_back_starts_a_close
 
 /// A part by card, set aside first; the rest by a code.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trip_is_paid_by_card_and_by_code_and_booked_once_both_are_paid() {
+async fn a_trip_is_paid_by_a_coupon_a_card_and_a_code_and_booked_once_all_are_paid() {
     let stage = Stage::new(&[]).await;
     hold(&stage).await;
     sign_in(&stage).await;
     seat(&stage).await;
     let window = &stage.window;
+    window.fill("[data-testid=credit-code]", "NOSUCHCODE").await;
+    window.click("[data-testid=credit-apply]").await;
+    window.until("a refusal", "return document.querySelector('[data-testid=credit-refused]') !== null").await;
+    pictures(&stage, "confirm-credit-refused").await;
+    window.fill("[data-testid=credit-code]", "welcome50").await;
+    window.click("[data-testid=credit-apply]").await;
+    window.until("what it pays", "return document.querySelector('[data-testid=credit-line]') !== null").await;
     window.click("[data-testid=method-wechatpay]").await;
     window.click("[data-testid=divide]").await;
     let stripe = "const list = document.querySelector('[data-testid=second-channel]'); list.value = [...list.options]\
@@ -96,11 +103,14 @@ async fn a_trip_is_paid_by_card_and_by_code_and_booked_once_both_are_paid() {
     browser.until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\") !== null").await;
     browser.close().await;
     window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
-    window.attribute("[data-testid=payment-part-0]", "data-state", "authorised").await;
+    window.attribute("[data-testid=payment-part-1]", "data-state", "authorised").await;
     pictures(&stage, "pay-divided-second").await;
     phone(&stage, PAY).await;
     window.attribute(STATE, "data-state", "confirmed").await;
-    window.attribute("[data-testid=payment-part-0]", "data-state", "captured").await;
+    for part in 0..3 {
+        window.attribute(&format!("[data-testid=payment-part-{part}]"), "data-state", "captured").await;
+    }
+    // The coupon is the merchant's own: two channels have heard of a payment.
     assert_eq!(stage.book().await["payments"].as_array().unwrap().len(), 2);
     stage.close().await;
 }

@@ -157,12 +157,11 @@ pub(crate) fn confirmation(order: &Order, now: UtcMicros) -> Result<Vec<Fact>, F
     Ok(vec![Fact::Confirmed {
         cart_hash: cart::hash(order).ok_or_else(|| wrong("not complete"))?,
         total: cart::total(order).map_err(|error| wrong(&error.to_string()))?,
-        parts: vec![PaymentPart {
-            attempt: AttemptId::from_ulid(fresh()),
-            channel: Channel::Wechatpay,
-            amount: cart::total(order).map_err(|error| wrong(&error.to_string()))?,
-            authorise: false,
-        }],
+        parts: vec![PaymentPart::new(
+            AttemptId::from_ulid(fresh()),
+            Channel::Wechatpay,
+            cart::total(order).map_err(|error| wrong(&error.to_string()))?,
+        )],
         pay_by: pay_by(order, now).ok_or_else(|| wrong("too late"))?,
     }])
 }

@@ -101,7 +101,7 @@ async fn book(to: &mut Backend, text: &str, pay_automatically: bool) -> Result<V
 async fn channel(to: &mut Backend, order: &Value) -> Result<Value, String> {
     let listed = to.call("list_channels", json!({ "order_id": order })).await?;
     let usable = |word: &&str| {
-        let mut rows = listed.as_array().into_iter().flatten();
+        let mut rows = listed["channels"].as_array().into_iter().flatten();
         rows.any(|row| row["channel"] == *word && row["bars"].as_array().is_some_and(Vec::is_empty))
     };
     let channel = ["wechatpay", "paypal"].into_iter().find(usable);

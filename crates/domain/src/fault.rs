@@ -42,6 +42,9 @@ pub enum FaultCode {
     BrowserUnavailable,
     /// This channel cannot be used for this payment now; `channel`, `why`. Another one may.
     ChannelBarred,
+    /// This code is worth nothing for this order; `why`, and `minimum` with `currency` where the total is too small. Nothing
+    /// was used.
+    CreditRefused,
     /// The disk is full; nothing was changed.
     DiskFull,
     /// Another program has this data folder in use.
@@ -75,6 +78,7 @@ impl FaultCode {
         Self::ProviderUnavailable,
         Self::BrowserUnavailable,
         Self::ChannelBarred,
+        Self::CreditRefused,
         Self::DiskFull,
         Self::DatabaseInUse,
         Self::HistoryDamaged,
@@ -108,6 +112,7 @@ impl FaultCode {
             | Self::SeatTaken
             | Self::BrowserUnavailable
             | Self::ChannelBarred
+            | Self::CreditRefused
             | Self::OnlyInWindow
             | Self::HistoryDamaged
             | Self::NewerVersion

@@ -5,8 +5,9 @@
 
 use crate::{
     money::{Money, MoneyError},
-    port::payments::{Ability, Channel},
+    port::payments::{Ability, Channel, Instalments},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is to be paid, and by whom.
@@ -26,6 +27,8 @@ pub struct Ask {
     pub used_last: Option<Channel>,
     /// The channel of a payment whose outcome is not known: nothing else may be tried meanwhile.
     pub undecided: Option<Channel>,
+    /// In how many instalments the payer wants to pay it off.
+    pub instalments: Option<u8>,
 }
 
 /// A channel and how it has done.
@@ -47,7 +50,8 @@ pub struct Health {
 }
 
 /// How much each consideration counts, and when a channel is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Weights {
     /// The payer's own choice.
     pub preferred: i32,
@@ -92,6 +96,8 @@ pub enum Bar {
     Failing,
     /// Another payment's outcome is not known yet.
     Undecided,
+    /// It does not offer so many instalments of this amount.
+    Instalments,
 }
 
 /// What speaks for a channel, or against it.
@@ -155,6 +161,10 @@ fn cost_bp(ability: &Ability, amount: Money) -> u16 {
     ability.fee_bp.saturating_add(if exchanges { ability.exchange_bp } else { 0 })
 }
 
+fn offers(instalments: Option<&Instalments>, count: u8, amount: Money) -> bool {
+    instalments.is_some_and(|instalments| instalments.offers(count, amount))
+}
+
 fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights) -> Result<Route, MoneyError> {
     let ability = &candidate.ability;
     let channel = ability.channel;
@@ -162,6 +172,10 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
         (Bar::Currency, !ability.currencies.contains(&ask.amount.currency())),
         (Bar::Failing, candidate.health.is_failing(weights)),
         (Bar::Undecided, ask.undecided.is_some_and(|other| other != channel)),
+        (
+            Bar::Instalments,
+            ask.instalments.is_some_and(|count| !offers(ability.instalments.as_ref(), count, ask.amount)),
+        ),
     ];
     let cost_bp = cost_bp(ability, ask.amount);
     let at_home = matches!(channel, Channel::Wechatpay | Channel::Alipay) == ask.domestic;
@@ -197,7 +211,10 @@ mod tests {
             Channel::Stripe => (vec![Currency::CNY, "USD".parse().unwrap()], true, 290, 7_200),
             Channel::Paypal => (vec!["USD".parse().unwrap()], true, 349, 7_200),
             Channel::AlipayPlus => (vec![Currency::CNY, "USD".parse().unwrap()], false, 260, 1_440),
+            Channel::Credit => panic!("a credit is not recommended, it is brought along"),
         };
+        let counts = vec![3, 6, 12];
+        let instalments = (channel == Channel::Alipay).then_some(Instalments { currency: Currency::CNY, counts });
         let presents = Presentation::Qr;
         Candidate {
             ability: Ability {
@@ -209,6 +226,7 @@ mod tests {
                 settles: None,
                 exchange_bp: 0,
                 refund_min,
+                instalments,
             },
             health: Health::default(),
         }
@@ -223,6 +241,7 @@ mod tests {
             preferred: None,
             used_last: None,
             undecided: None,
+            instalments: None,
         }
     }
 
@@ -237,7 +256,7 @@ mod tests {
 
     #[test]
     fn at_home_the_home_channels_come_first_and_what_cannot_charge_the_currency_is_barred() {
-        let all = Channel::ALL.map(candidate);
+        let all = Channel::PROVIDERS.map(candidate);
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
         let routes = check(&ask(), &all, &order);
         assert_eq!(routes.last().unwrap().bars, [Bar::Currency]);
@@ -250,14 +269,14 @@ mod tests {
     fn abroad_and_in_dollars_the_cards_come_first() {
         let amount = Money::new(10_000, "USD".parse().unwrap()).unwrap();
         let abroad = Ask { amount, domestic: false, ..ask() };
-        check(&abroad, &Channel::ALL.map(candidate), &[Channel::Stripe, Channel::Paypal, Channel::AlipayPlus]);
+        check(&abroad, &Channel::PROVIDERS.map(candidate), &[Channel::Stripe, Channel::Paypal, Channel::AlipayPlus]);
     }
 
     #[test]
     fn a_channel_that_exchanges_what_it_charges_costs_more_and_comes_after_one_that_does_not() {
         let usd = "USD".parse().unwrap();
         let abroad = Ask { amount: Money::new(10_000, usd).unwrap(), domestic: false, ..ask() };
-        let mut all = Channel::ALL.map(candidate);
+        let mut all = Channel::PROVIDERS.map(candidate);
         for exchanging in all.iter_mut().filter(|candidate| candidate.ability.channel == Channel::Stripe) {
             exchanging.ability.settles = Some(Currency::CNY);
             exchanging.ability.exchange_bp = 200;
@@ -276,15 +295,15 @@ mod tests {
     fn the_payers_own_choice_outweighs_everything_that_is_not_a_hard_rule() {
         let chosen = Ask { preferred: Some(Channel::Stripe), ..ask() };
         let order = [Channel::Stripe, Channel::Wechatpay, Channel::Alipay, Channel::AlipayPlus];
-        check(&chosen, &Channel::ALL.map(candidate), &order);
+        check(&chosen, &Channel::PROVIDERS.map(candidate), &order);
         let impossible = Ask { preferred: Some(Channel::Paypal), ..ask() };
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
-        check(&impossible, &Channel::ALL.map(candidate), &order);
+        check(&impossible, &Channel::PROVIDERS.map(candidate), &order);
     }
 
     #[test]
     fn below_nine_in_ten_no_new_payment_is_opened_there_and_the_next_one_is_offered() {
-        let mut all = Channel::ALL.map(candidate);
+        let mut all = Channel::PROVIDERS.map(candidate);
         all[0].health = Health { succeeded: 8, failed: 1 };
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
         check(&ask(), &all, &order);
@@ -295,8 +314,26 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_instalments_is_only_offered_what_offers_so_many() {
+        let six = Ask { instalments: Some(6), ..ask() };
+        let routes = check(&six, &Channel::PROVIDERS.map(candidate), &[Channel::Alipay]);
+        assert_eq!(routes[1].bars, [Bar::Instalments]);
+        check(&Ask { instalments: Some(5), ..ask() }, &Channel::PROVIDERS.map(candidate), &[]);
+        let dollars = Money::new(10_000, "USD".parse().unwrap()).unwrap();
+        let abroad = Ask { amount: dollars, instalments: Some(6), ..ask() };
+        check(&abroad, &Channel::PROVIDERS.map(candidate), &[]);
+    }
+
+    #[test]
+    fn what_counts_how_much_is_the_configurations_to_say() {
+        let cheap = Weights { at_home: 0, quick_refund: 0, fee: 0, sets_aside: 50, ..Weights::default() };
+        let routes = route(&ask(), &Channel::PROVIDERS.map(candidate), &cheap).unwrap();
+        assert_eq!(routes[0].channel, Channel::Stripe, "{routes:#?}");
+    }
+
+    #[test]
     fn while_a_payment_is_undecided_no_other_channel_is_offered() {
         let waiting = Ask { undecided: Some(Channel::Alipay), ..ask() };
-        check(&waiting, &Channel::ALL.map(candidate), &[Channel::Alipay]);
+        check(&waiting, &Channel::PROVIDERS.map(candidate), &[Channel::Alipay]);
     }
 }

@@ -69,7 +69,8 @@ macro_rules! commands {
             get_seat_maps: GetSeatMaps => SeatMapsView;
             choose_seats: ChooseSeats => OrderView;
             confirm_order: ConfirmOrder => OrderView;
-            list_channels: ListOrderChannels => Vec<ChannelView>;
+            list_channels: ListOrderChannels => WaysToPayView;
+            check_credit: CheckOrderCredit => CreditView;
             open_payment: OpenPayment => ();
             check_payment: CheckPayment => OrderView;
             retry_payment: RetryPayment => OrderView;

@@ -74,6 +74,9 @@ pub(crate) struct ShownPayment {
     pub(crate) amount: Money,
     /// By which channel.
     pub(crate) channel: Channel,
+    /// In how many instalments it is paid off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) instalments: Option<u8>,
 }
 
 impl Shown {

@@ -154,6 +154,7 @@ impl Words {
             Channel::Stripe => self.pick("银行卡（Stripe）", "Card (Stripe)"),
             Channel::Paypal => "PayPal",
             Channel::AlipayPlus => self.pick("支付宝国际 Alipay+", "Alipay+"),
+            Channel::Credit => self.pick("优惠券或礼品卡", "Coupon or gift card"),
         }
     }
 }

@@ -6,7 +6,9 @@
 pub(crate) mod alipay;
 pub(crate) mod alipayplus;
 mod caps;
+mod credit;
 mod file;
+mod instalments;
 mod paypal;
 mod rest;
 mod settlement;
@@ -15,6 +17,9 @@ mod stripe;
 pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
 pub use alipayplus::AlipayPlusConfig;
 pub use caps::CapConfig;
+pub use credit::CreditConfig;
+pub(crate) use credit::id as credit_id;
+pub use instalments::InstalmentConfig;
 pub use paypal::PaypalConfig;
 pub use rest::RestConfig;
 pub use settlement::SettlementConfig;
@@ -29,6 +34,7 @@ use crate::secret::{Sensitive, weakness};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use url::{Host, Url};
+use zhiyou_domain::routing::Weights;
 
 /// Which world the credentials belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,12 @@ pub struct Config {
     pub caps: Vec<CapConfig>,
     /// What channels pay us out in; without an entry a channel pays out what it charged.
     pub settlements: Vec<SettlementConfig>,
+    /// Which channels offer instalments; without an entry a channel does not.
+    pub instalments: Vec<InstalmentConfig>,
+    /// Codes travellers can pay a part by.
+    pub credits: Vec<CreditConfig>,
+    /// How much each consideration counts when a channel is recommended; the usual weights where there are none.
+    pub weights: Option<Weights>,
     /// How patient the outgoing client is.
     pub http: HttpConfig,
 }
@@ -212,6 +224,9 @@ impl Config {
             rest: None,
             caps: Vec::new(),
             settlements: Vec::new(),
+            instalments: instalments::of_sandbox(),
+            credits: credit::of_sandbox()?,
+            weights: None,
             http: HttpConfig::default(),
         };
         config.check()?;
@@ -267,6 +282,11 @@ impl Config {
             return Err(ConfigError::new("http.read_retries", "is more than 3"));
         }
         settlement::check(&self.settlements)?;
+        instalments::check(&self.instalments)?;
+        credit::check(&self.credits)?;
+        if self.weights.is_some_and(|weights| weights.success_min > 100 || weights.fee < 0) {
+            return Err(ConfigError::new("weights", "asks for more than every payment, or for dear channels"));
+        }
         caps::check(&self.caps)
     }
 

@@ -29,9 +29,9 @@ mod outcomes;
 
 pub use checkup::{Finding, check_up};
 pub use config::{
-    AlipayConfig, AlipayKeys, AlipayPlusConfig, AlipayPresents, CapConfig, Config, ConfigError, DuffelConfig,
-    HttpConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig,
-    StripeConfig, ViatorConfig, WechatConfig,
+    AlipayConfig, AlipayKeys, AlipayPlusConfig, AlipayPresents, CapConfig, Config, ConfigError, CreditConfig,
+    DuffelConfig, HttpConfig, InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile,
+    RestConfig, SettlementConfig, StripeConfig, ViatorConfig, WechatConfig,
 };
 pub use console::{Console, ConsoleError, Notification};
 pub use reconcile::{

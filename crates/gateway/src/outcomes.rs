@@ -437,6 +437,9 @@ async fn world(effect: Effect, shape: Shape) -> World {
         turns: Turns::default(),
         caps: Arc::default(),
         settlements: Arc::default(),
+        instalments: Arc::default(),
+        credits: Arc::default(),
+        weights: None,
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http.clone(), Arc::new(Frozen)), viator, stub }
 }
@@ -490,6 +493,7 @@ impl World {
             provider_ref: None,
             authorise,
             taken: None,
+            instalments: None,
             state,
         };
         let mut tx = self.desk.store.begin().await.unwrap();
@@ -509,6 +513,8 @@ impl World {
             description: "智游".to_owned(),
             expires_at_us: Frozen.now().plus_minutes(15),
             authorise: false,
+            instalments: None,
+            credit: None,
         };
         told(self.desk.create(wish).await)
     }

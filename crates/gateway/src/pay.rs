@@ -6,6 +6,7 @@
 pub(crate) mod alipay;
 pub(crate) mod alipayplus;
 pub(crate) mod bounce;
+pub(crate) mod credit;
 pub(crate) mod desk;
 pub(crate) mod experience;
 pub(crate) mod paypal;

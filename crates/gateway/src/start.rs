@@ -9,8 +9,8 @@ use crate::{
     inbox::{self, Inbox},
     mcp::{self, Server},
     pay::{
-        Channels, alipay::Alipay, alipayplus::AlipayPlus, desk::Desk, experience, paypal::Paypal, stripe::Stripe,
-        turns::Turns, wechatpay::Wechatpay,
+        Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, desk::Desk, experience, paypal::Paypal,
+        stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
     },
     rest,
     secret::Sensitive,
@@ -136,6 +136,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         turns: Turns::default(),
         caps: caps.into(),
         settlements: config.settlements.clone().into(),
+        instalments: config.instalments.clone().into(),
+        credits: config.credits.clone().into(),
+        weights: config.weights,
     };
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
@@ -177,7 +180,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
 /// The adapter of every configured channel.
 pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Result<Channels, ConfigError> {
     let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(clock))?;
-    let mut channels = Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay));
+    let credit = Credit { clock: Arc::clone(clock) };
+    let mut channels =
+        Channels::default().with(Channel::Wechatpay, Arc::new(wechatpay)).with(Channel::Credit, Arc::new(credit));
     if let Some(alipay) = &config.alipay {
         channels = channels.with(Channel::Alipay, Arc::new(Alipay::new(alipay, http.clone(), Arc::clone(clock))?));
     }

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) authorises: bool,
     /// Whether a second channel pays a part, so many percent, and sets it aside first.
     pub(crate) second: Option<(i64, bool)>,
+    /// Whether a credit pays a part, so many percent, and whether it is still there when it is asked for.
+    pub(crate) credit: Option<(i64, bool)>,
 }
 
 /// One item.
@@ -184,7 +186,8 @@ impl Plan {
         let authorises = rng.u8(0..3) == 0;
         let split = rng.u8(0..4) == 0;
         let second = split.then(|| (rng.i64(1..=99), authorises && rng.bool()));
-        Self { items, traveller, rates, authorises, second }
+        let credit = (rng.u8(0..5) == 0).then(|| (rng.i64(1..=100), rng.u8(0..6) != 0));
+        Self { items, traveller, rates, authorises, second, credit }
     }
 
     pub(crate) fn order(&self) -> NewOrder {

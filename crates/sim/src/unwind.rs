@@ -41,7 +41,7 @@ fn plan() -> Plan {
         one(4, Kind::Activity, Priority::Optional, &[0]),
         one(5, Kind::Flight, Priority::MustHave, &[0]),
     ];
-    Plan { items, traveller: Traveller::Pays, rates: Rates::NONE, authorises: false, second: None }
+    Plan { items, traveller: Traveller::Pays, rates: Rates::NONE, authorises: false, second: None, credit: None }
 }
 
 const MUST_HAVES: [usize; 3] = [0, 1, 5];

@@ -179,6 +179,7 @@ impl World {
     /// Carries an effect out. Whether the answer arrives is somebody else's business.
     pub(crate) fn act(&mut self, plan: &Plan, order: &Order, key: &StepKey, now: UtcMicros) -> Outcome<StepResult> {
         match key.op {
+            Op::OpenPayment { attempt } if self.is_used_up(plan, order, attempt) => no(ReasonCode::InsufficientBalance),
             Op::Hold { item } => self.hold(plan, order, item, key, now),
             Op::Commit { item } => self.commit(plan, order, item, key, now),
             Op::Release { item } => self.release(order, item),
@@ -342,11 +343,19 @@ impl World {
         Some((booking, change_id))
     }
 
+    /// Whether a payment is drawn from a credit that somebody else has used meanwhile.
+    fn is_used_up(&self, plan: &Plan, order: &Order, id: AttemptId) -> bool {
+        let credit = order.attempt(id).is_some_and(|attempt| attempt.channel == Channel::Credit);
+        credit && plan.credit.is_some_and(|(_, there)| !there)
+    }
+
     fn open(&mut self, order: &Order, id: AttemptId) -> Outcome<StepResult> {
         let Some(attempt) = order.attempt(id) else { return no(ReasonCode::InvalidRequest) };
+        // A credit is set aside by being asked for.
+        let credit = attempt.channel == Channel::Credit;
         let payment = self.payments.entry(id).or_insert_with(|| Payment {
             amount: attempt.amount,
-            state: PaymentState::RequiresAction,
+            state: if credit { PaymentState::Authorised } else { PaymentState::RequiresAction },
             authorise: attempt.authorise,
             taken: cny(0),
             disputed: None,

@@ -274,7 +274,7 @@ channel: ChannelWord,
  */
 recommended: boolean, 
 /**
- * Why it cannot be used now: `currency`, `failing`, `undecided`; empty when it can.
+ * Why it cannot be used now: `currency`, `failing`, `undecided`, `instalments`; empty when it can.
  */
 bars: Array<string>, 
 /**
@@ -296,8 +296,21 @@ sets_aside: boolean,
 /**
  * How long a refund usually takes, minutes.
  */
-refund_min: number, };
-export type ChannelWord = "wechatpay" | "alipay" | "stripe" | "paypal" | "alipayplus";
+refund_min: number, 
+/**
+ * How many instalments can be asked for.
+ */
+instalments: Array<number>, };
+export type ChannelWord = "wechatpay" | "alipay" | "stripe" | "paypal" | "alipayplus" | "credit";
+export type CheckOrderCredit = { 
+/**
+ * Order.
+ */
+order_id: string, 
+/**
+ * What the traveller typed.
+ */
+code: string, };
 export type CheckPayment = { 
 /**
  * Order.
@@ -378,6 +391,14 @@ channel: ChannelWord,
  */
 second: SecondPayment | null, 
 /**
+ * A code that pays a part before anything else does.
+ */
+credit: CreditWish | null, 
+/**
+ * In how many instalments the payer pays off what the first channel pays.
+ */
+instalments: number | null, 
+/**
  * Made by the caller.
  */
 request_id: string, };
@@ -419,6 +440,28 @@ signature: string,
  * Whether it verifies under the public key of this name.
  */
 verifies: boolean, };
+export type CreditView = { 
+/**
+ * How much of the order it pays.
+ */
+amount: MoneyView, 
+/**
+ * What is left to pay by a channel.
+ */
+to_pay: MoneyView, 
+/**
+ * Until when it can be used, where it ends.
+ */
+ends_at_us: number | null, };
+export type CreditWish = { 
+/**
+ * What the traveller typed.
+ */
+code: string, 
+/**
+ * What it was shown to be worth, minor units of the total's currency.
+ */
+amount_minor: number, };
 export type DeadlineKindView = "holds_expire" | "pay_by" | "quote_expires";
 export type DeadlineView = { 
 /**
@@ -517,7 +560,7 @@ export type ExportedView = {
  * Where it is.
  */
 path: string, };
-export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "browser_unavailable" | "channel_barred" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
+export type FaultCodeView = "malformed_input" | "too_large" | "not_found" | "wrong_state" | "cart_changed" | "items_conflict" | "over_budget" | "auth_required" | "vault_unavailable" | "vault_locked" | "wrong_passphrase" | "hold_expired" | "seat_taken" | "provider_unavailable" | "browser_unavailable" | "channel_barred" | "credit_refused" | "only_in_window" | "disk_full" | "database_in_use" | "history_damaged" | "newer_version" | "internal";
 export type FaultView = { 
 /**
  * Code the interface has words for.
@@ -723,7 +766,11 @@ export type ListOrderChannels = {
 /**
  * Order.
  */
-order_id: string, };
+order_id: string, 
+/**
+ * In how many instalments the payer wants to pay it off.
+ */
+instalments: number | null, };
 export type ListOrders = { 
 /**
  * Only those made before this moment; the page after another one begins where that ended.
@@ -1144,6 +1191,10 @@ channel: ChannelWord,
  */
 amount: MoneyView, 
 /**
+ * In how many instalments the payer pays it off.
+ */
+instalments: number | null, 
+/**
  * Where its payment stands; `null` until what comes before it is paid.
  */
 state: PaymentStateView | null, };
@@ -1154,7 +1205,7 @@ export type PaymentView = {
  */
 attempt_id: string, 
 /**
- * `wechatpay`, `alipay`, `stripe`, `paypal`, `alipayplus`
+ * `wechatpay`, `alipay`, `stripe`, `paypal`, `alipayplus`, `credit`
  */
 channel: string, 
 /**
@@ -1834,6 +1885,15 @@ state: VaultStateView,
  */
 choices: Array<VaultChoiceView>, };
 export type VerifyAudit = Record<symbol, never>;
+export type WaysToPayView = { 
+/**
+ * The channels, the best first.
+ */
+channels: Array<ChannelView>, 
+/**
+ * Whether there are codes that pay a part.
+ */
+credits: boolean, };
 
 export interface Api {
   get_session: { command: GetSession; result: SessionView };
@@ -1856,7 +1916,8 @@ export interface Api {
   get_seat_maps: { command: GetSeatMaps; result: SeatMapsView };
   choose_seats: { command: ChooseSeats; result: OrderView };
   confirm_order: { command: ConfirmOrder; result: OrderView };
-  list_channels: { command: ListOrderChannels; result: Array<ChannelView> };
+  list_channels: { command: ListOrderChannels; result: WaysToPayView };
+  check_credit: { command: CheckOrderCredit; result: CreditView };
   open_payment: { command: OpenPayment; result: null };
   check_payment: { command: CheckPayment; result: OrderView };
   retry_payment: { command: RetryPayment; result: OrderView };

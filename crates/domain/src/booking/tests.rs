@@ -52,6 +52,8 @@ struct World {
     authorises: bool,
     /// A second channel: what it pays, and whether it sets that aside first.
     second: Option<(i64, bool)>,
+    /// What a credit pays.
+    credit: Option<i64>,
     /// What a payment's channel says that is not what `payment` says.
     told: BTreeMap<AttemptId, PaymentState>,
     capture_answer: Result<(), ReasonCode>,
@@ -82,6 +84,7 @@ impl World {
             payment: PaymentState::RequiresAction,
             authorises: false,
             second: None,
+            credit: None,
             told: BTreeMap::new(),
             capture_answer: Ok(()),
             again: None,
@@ -291,13 +294,22 @@ impl World {
         order
     }
 
-    /// All of it by one payment, or a part of it by a second one.
+    /// All of it by one payment, or a part of it by a credit, a second one, or both.
     fn parts(&self, total: Money) -> Vec<PaymentPart> {
-        let Some((second, authorise)) = self.second else { return vec![whole(attempt(1), total, self.authorises)] };
-        vec![
-            whole(attempt(1), total.minus(cny(second)).unwrap(), self.authorises),
-            PaymentPart { attempt: attempt(2), channel: Channel::Alipay, amount: cny(second), authorise },
-        ]
+        let credit = self.credit.map(|minor| PaymentPart {
+            authorise: true,
+            credit: Some("crd_welcome".to_owned()),
+            ..PaymentPart::new(attempt(9), Channel::Credit, cny(minor))
+        });
+        let mut rest = credit.as_ref().map_or(total, |credit| total.minus(credit.amount).unwrap());
+        let mut parts = Vec::from_iter(credit);
+        let second = self.second.map(|(minor, authorise)| {
+            rest = rest.minus(cny(minor)).unwrap();
+            PaymentPart { authorise, ..PaymentPart::new(attempt(2), Channel::Alipay, cny(minor)) }
+        });
+        parts.extend(rest.is_positive().then(|| whole(attempt(1), rest, self.authorises)));
+        parts.extend(second);
+        parts
     }
 
     /// What the channel of a payment says.
@@ -324,7 +336,7 @@ impl World {
 
 /// All of it by one payment.
 fn whole(attempt: AttemptId, amount: Money, authorise: bool) -> PaymentPart {
-    PaymentPart { attempt, channel: Channel::Wechatpay, amount, authorise }
+    PaymentPart { authorise, ..PaymentPart::new(attempt, Channel::Wechatpay, amount) }
 }
 
 fn ask_to_cancel(quote: QuoteId, items: Vec<ItemId>) -> Fact {
@@ -524,7 +536,13 @@ fn a_second_payment_goes_back_and_the_first_one_pays() {
     let pay_by = pay_by(&order, world.now).unwrap();
     world.tell(
         &mut order,
-        Fact::PaymentRetried { attempt: attempt(2), channel: Channel::Wechatpay, pay_by, authorise: false },
+        Fact::PaymentRetried {
+            attempt: attempt(2),
+            channel: Channel::Wechatpay,
+            pay_by,
+            authorise: false,
+            instalments: None,
+        },
     );
     world.pay(&mut order);
     check(&order, OrderState::Confirmed, 224_400, 0);
@@ -632,6 +650,7 @@ fn a_repeated_report_changes_nothing() {
 }
 
 mod changes;
+mod credit;
 mod rows;
 mod set_aside;
 mod split;

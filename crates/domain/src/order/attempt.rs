@@ -23,6 +23,20 @@ pub struct PaymentPart {
     /// Whether the money is only set aside at first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub authorise: bool,
+    /// In how many instalments the payer pays it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instalments: Option<u8>,
+    /// The credit it is drawn from, on [`Channel::Credit`] and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit: Option<String>,
+}
+
+impl PaymentPart {
+    /// All of an amount by one channel at once.
+    #[must_use]
+    pub const fn new(attempt: AttemptId, channel: Channel, amount: Money) -> Self {
+        Self { attempt, channel, amount, authorise: false, instalments: None, credit: None }
+    }
 }
 
 /// One attempt to pay.
@@ -44,6 +58,12 @@ pub struct Attempt {
     /// Whether the money is only set aside at first, and taken once everything is booked.
     #[serde(default)]
     pub authorise: bool,
+    /// In how many instalments the payer pays it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instalments: Option<u8>,
+    /// The credit it is drawn from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit: Option<String>,
     /// Position of the fact by which its money arrived.
     #[serde(default)]
     pub arrived: Option<u64>,

@@ -7,7 +7,7 @@ use super::{Attempt, AttemptState, Illegal, ItemState, Order, OrderItem, Payment
 use crate::{
     defect::{Defect, planted},
     money::{Money, MoneyError},
-    port::payments::DisputeState,
+    port::payments::{Channel, DisputeState},
     time::UtcMicros,
 };
 use sha2::{Digest, Sha256};
@@ -114,24 +114,32 @@ pub fn kept_by_supplier(item: &OrderItem) -> Option<Money> {
     }
 }
 
-/// Payments one cart may be split over.
-pub const PARTS_MAX: usize = 2;
+/// Channels one cart may be split over, beside a credit.
+pub const CHANNELS_MAX: usize = 2;
 
-/// Whether a cart may be paid like this: one or two payments that add up, and what sets money aside comes first, so that
-/// nothing is taken before it is clear that the other one works, wherever a channel allows that.
+/// Whether a cart may be paid like this: a credit, one or two channels, or both, that add up. What sets money aside comes
+/// first, so that nothing is taken before it is clear that the others work, wherever a channel allows that; a credit always
+/// does, and is the first of all.
 ///
 /// # Errors
 /// [`Illegal`] says what is wrong.
 pub fn check_parts(total: Money, parts: &[PaymentPart]) -> Result<(), Illegal> {
     let wrong = |text: &str| Err(Illegal(text.to_owned()));
-    if parts.is_empty() || parts.len() > PARTS_MAX {
-        return wrong("a cart is paid by one or two payments");
+    let credit = parts.first().is_some_and(|first| first.channel == Channel::Credit);
+    let channels = parts.len() - usize::from(credit);
+    if parts.is_empty() || channels > CHANNELS_MAX {
+        return wrong("a cart is paid by one or two payments, beside a credit");
+    }
+    let is_credit = |part: &PaymentPart| part.channel == Channel::Credit;
+    if parts.iter().any(|part| part.credit.is_some() != is_credit(part) || is_credit(part) && !part.authorise) {
+        return wrong("a credit is named, and set aside at first; nothing else is drawn from one");
     }
     let sum = Money::sum(total.currency(), parts.iter().map(|part| part.amount));
     if sum != Ok(total) || parts.iter().any(|part| !part.amount.is_positive()) {
         return wrong("the payments do not add up to the total");
     }
-    let pairs = || parts.iter().zip(parts.iter().skip(1));
+    let pairs =
+        || parts.iter().enumerate().flat_map(|(n, first)| parts.iter().skip(n + 1).map(move |second| (first, second)));
     if pairs().any(|(first, second)| first.attempt == second.attempt || first.channel == second.channel) {
         return wrong("two payments need two ids and two channels");
     }
@@ -149,12 +157,13 @@ pub fn paying_attempt(order: &Order, part: usize) -> Option<&Attempt> {
     received.min_by_key(|attempt| attempt.arrived)
 }
 
-/// The payments the order has, one per part that is paid; in the order in which suppliers get their money from them: what
-/// was taken at once before what was set aside, so that as little as possible is taken only to be given back.
+/// The payments the order has, one per part that is paid; in the order in which suppliers get their money from them: the
+/// credit first, because the traveller's own money is worth more to the traveller; then what was taken at once before what
+/// was set aside, so that as little as possible is taken only to be given back.
 #[must_use]
 pub fn paying_attempts(order: &Order) -> Vec<&Attempt> {
     let mut paying: Vec<&Attempt> = parts(order).filter_map(|(part, _)| paying_attempt(order, part)).collect();
-    paying.sort_by_key(|attempt| attempt.authorise);
+    paying.sort_by_key(|attempt| (attempt.channel != Channel::Credit, attempt.authorise));
     paying
 }
 

@@ -316,7 +316,7 @@ pub enum Fact {
         cart_hash: String,
         /// Total.
         total: Money,
-        /// What it is paid by: one channel, or two, what sets money aside before what takes it at once.
+        /// What it is paid by: a credit, then one channel or two, what sets money aside before what takes it at once.
         parts: Vec<PaymentPart>,
         /// Last moment to pay the first part.
         pay_by: UtcMicros,
@@ -332,6 +332,9 @@ pub enum Fact {
         /// Whether the money is only set aside at first.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         authorise: bool,
+        /// In how many instalments the payer pays it off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instalments: Option<u8>,
     },
     /// A channel's word about a payment.
     PaymentReported {

@@ -2,13 +2,14 @@
 //!
 //! Tools and their types: `createPaymentIntent` [`CreatePaymentIntent`] → [`PaymentIntent`]; `getPaymentStatus` and
 //! `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `capturePayment` [`CapturePayment`] and `voidPayment` [`PaymentRef`] →
-//! [`PaymentStatus`]; `createRefund` [`CreateRefund`] and `getRefundStatus` [`RefundRef`]
+//! [`PaymentStatus`]; `checkCredit` [`CheckCredit`] → [`CreditStatus`]; `createRefund` [`CreateRefund`] and `getRefundStatus` [`RefundRef`]
 //! → [`RefundStatus`]; `listChannels` [`ListChannels`] → [`Abilities`] and `listUpdates` [`ListUpdates`] → [`Updates`] (reads of
 //! the gateway's own tables, without an outcome).
 
 use crate::{
     id::{AttemptId, RefundId},
     money::Money,
+    routing::Weights,
     time::UtcMicros,
 };
 use schemars::JsonSchema;
@@ -29,11 +30,16 @@ pub enum Channel {
     /// Alipay+, for payers abroad.
     #[serde(rename = "alipayplus")]
     AlipayPlus,
+    /// The merchant's own credit: coupons, gift cards. No provider, no page, nothing to scan.
+    Credit,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 5] = [Self::Wechatpay, Self::Alipay, Self::Stripe, Self::Paypal, Self::AlipayPlus];
+    pub const ALL: [Self; 6] =
+        [Self::Wechatpay, Self::Alipay, Self::Stripe, Self::Paypal, Self::AlipayPlus, Self::Credit];
+    /// Those behind which there is a provider.
+    pub const PROVIDERS: [Self; 5] = [Self::Wechatpay, Self::Alipay, Self::Stripe, Self::Paypal, Self::AlipayPlus];
 
     /// The channel of a word, if there is one.
     #[must_use]
@@ -50,6 +56,7 @@ impl Channel {
             Self::Stripe => "stripe",
             Self::Paypal => "paypal",
             Self::AlipayPlus => "alipayplus",
+            Self::Credit => "credit",
         }
     }
 }
@@ -72,6 +79,86 @@ pub struct CreatePaymentIntent {
     /// Whether the money is only authorised, to be taken by `capturePayment` or let go by `voidPayment`.
     #[serde(default)]
     pub authorise: bool,
+    /// In how many instalments the payer pays it off; the merchant has all of it at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instalments: Option<u8>,
+    /// What it is drawn from, on [`Channel::Credit`] and only there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credit: Option<CreditUse>,
+}
+
+/// A credit that pays, and what for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreditUse {
+    /// `crd_…`, from [`CreditStatus::Usable`].
+    pub credit_id: String,
+    /// The total of the order it is used for.
+    pub order_total: Money,
+}
+
+/// Asks what a code is worth for an order. Nothing is set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckCredit {
+    /// What the traveller typed; spaces around it and small letters do not matter.
+    pub code: String,
+    /// The total of the order it is for.
+    pub order_total: Money,
+}
+
+/// What a code is worth for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "kind")]
+pub enum CreditStatus {
+    /// It can be used.
+    Usable {
+        /// Names the credit without its code.
+        credit_id: String,
+        /// How much of the order it pays; at most its total.
+        amount: Money,
+        /// Until when; without one it does not end.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        ends_at_us: Option<UtcMicros>,
+    },
+    /// It cannot be used.
+    Refused {
+        /// Why.
+        why: CreditRefusal,
+        /// The least total it is for, where that is why.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        minimum: Option<Money>,
+    },
+}
+
+/// Why a code is worth nothing for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditRefusal {
+    /// There is no such code.
+    Unknown,
+    /// Its time has not come, or is over.
+    OutOfTime,
+    /// Nothing is left of it.
+    UsedUp,
+    /// It is in another currency than the order.
+    Currency,
+    /// The order's total is too small for it.
+    Minimum,
+}
+
+impl CreditRefusal {
+    /// The word stored and shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::OutOfTime => "out_of_time",
+            Self::UsedUp => "used_up",
+            Self::Currency => "currency",
+            Self::Minimum => "minimum",
+        }
+    }
 }
 
 /// Takes authorised money, all of it or less; the rest is let go. Repeating the call with the same amount takes it once.
@@ -110,6 +197,8 @@ pub enum PaymentAction {
         /// Address of the page.
         url: String,
     },
+    /// Nothing: it is paid by being asked for.
+    Nothing,
 }
 
 /// Names a payment.
@@ -218,8 +307,14 @@ pub struct ListChannels {}
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Abilities {
-    /// One entry per configured channel.
+    /// One entry per configured channel of a provider.
     pub channels: Vec<Ability>,
+    /// Whether there are codes a traveller can use.
+    #[serde(default)]
+    pub credits: bool,
+    /// How much each consideration counts when one is recommended; the usual weights where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weights: Option<Weights>,
 }
 
 /// What a channel can do.
@@ -244,6 +339,27 @@ pub struct Ability {
     pub exchange_bp: u16,
     /// How long a refund usually takes, minutes.
     pub refund_min: u32,
+    /// The instalments a payer can choose, where it offers any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instalments: Option<Instalments>,
+}
+
+/// What a channel offers to payers who want to pay off what they buy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Instalments {
+    /// In which currency.
+    pub currency: crate::money::Currency,
+    /// How many, each of them at least 2.
+    pub counts: Vec<u8>,
+}
+
+impl Instalments {
+    /// Whether an amount can be paid off like that.
+    #[must_use]
+    pub fn offers(&self, count: u8, amount: Money) -> bool {
+        self.currency == amount.currency() && self.counts.contains(&count)
+    }
 }
 
 /// How a payer pays.
@@ -254,6 +370,8 @@ pub enum Presentation {
     Qr,
     /// On the channel's page in the system browser.
     Redirect,
+    /// By agreeing to it; there is nothing else to do.
+    Nothing,
 }
 
 /// A payment the payer's bank wants back.

@@ -196,6 +196,16 @@ pub struct SecondPayment {
     #[ts(type = "number")]
     pub amount_minor: i64,
 }
+/// A code that pays a part of the total.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct CreditWish {
+    /// What the traveller typed.
+    pub code: String,
+    /// What it was shown to be worth, minor units of the total's currency.
+    #[ts(type = "number")]
+    pub amount_minor: i64,
+}
 command!(
     /// Confirms exactly the cart that was shown; the payment opens.
     ConfirmOrder {
@@ -207,6 +217,10 @@ command!(
         channel: Channel as "ChannelWord",
         /// What else pays a part of it; nothing is booked before both are paid.
         second: Option<SecondPayment>,
+        /// A code that pays a part before anything else does.
+        credit: Option<CreditWish>,
+        /// In how many instalments the payer pays off what the first channel pays.
+        instalments: Option<u8>,
         /// Made by the caller.
         request_id: RequestId as "string",
     }
@@ -216,6 +230,17 @@ command!(
     ListOrderChannels {
         /// Order.
         order_id: OrderId as "string",
+        /// In how many instalments the payer wants to pay it off.
+        instalments: Option<u8>,
+    }
+);
+command!(
+    /// Tells what a code is worth for an order; nothing is set aside.
+    CheckOrderCredit {
+        /// Order.
+        order_id: OrderId as "string",
+        /// What the traveller typed.
+        code: String,
     }
 );
 command!(

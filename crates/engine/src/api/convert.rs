@@ -265,6 +265,7 @@ const fn fault_code(code: FaultCode) -> FaultCodeView {
         FaultCode::ProviderUnavailable => FaultCodeView::ProviderUnavailable,
         FaultCode::BrowserUnavailable => FaultCodeView::BrowserUnavailable,
         FaultCode::ChannelBarred => FaultCodeView::ChannelBarred,
+        FaultCode::CreditRefused => FaultCodeView::CreditRefused,
         FaultCode::OnlyInWindow => FaultCodeView::OnlyInWindow,
         FaultCode::DiskFull => FaultCodeView::DiskFull,
         FaultCode::DatabaseInUse => FaultCodeView::DatabaseInUse,

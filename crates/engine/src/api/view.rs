@@ -442,6 +442,8 @@ pub enum FaultCodeView {
     BrowserUnavailable,
     /// This channel cannot be used for this payment now; `channel`, `why`.
     ChannelBarred,
+    /// This code is worth nothing for this order; `why`, and `minimum` with `currency` where the total is too small.
+    CreditRefused,
     /// Only a person may do this, in the window.
     OnlyInWindow,
     DiskFull,

@@ -234,12 +234,7 @@ impl Running {
             Ok(vec![Fact::Confirmed {
                 cart_hash: cart::hash(order).unwrap(),
                 total: cart::total(order).unwrap(),
-                parts: vec![PaymentPart {
-                    attempt,
-                    channel: Channel::Wechatpay,
-                    amount: cart::total(order).unwrap(),
-                    authorise: false,
-                }],
+                parts: vec![PaymentPart::new(attempt, Channel::Wechatpay, cart::total(order).unwrap())],
                 pay_by: pay_by(order, now).unwrap(),
             }])
         });

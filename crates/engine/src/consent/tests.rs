@@ -45,6 +45,7 @@ fn cart() -> Shown {
         payments: vec![ShownPayment {
             amount: Money::new(328_400, Currency::CNY).unwrap(),
             channel: Channel::Wechatpay,
+            instalments: None,
         }],
         total: Money::new(328_400, Currency::CNY).unwrap(),
     }

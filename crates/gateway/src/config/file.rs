@@ -4,8 +4,9 @@
 //! the configuration itself. No text of a refusal contains a value. Deliberately not here: what a start refuses.
 
 use super::{
-    AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, DuffelConfig, HttpConfig, MemberPlatformConfig,
-    PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig, StripeConfig, ViatorConfig, WechatConfig,
+    AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, CreditConfig, DuffelConfig, HttpConfig,
+    InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig,
+    StripeConfig, ViatorConfig, WechatConfig,
 };
 use crate::secret::Sensitive;
 use serde::Deserialize;
@@ -18,6 +19,8 @@ use url::Url;
 use zhiyou_domain::{
     money::{Currency, Money},
     port::payments::Channel,
+    routing::Weights,
+    time::UtcMicros,
 };
 
 /// How a text of the environment becomes a value.
@@ -91,6 +94,11 @@ struct File {
     caps: Vec<CapTable>,
     #[serde(default)]
     settlements: Vec<SettlementConfig>,
+    #[serde(default)]
+    instalments: Vec<InstalmentConfig>,
+    #[serde(default)]
+    credits: Vec<CreditTable>,
+    weights: Option<Weights>,
     rest: Option<RestTable>,
 }
 
@@ -162,6 +170,36 @@ struct CapTable {
     channel: Channel,
     per_payment: AmountTable,
     per_day: AmountTable,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreditTable {
+    code: Sensitive<String>,
+    amount: AmountTable,
+    minimum: Option<AmountTable>,
+    /// RFC 3339.
+    begins_at: Option<String>,
+    ends_at: Option<String>,
+}
+
+impl CreditTable {
+    fn config(self, index: usize) -> Result<CreditConfig, ConfigError> {
+        let field = |name: &str| format!("credits.{index}.{name}");
+        let moment = |name: &str, text: Option<String>| {
+            let read = |text: String| {
+                UtcMicros::parse_rfc3339(&text).map_err(|_| ConfigError::new(field(name), "is no time with an offset"))
+            };
+            text.map(read).transpose()
+        };
+        Ok(CreditConfig {
+            amount: self.amount.money(&field("amount"))?,
+            minimum: self.minimum.map(|minimum| minimum.money(&field("minimum"))).transpose()?,
+            begins_at: moment("begins_at", self.begins_at)?,
+            ends_at: moment("ends_at", self.ends_at)?,
+            code: self.code,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -292,6 +330,14 @@ impl File {
             }),
             caps: self.caps.into_iter().map(cap).collect::<Result<_, _>>()?,
             settlements: self.settlements,
+            instalments: self.instalments,
+            credits: self
+                .credits
+                .into_iter()
+                .enumerate()
+                .map(|(index, credit)| credit.config(index))
+                .collect::<Result<_, _>>()?,
+            weights: self.weights,
             http: HttpConfig {
                 timeout: Duration::from_millis(self.http.timeout_ms),
                 read_retries: self.http.read_retries,

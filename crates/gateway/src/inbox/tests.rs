@@ -186,6 +186,7 @@ fn wanted(channel: Channel) -> (Attempt, Refund) {
         provider_ref: None,
         authorise: false,
         taken: None,
+        instalments: None,
     };
     let refund = Refund {
         refund_id: RefundId::parse_bare(REFUND).unwrap(),

@@ -73,6 +73,14 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
             p::RefundRef,
             |wish| refund_status(wish.refund_id)
         ),
+        at_the_desk!(
+            desk,
+            "checkCredit",
+            "Tells what a coupon or gift card is worth for an order.",
+            Effect::Read,
+            p::CheckCredit,
+            |wish| check_credit(wish)
+        ),
         tool("listChannels", "Tells what the configured payment channels can do.", Effect::Read, {
             let desk = desk.clone();
             move |_: p::ListChannels, _| {

@@ -391,6 +391,9 @@ impl PaymentChannel for Alipay {
             subject: &attempt.description,
             product_code: page.map_or(CODE_PRODUCT, |page| page.words().1),
             time_expire: &time_expire,
+            extend_params: attempt
+                .instalments
+                .map(|count| wire::ExtendParams { hb_fq_num: count.to_string(), hb_fq_seller_percent: "0" }),
         };
         match page {
             None => self.show_code(attempt, &content).await,

@@ -7,7 +7,7 @@
 use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, turns::Turns};
 use crate::{
     Clock,
-    config::{CapConfig, SettlementConfig},
+    config::{CapConfig, CreditConfig, InstalmentConfig, SettlementConfig},
     defence::{Defence, off},
     store::{
         Store, StoreError, Tx,
@@ -24,10 +24,11 @@ use zhiyou_domain::{
     port::{
         Outcome, Reason, ReasonCode,
         payments::{
-            Abilities, Ability, CapturePayment, Channel, CreatePaymentIntent, CreateRefund, PaymentIntent,
+            Abilities, Ability, CapturePayment, Channel, CreatePaymentIntent, CreateRefund, Instalments, PaymentIntent,
             PaymentState, PaymentStatus, RefundState, RefundStatus, Updates,
         },
     },
+    routing::Weights,
     time::UtcMicros,
 };
 
@@ -44,16 +45,22 @@ pub(crate) struct Desk {
     /// What we allow ourselves to charge.
     pub(crate) caps: Arc<[CapConfig]>,
     pub(crate) settlements: Arc<[SettlementConfig]>,
+    /// Which channels offer instalments.
+    pub(crate) instalments: Arc<[InstalmentConfig]>,
+    /// The codes travellers can use.
+    pub(crate) credits: Arc<[CreditConfig]>,
+    /// How a recommendation is weighed.
+    pub(crate) weights: Option<Weights>,
 }
 
 /// Stops early with an ending that is not `Done`.
-type Step<T> = Result<T, Outcome<std::convert::Infallible>>;
+pub(super) type Step<T> = Result<T, Outcome<std::convert::Infallible>>;
 
-fn finish<T>(step: Step<Outcome<T>>) -> Outcome<T> {
+pub(super) fn finish<T>(step: Step<Outcome<T>>) -> Outcome<T> {
     step.unwrap_or_else(|ending| ending.map(|never| match never {}))
 }
 
-fn declined<T>(code: ReasonCode, text: &str) -> Step<T> {
+pub(super) fn declined<T>(code: ReasonCode, text: &str) -> Step<T> {
     Err(Outcome::Declined(Reason::new(code, text)))
 }
 
@@ -174,9 +181,17 @@ impl Desk {
                 settles: pays_out.map(|found| found.currency),
                 exchange_bp: pays_out.map_or(0, |found| found.exchange_bp),
                 refund_min: able.refund_min,
+                instalments: self.instalments_of(channel),
             }
         };
-        Abilities { channels: self.channels.all().map(ability).collect() }
+        let of_providers = self.channels.all().filter(|(channel, _)| *channel != Channel::Credit);
+        let channels = of_providers.map(ability).collect();
+        Abilities { channels, credits: !self.credits.is_empty(), weights: self.weights }
+    }
+
+    fn instalments_of(&self, channel: Channel) -> Option<Instalments> {
+        let offer = self.instalments.iter().find(|offer| offer.channel == channel)?;
+        Some(Instalments { currency: offer.currency, counts: offer.counts.clone() })
     }
 
     async fn open_attempt(&self, wish: &CreatePaymentIntent) -> Step<Attempt> {
@@ -188,10 +203,20 @@ impl Desk {
         if wish.authorise && !able.authorises {
             return declined(ReasonCode::InvalidRequest, "the channel takes money at once");
         }
+        if wish.credit.is_some() != (wish.channel == Channel::Credit) || wish.credit.is_some() && !wish.authorise {
+            return declined(ReasonCode::InvalidRequest, "a credit is named, and set aside at first");
+        }
+        let offered = self.instalments_of(wish.channel);
+        let offers = |count| offered.as_ref().is_some_and(|offered| offered.offers(count, wish.amount));
+        if wish.instalments.is_some_and(|count| !offers(count)) {
+            return declined(ReasonCode::InvalidRequest, "the channel does not offer these instalments");
+        }
         if wish.description.trim().is_empty() || wish.description.chars().any(char::is_control) {
             return declined(ReasonCode::InvalidRequest, "the description is empty or not plain text");
         }
         let channel = wish.channel.word();
+        let credit = wish.credit.as_ref().map(|credit| credit.credit_id.clone());
+        let instalments = wish.instalments.map(|count| count.to_string()).unwrap_or_default();
         let attempt = Attempt {
             attempt_id: wish.attempt_id,
             channel: wish.channel,
@@ -205,13 +230,16 @@ impl Desk {
                 &wish.description,
                 &wish.expires_at_us.0.to_string(),
                 if wish.authorise { "authorise" } else { "charge" },
+                &instalments,
+                credit.as_deref().unwrap_or_default(),
             ]),
             created_at_us: now,
             state: PaymentState::RequiresAction,
             transaction_id: None,
             paid_at_us: None,
-            provider_ref: None,
+            provider_ref: credit,
             authorise: wish.authorise,
+            instalments: wish.instalments,
             taken: None,
         };
         let mut tx = self.store.begin().await?;
@@ -220,6 +248,9 @@ impl Desk {
                 return declined(ReasonCode::InvalidRequest, "the last moment to pay is over");
             }
             self.within_caps(&mut tx, wish.channel, wish.amount, now).await?;
+            if let Some(credit) = &wish.credit {
+                self.within_credit(&mut tx, credit, wish.amount).await?;
+            }
         }
         let kept = attempts::insert(&mut tx, &attempt).await?;
         self.store.commit(tx).await?;

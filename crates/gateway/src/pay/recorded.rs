@@ -133,6 +133,7 @@ fn attempt(channel: Channel, amount: Money) -> Attempt {
         provider_ref: None,
         authorise: false,
         taken: None,
+        instalments: None,
     }
 }
 

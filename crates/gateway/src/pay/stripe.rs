@@ -139,7 +139,12 @@ impl Stripe {
         let expires_s =
             wanted_s.clamp(created_s.saturating_add(PAGE_LIVES_S), created_s.saturating_add(PAGE_LIVES_MAX_S));
         let back = attempt.return_url();
-        Ok(Form::default()
+        let form = match attempt.instalments {
+            // How many there are is chosen on the page, of what the payer's bank offers.
+            Some(_) => Form::default().with("payment_method_options[card][installments][enabled]", "true"),
+            None => Form::default(),
+        };
+        Ok(form
             .with("mode", "payment")
             .with("ui_mode", "hosted_page")
             .with("client_reference_id", &number)

@@ -109,11 +109,13 @@ pub(super) async fn open(desk: &Desk, subject: &str, id: OrderId) -> Result<Code
         description: order.description.clone(),
         expires_at_us: order.expires_at_us,
         authorise: false,
+        instalments: None,
+        credit: None,
     };
     let code_url = match desk.create(wish).await {
         Outcome::Done(intent) => match intent.action {
             PaymentAction::Qr { content } => content,
-            PaymentAction::Redirect { .. } => return Err(Problem::internal()),
+            PaymentAction::Redirect { .. } | PaymentAction::Nothing => return Err(Problem::internal()),
         },
         Outcome::Declined(reason) => return Err(Problem::declined(&reason)),
         Outcome::NotSent(reason) | Outcome::Unknown(reason) => return Err(Problem::unknown(&reason)),

@@ -37,6 +37,8 @@ pub(crate) struct Attempt {
     pub(crate) provider_ref: Option<String>,
     /// Whether the money is authorised first.
     pub(crate) authorise: bool,
+    /// In how many instalments the payer pays it off.
+    pub(crate) instalments: Option<u8>,
     /// What was taken, where that was less than the amount.
     pub(crate) taken: Option<Money>,
 }
@@ -126,6 +128,7 @@ struct Row {
     provider_ref: Option<String>,
     authorise: i64,
     taken_minor: Option<i64>,
+    instalments: Option<i64>,
 }
 
 impl TryFrom<Row> for Attempt {
@@ -146,6 +149,7 @@ impl TryFrom<Row> for Attempt {
             paid_at_us: row.paid_at_us.map(UtcMicros),
             provider_ref: row.provider_ref,
             authorise: row.authorise != 0,
+            instalments: row.instalments.map(u8::try_from).transpose().map_err(|_| damaged())?,
             taken: row.taken_minor.map(|minor| money(minor, &row.currency)).transpose()?,
         })
     }
@@ -153,7 +157,7 @@ impl TryFrom<Row> for Attempt {
 
 const BY_ID: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
                      created_at_us, state, transaction_id, paid_at_us, provider_ref, \
-                     authorise, taken_minor FROM attempts WHERE attempt_id = $1";
+                     authorise, taken_minor, instalments FROM attempts WHERE attempt_id = $1";
 
 /// The payment, if we ever asked for it.
 pub(crate) async fn find(pool: &AnyPool, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
@@ -181,8 +185,8 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     money(attempt.amount.minor(), attempt.amount.currency().code())?;
     sqlx::query(
         "INSERT INTO attempts (attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, \
-         fingerprint, created_at_us, state, updated_at_us, authorise) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11) \
+         fingerprint, created_at_us, state, updated_at_us, authorise, provider_ref, instalments) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11, $12, $13) \
          ON CONFLICT (attempt_id) DO NOTHING",
     )
     .bind(attempt.attempt_id.bare())
@@ -196,6 +200,8 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     .bind(attempt.created_at_us.0)
     .bind(word(attempt.state))
     .bind(i64::from(attempt.authorise))
+    .bind(attempt.provider_ref.as_deref())
+    .bind(attempt.instalments.map(i64::from))
     .execute(&mut **tx)
     .await?;
     get(tx, attempt.attempt_id).await?.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
@@ -224,8 +230,34 @@ pub(crate) async fn asked_for(
     Ok(sum)
 }
 
+/// How much of a credit is in use, minor units of its currency: what is set aside or still being asked for, and what was taken
+/// and not given back.
+pub(crate) async fn drawn(
+    tx: &mut Tx,
+    credit_id: &str,
+    currency: Currency,
+    now: UtcMicros,
+) -> Result<Money, StoreError> {
+    let (sum,): (i64,) = sqlx::query_as(
+        "SELECT CAST(COALESCE(SUM(CASE WHEN state = $4 THEN COALESCE(taken_minor, amount_minor) - \
+         (SELECT COALESCE(SUM(refunds.amount_minor), 0) FROM refunds WHERE refunds.attempt_id = attempts.attempt_id \
+         AND refunds.state = 'succeeded') WHEN state = $5 OR state = $6 AND expires_at_us > $7 THEN amount_minor ELSE 0 END), 0) \
+         AS BIGINT) FROM attempts WHERE channel = $1 AND provider_ref = $2 AND currency = $3",
+    )
+    .bind(Channel::Credit.word())
+    .bind(credit_id)
+    .bind(currency.code())
+    .bind(word(PaymentState::Captured))
+    .bind(word(PaymentState::Authorised))
+    .bind(word(PaymentState::RequiresAction))
+    .bind(now.0)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Money::new(sum, currency)?)
+}
+
 const COLUMNS: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
-                       created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor FROM attempts ";
+                       created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor, instalments FROM attempts ";
 
 /// Payments of a channel opened after `from` and until `until` that may have been paid without our knowing.
 pub(crate) async fn open_between(
@@ -281,7 +313,7 @@ impl TimedRow {
 }
 
 const TIMED: &str = "SELECT attempt_id, channel, amount_minor, currency, description, expires_at_us, notify_url, fingerprint, \
-                     created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor, updated_at_us \
+                     created_at_us, state, transaction_id, paid_at_us, provider_ref, authorise, taken_minor, instalments, updated_at_us \
                      FROM attempts ";
 
 /// Payments of a channel that were paid from `from` until just before `until`. Where money was set aside first, it was taken

@@ -276,3 +276,28 @@ async fn on_the_channel_s_page_the_payer_comes_back_and_only_the_channel_says_th
     assert_eq!(status(&world, intent.attempt_id).await.state, p::PaymentState::Captured, "asking does");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_pay_it_off_sees_how_often_and_pays_all_of_it_at_once_to_us() {
+    let mut world = World::start().await;
+    let six = p::CreatePaymentIntent { instalments: Some(6), ..intent(&world, 60_000) };
+    let refused = p::CreatePaymentIntent { instalments: Some(5), ..intent(&world, 60_000) };
+    let refused = code(world.call::<p::PaymentIntent>("createPaymentIntent", &refused).await);
+    assert_eq!(refused, ("declined", ReasonCode::InvalidRequest));
+    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &six).await;
+    world.phone_pays(&scannable(made.action)).await;
+    world.until_paid(six.attempt_id).await;
+    let paid = status(&world, six.attempt_id).await;
+    assert_eq!((paid.state, paid.captured), (p::PaymentState::Captured, Some(six.amount)));
+    // On the channel's page it is the same; asked for again after a restart the number is still there.
+    world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::Page).await;
+    let twelve = p::CreatePaymentIntent { instalments: Some(12), ..intent(&world, 60_000) };
+    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &twelve).await;
+    world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::Page).await;
+    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &twelve).await, made);
+    let p::PaymentAction::Redirect { url } = made.action else { panic!("{made:?}") };
+    let (_, cashier) = world.browse(reqwest::Method::GET, &url).await;
+    let shown = world.text(&cashier.unwrap()).await;
+    assert!(shown.contains("花呗分期 12 期"), "{shown}");
+    world.stop().await;
+}

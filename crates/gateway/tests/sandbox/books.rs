@@ -25,7 +25,7 @@ const CHANNELS: [p::Channel; 4] = [p::Channel::Wechatpay, p::Channel::Alipay, p:
 
 fn currency(channel: p::Channel) -> Currency {
     let code = match channel {
-        p::Channel::Wechatpay | p::Channel::Alipay | p::Channel::AlipayPlus => "CNY",
+        p::Channel::Wechatpay | p::Channel::Alipay | p::Channel::AlipayPlus | p::Channel::Credit => "CNY",
         p::Channel::Stripe => "KWD",
         p::Channel::Paypal => "USD",
     };
@@ -35,7 +35,7 @@ fn currency(channel: p::Channel) -> Currency {
 /// The day of a channel that an instant falls on.
 fn day_of(channel: p::Channel, at: UtcMicros) -> Day {
     let zone = match channel {
-        p::Channel::Wechatpay | p::Channel::Alipay | p::Channel::AlipayPlus => "Asia/Shanghai",
+        p::Channel::Wechatpay | p::Channel::Alipay | p::Channel::AlipayPlus | p::Channel::Credit => "Asia/Shanghai",
         p::Channel::Stripe | p::Channel::Paypal => "UTC",
     };
     at.in_zone(zone).unwrap().local.date().to_string().parse().unwrap()
@@ -63,9 +63,7 @@ async fn pays(world: &World, intent: &p::CreatePaymentIntent, card: &str) {
         (p::Channel::AlipayPlus, p::PaymentAction::Redirect { url }) => {
             world.payer_decides(&url, "pay").await;
         }
-        (p::Channel::Stripe | p::Channel::Paypal | p::Channel::AlipayPlus, p::PaymentAction::Qr { content }) => {
-            panic!("a code: {content}")
-        }
+        (channel, action) => panic!("{channel:?} shows {action:?}"),
     }
 }
 

@@ -18,7 +18,7 @@ fn intent(world: &World, amount: Money) -> p::CreatePaymentIntent {
 async fn open(world: &World, intent: &p::CreatePaymentIntent) -> String {
     match world.done::<p::PaymentIntent>("createPaymentIntent", intent).await.action {
         p::PaymentAction::Redirect { url } => url,
-        p::PaymentAction::Qr { content } => panic!("a code {content} instead of a page"),
+        other => panic!("{other:?} instead of a page"),
     }
 }
 

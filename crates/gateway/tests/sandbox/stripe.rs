@@ -24,7 +24,7 @@ fn wish(world: &World, amount: Money, authorise: bool) -> p::CreatePaymentIntent
 fn shown(intent: p::PaymentIntent) -> String {
     match intent.action {
         p::PaymentAction::Redirect { url } => url,
-        p::PaymentAction::Qr { content } => panic!("a code instead of a page: {content}"),
+        other => panic!("{other:?} instead of a page"),
     }
 }
 

@@ -279,6 +279,11 @@ impl World {
         (answer.status().as_u16(), target)
     }
 
+    /// What a page says.
+    pub(crate) async fn text(&self, address: &str) -> String {
+        self.http.get(address).send().await.unwrap().text().await.unwrap()
+    }
+
     pub(crate) async fn phone_pays(&self, content: &str) {
         let answer =
             self.http.post(self.address("phone", "/api/pay")).json(&json!({"text": content})).send().await.unwrap();
@@ -377,6 +382,8 @@ impl World {
             description: "智游 上海三日".to_owned(),
             expires_at_us: SystemClock.now().plus_minutes(15),
             authorise: false,
+            instalments: None,
+            credit: None,
         }
     }
 

@@ -106,6 +106,9 @@ impl Wish {
                 None => return wrong("参数无效: timeout_express"),
             },
         };
+        if instalments(&asked.content).is_err() {
+            return wrong("参数无效: extend_params");
+        }
         Ok(Self { number: number.to_owned(), total_fen, expires_us, lives_us })
     }
 
@@ -123,6 +126,16 @@ impl Wish {
             "created_us": world.now_us(),
         });
         Document::new(&self.number, Value::Null, inner)
+    }
+}
+
+/// The 花呗 instalments asked for: 3, 6 or 12, all of whose cost one side bears.
+fn instalments(content: &Value) -> Result<Option<&str>, &'static str> {
+    let params = &content["extend_params"];
+    match (params["hb_fq_num"].as_str(), params["hb_fq_seller_percent"].as_str()) {
+        (None, None) => Ok(None),
+        (Some(count @ ("3" | "6" | "12")), Some("0" | "100")) => Ok(Some(count)),
+        _ => Err("instalments that are not offered"),
     }
 }
 
@@ -263,8 +276,13 @@ pub(super) async fn open(world: &World, book: &mut Book, code: &str) -> Result<O
             "payable"
         }
     };
+    let subject = kept.hidden("subject");
+    let description = match instalments(&kept.inner["content"]) {
+        Ok(Some(count)) => format!("{subject}（花呗分期 {count} 期 · {count} instalments）"),
+        Ok(None) | Err(_) => subject.to_owned(),
+    };
     Ok(Some(Scanned {
-        description: kept.hidden("subject").to_owned(),
+        description,
         total: kept.number("total_fen"),
         state,
         return_url: kept.hidden("return_url").to_owned(),
@@ -297,6 +315,7 @@ fn trade(world: &World, kept: &Document) -> Document {
     let inner = json!({
         "total_fen": fen, "subject": kept.inner["subject"], "notify_url": kept.inner["notify_url"],
         "by_certificate": kept.inner["by_certificate"], "passback_params": kept.inner["passback_params"],
+        "paid_off": matches!(instalments(&kept.inner["content"]), Ok(Some(_))),
         "created_us": now_us, "expires_us": expires_us, "refunded_fen": 0,
     });
     let mut trade = Document::new(&kept.id, wire, inner).linked(trade_no);
@@ -325,7 +344,9 @@ pub(crate) async fn pay(world: &World, book: &mut Book, scanned: &Scanned) -> Re
     }
     trade.wire["trade_status"] = json!(PAID);
     trade.wire["send_pay_date"] = json!(beijing_plain(now_us));
-    trade.wire["fund_bill_list"] = json!([{"amount": amount, "fund_channel": "ALIPAYACCOUNT"}]);
+    // 花呗 is a credit of the channel's own.
+    let fund = if trade.inner["paid_off"] == true { "PCREDIT" } else { "ALIPAYACCOUNT" };
+    trade.wire["fund_bill_list"] = json!([{"amount": amount, "fund_channel": fund}]);
     trade.inner["paid_us"] = json!(now_us);
     trade.due_us = None;
     book.put(TRADE, &trade).await?;

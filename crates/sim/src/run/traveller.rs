@@ -32,8 +32,19 @@ fn second_payment() -> AttemptId {
     AttemptId::from_ulid(id(5_001))
 }
 
+fn credit_payment() -> AttemptId {
+    AttemptId::from_ulid(id(5_002))
+}
+
 impl Run {
     pub(super) fn plan_payment(&mut self, attempt: AttemptId) {
+        if attempt == credit_payment() {
+            // There is nothing to pay; whose credit is gone meanwhile pays its part by a channel.
+            if self.plan.credit.is_some_and(|(_, there)| !there) {
+                self.after_s(30, Event::Act(Act::Retry));
+            }
+            return;
+        }
         let first = attempt == first_payment() || attempt == second_payment() && self.rng.bool();
         let at = |rng: &mut Rng| rng.i64(5..=240);
         // Of money that is only set aside the gateway compares the amount before anybody hears of it.
@@ -235,7 +246,10 @@ impl Run {
                 booking::pay_by(&order, self.ours()).zip(cart::unpaid_part(&order)).map(|(pay_by, (_, part))| {
                     self.ids += 1;
                     let attempt = AttemptId::from_ulid(id(self.ids));
-                    Fact::PaymentRetried { attempt, channel: part.channel, pay_by, authorise: part.authorise }
+                    let credit = part.channel == Channel::Credit;
+                    let channel = if credit { Channel::Wechatpay } else { part.channel };
+                    let authorise = if credit { self.plan.authorises } else { part.authorise };
+                    Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments: None }
                 })
             }
             Act::End => Some(Fact::CancelRequested),
@@ -309,9 +323,22 @@ impl Run {
         Some(Fact::Confirmed { cart_hash: cart::hash(order)?, total, parts, pay_by })
     }
 
-    /// All of it by one channel, or by two.
+    /// A credit first, if there is one; the rest by one channel, or by two.
     fn parts(&self, total: Money) -> Vec<PaymentPart> {
-        let part = |attempt, channel, amount, authorise| PaymentPart { attempt, channel, amount, authorise };
+        let credit = self.plan.credit.map(|(percent, _)| cny(total.minor() * percent / 100));
+        let Some(credit) = credit.filter(|credit| credit.is_positive()) else { return self.channels(total) };
+        let part = PaymentPart::new(credit_payment(), Channel::Credit, credit);
+        let part = PaymentPart { authorise: true, credit: Some("crd_sim".to_owned()), ..part };
+        let rest = total.minus(credit).unwrap_or(total);
+        let rest = if rest.is_positive() { self.channels(rest) } else { Vec::new() };
+        [vec![part], rest].concat()
+    }
+
+    fn channels(&self, total: Money) -> Vec<PaymentPart> {
+        let part = |attempt, channel, amount, authorise| PaymentPart {
+            authorise,
+            ..PaymentPart::new(attempt, channel, amount)
+        };
         let authorise = self.plan.authorises;
         let divided = self.plan.second.and_then(|(percent, aside)| {
             let second = cny(total.minor() * percent / 100);

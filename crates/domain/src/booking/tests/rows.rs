@@ -277,14 +277,26 @@ fn wx_15_once_the_hold_has_ended_no_code_is_shown_again_and_no_new_one_opened() 
     assert_eq!((order.state, &order.attempts[0].action), (OrderState::Cancelled, &None));
     for id in [attempt(1), attempt(2)] {
         let pay_by = world.now.plus_minutes(10);
-        let again = Fact::PaymentRetried { attempt: id, channel: Channel::Wechatpay, pay_by, authorise: false };
+        let again = Fact::PaymentRetried {
+            attempt: id,
+            channel: Channel::Wechatpay,
+            pay_by,
+            authorise: false,
+            instalments: None,
+        };
         assert!(order.apply(world.now, &again).is_err());
     }
     // Refused while it is open, too: a number is asked for once, and another one only after its end.
     let open = World::new().confirmed();
     let pay_by = T0.plus_minutes(10);
     for id in [attempt(1), attempt(2)] {
-        let again = Fact::PaymentRetried { attempt: id, channel: Channel::Wechatpay, pay_by, authorise: false };
+        let again = Fact::PaymentRetried {
+            attempt: id,
+            channel: Channel::Wechatpay,
+            pay_by,
+            authorise: false,
+            instalments: None,
+        };
         assert!(open.apply(world.now, &again).is_err());
     }
 }

@@ -49,6 +49,8 @@ impl Order {
             state: AttemptState::Created,
             pay_by,
             authorise: wanted.authorise,
+            instalments: wanted.instalments,
+            credit: wanted.credit,
             arrived: None,
             taken: None,
             action: None,
@@ -61,9 +63,13 @@ impl Order {
     pub(super) fn retry_payment(
         &mut self,
         at: UtcMicros,
-        (attempt, channel, authorise): (AttemptId, Channel, bool),
+        (attempt, channel): (AttemptId, Channel),
+        (authorise, instalments): (bool, Option<u8>),
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
+        if channel == Channel::Credit {
+            return illegal("a credit is agreed to with the cart");
+        }
         let none_open = planted(Defect::RetryWhileOpen) || cart::payable(self).is_none();
         if self.state != OrderState::PaymentPending || self.ending.is_some() || !none_open {
             return illegal("a new payment is opened only while the order waits for one and none is open");
@@ -71,7 +77,7 @@ impl Order {
         let Some((part, wanted)) = cart::unpaid_part(self) else {
             return illegal("nothing is to be paid");
         };
-        let wanted = PaymentPart { attempt, channel, amount: wanted.amount, authorise };
+        let wanted = PaymentPart { authorise, instalments, ..PaymentPart::new(attempt, channel, wanted.amount) };
         self.open_attempt(at, part, wanted, pay_by)
     }
 

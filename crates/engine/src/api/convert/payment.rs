@@ -20,7 +20,7 @@ pub(crate) fn newest(order: &Order) -> Option<PaymentView> {
         state,
         qr: match attempt.action.as_ref().filter(|_| payable) {
             Some(PaymentAction::Qr { content }) => qr(content),
-            Some(PaymentAction::Redirect { .. }) | None => None,
+            Some(PaymentAction::Redirect { .. } | PaymentAction::Nothing) | None => None,
         },
         hosted: payable && matches!(attempt.action, Some(PaymentAction::Redirect { .. })),
         expires_at_us: attempt.pay_by.0,
@@ -37,6 +37,7 @@ pub(crate) fn parts(order: &Order) -> Vec<PaymentPartView> {
         PaymentPartView {
             channel: word(attempt.map_or(part.channel, |attempt| attempt.channel)),
             amount: money(part.amount),
+            instalments: attempt.map_or(part.instalments, |attempt| attempt.instalments),
             state: attempt.map(|attempt| state(order, attempt)),
         }
     };
@@ -80,6 +81,7 @@ const fn word(channel: Channel) -> ChannelWord {
         Channel::Stripe => ChannelWord::Stripe,
         Channel::Paypal => ChannelWord::Paypal,
         Channel::AlipayPlus => ChannelWord::AlipayPlus,
+        Channel::Credit => ChannelWord::Credit,
     }
 }
 
@@ -94,6 +96,10 @@ pub(crate) fn channel(route: &Route, ability: &Ability, recommended: bool) -> Ch
         hosted: ability.presents == Presentation::Redirect,
         sets_aside: ability.authorises,
         refund_min: ability.refund_min,
+        instalments: match &ability.instalments {
+            Some(offered) if offered.currency == route.fee.currency() => offered.counts.clone(),
+            Some(_) | None => Vec::new(),
+        },
     }
 }
 
@@ -103,6 +109,7 @@ pub(crate) const fn bar(bar: Bar) -> &'static str {
         Bar::Currency => "currency",
         Bar::Failing => "failing",
         Bar::Undecided => "undecided",
+        Bar::Instalments => "instalments",
     }
 }
 

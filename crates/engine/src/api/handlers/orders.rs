@@ -21,7 +21,7 @@ use zhiyou_domain::{
     id::{ItemId, OrderId, QuoteId, RefundId, RequestId},
     order::{
         Attempt, AttemptState, Cancellation, CancellationState, Fact, ItemState, NewOrder, Offer, Order, OrderItem,
-        OrderState, SeatChosen, cart, graph,
+        OrderState, PaymentPart, SeatChosen, cart, graph,
     },
     plan::PlanBooking,
     port::{
@@ -230,15 +230,11 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
     if order.confirmed.is_none() {
         check_sign_ins(engine, &order).await?;
     }
-    let second = wish.second.map_or(String::new(), |other| format!(" {} {}", other.channel.word(), other.amount_minor));
-    let payload = format!("{} {} {}{second}", wish.order_id, wish.cart_hash, wish.channel.word());
-    let asked = signal(wish.request_id, "confirm_order", payload);
-    let parts = if order.confirmed.is_none() {
-        super::payments::parts(engine, &order, wish.channel, wish.second).await?
-    } else {
-        Vec::new()
-    };
-    for part in &parts {
+    let asked = signal(wish.request_id, "confirm_order", super::payments::spelled(&wish));
+    let parts =
+        if order.confirmed.is_none() { super::payments::parts(engine, &order, &wish).await? } else { Vec::new() };
+    // A credit is ours: nobody's money leaves anything.
+    for part in parts.iter().filter(|part| part.credit.is_none()) {
         let screening = super::payments::screening(engine, &order, part.channel).await?;
         tracing::info!(order = %order.id, score = screening.score, reasons = ?screening.reasons, "a payment was screened");
     }
@@ -254,7 +250,12 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         cart::check_parts(total, &parts).map_err(|error| {
             Fault::new(FaultCode::MalformedInput, error.to_string()).with("path", "second").with("problem", "malformed")
         })?;
-        let payments = parts.iter().map(|part| ShownPayment { amount: part.amount, channel: part.channel }).collect();
+        let shown = |part: &PaymentPart| ShownPayment {
+            amount: part.amount,
+            channel: part.channel,
+            instalments: part.instalments,
+        };
+        let payments = parts.iter().map(shown).collect();
         let signer = signer.as_ref().ok_or_else(|| Fault::new(FaultCode::WrongState, "it was confirmed before"))?;
         let (order_id, hash) = (order.id, cart_hash.clone());
         let shown = Shown::ConfirmOrder { at_us: now, cart_hash: hash, order_id, payments, total };

@@ -15,6 +15,7 @@ use crate::{
         settings,
     },
 };
+use aws_lc_rs::digest::{SHA256, digest};
 use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
@@ -25,9 +26,12 @@ use zhiyou_domain::{
     plan::ItemRequest,
     port::{
         Outcome,
-        payments::{Abilities, Ability, Channel, ListChannels, PaymentAction, PaymentRef, PaymentStatus},
+        payments::{
+            Abilities, Ability, Channel, CheckCredit, CreditStatus, ListChannels, PaymentAction, PaymentRef,
+            PaymentStatus,
+        },
     },
-    routing::{self, Ask, Candidate, Health, Route, Weights},
+    routing::{self, Ask, Candidate, Health, Route},
     screening::{self, History, Screening},
     time::UtcMicros,
 };
@@ -37,21 +41,59 @@ const TRIPS_MAX: i64 = 20;
 /// Payments of so many hours tell how a channel does.
 const HEALTH_MIN: i64 = 24 * 60;
 
-pub(crate) async fn list_channels(engine: &Engine, wish: ListOrderChannels) -> Result<Vec<ChannelView>, Fault> {
+pub(crate) async fn list_channels(engine: &Engine, wish: ListOrderChannels) -> Result<WaysToPayView, Fault> {
     let order = engine.book.get(wish.order_id).await?;
-    let (abilities, routes) = routes(engine, &order).await?;
-    let ability = |route: &Route| abilities.iter().find(|ability| ability.channel == route.channel);
+    let (abilities, routes) = routes(engine, &order, wish.instalments).await?;
+    let ability = |route: &Route| abilities.channels.iter().find(|ability| ability.channel == route.channel);
     let best = routes.first().filter(|route| route.bars.is_empty()).map(|route| route.channel);
     let view = |route: &Route| Some(convert::channel(route, ability(route)?, best == Some(route.channel)));
-    Ok(routes.iter().filter_map(view).collect())
+    Ok(WaysToPayView { channels: routes.iter().filter_map(view).collect(), credits: abilities.credits })
+}
+
+pub(crate) async fn check_credit(engine: &Engine, wish: CheckOrderCredit) -> Result<CreditView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    if order.confirmed.is_some() {
+        return Err(Fault::new(FaultCode::WrongState, "what pays the order is agreed to"));
+    }
+    let total = cart::total(&order).map_err(internal)?;
+    let found = credit(engine, &wish.code, total).await?;
+    let to_pay = total.minus(found.amount).map_err(internal)?;
+    let (amount, to_pay) = (convert::money(found.amount), convert::money(to_pay));
+    Ok(CreditView { amount, to_pay, ends_at_us: found.ends_at_us.map(|at| at.0) })
+}
+
+/// A credit and what it is worth.
+struct Credit {
+    id: String,
+    amount: Money,
+    ends_at_us: Option<UtcMicros>,
+}
+
+/// What a code is worth for an order of this total.
+async fn credit(engine: &Engine, code: &str, order_total: Money) -> Result<Credit, Fault> {
+    let wish = CheckCredit { code: code.to_owned(), order_total };
+    let refused = |why: &str| Fault::new(FaultCode::CreditRefused, "the code is worth nothing here").with("why", why);
+    match engine.ports.payments.call::<_, CreditStatus>("checkCredit", &wish).await {
+        Outcome::Done(CreditStatus::Usable { credit_id, amount, ends_at_us }) => {
+            Ok(Credit { id: credit_id, amount, ends_at_us })
+        }
+        Outcome::Done(CreditStatus::Refused { why, minimum }) => Err(match minimum {
+            Some(least) => refused(why.word()).with("minimum", least.minor()).with("currency", least.currency()),
+            None => refused(why.word()),
+        }),
+        Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
+    }
+}
+
+fn internal(error: MoneyError) -> Fault {
+    Fault::new(FaultCode::Internal, error.to_string())
 }
 
 /// Every configured channel with its place for this order.
-async fn routes(engine: &Engine, order: &Order) -> Result<(Vec<Ability>, Vec<Route>), Fault> {
+async fn routes(engine: &Engine, order: &Order, instalments: Option<u8>) -> Result<(Abilities, Vec<Route>), Fault> {
     let abilities: Abilities =
         engine.ports.payments.read("listChannels", &ListChannels {}).await.map_err(unavailable)?;
     let now = engine.clock.now();
-    let internal = |error: MoneyError| Fault::new(FaultCode::Internal, error.to_string());
     let amount = match cart::unpaid_part(order) {
         Some((_, part)) => part.amount,
         None => cart::total(order).map_err(internal)?,
@@ -65,14 +107,21 @@ async fn routes(engine: &Engine, order: &Order) -> Result<(Vec<Ability>, Vec<Rou
             || cart::cart_items(order).any(|item| item.hold.as_ref().is_none_or(|hold| !hold.firm)),
         domestic: amount.currency() == zhiyou_domain::money::Currency::CNY,
         preferred: preferred(engine).await?,
-        used_last: known.iter().find(|row| row.state == AttemptState::Captured).map(|row| row.channel),
+        used_last: known.iter().find(|row| is_used(row)).map(|row| row.channel),
         undecided: undecided(order),
+        instalments,
     };
     let candidate =
         |ability: &Ability| Candidate { ability: ability.clone(), health: health(&recent, ability.channel) };
     let candidates: Vec<Candidate> = abilities.channels.iter().map(candidate).collect();
-    let routes = routing::route(&ask, &candidates, &Weights::default()).map_err(internal)?;
-    Ok((abilities.channels, routes))
+    let weights = abilities.weights.unwrap_or_default();
+    let routes = routing::route(&ask, &candidates, &weights).map_err(internal)?;
+    Ok((abilities, routes))
+}
+
+/// Whether a payment says what the traveller likes to pay by.
+fn is_used(row: &PaymentRow) -> bool {
+    row.state == AttemptState::Captured && row.channel != Channel::Credit
 }
 
 /// The channel the traveller chose in the settings.
@@ -98,8 +147,13 @@ fn health(recent: &[PaymentRow], channel: Channel) -> Health {
 }
 
 /// What a channel can do, when it may be used for this order now.
-pub(super) async fn usable(engine: &Engine, order: &Order, channel: Channel) -> Result<Ability, Fault> {
-    let (abilities, routes) = routes(engine, order).await?;
+pub(super) async fn usable(
+    engine: &Engine,
+    order: &Order,
+    channel: Channel,
+    instalments: Option<u8>,
+) -> Result<Ability, Fault> {
+    let (abilities, routes) = routes(engine, order, instalments).await?;
     let barred = |why: &str| {
         let fault = Fault::new(FaultCode::ChannelBarred, format!("{} cannot be used: {why}", channel.word()));
         fault.with("channel", channel.word()).with("why", why)
@@ -108,38 +162,56 @@ pub(super) async fn usable(engine: &Engine, order: &Order, channel: Channel) -> 
     if let Some(bar) = route.bars.first() {
         return Err(barred(convert::bar(*bar)));
     }
-    abilities.into_iter().find(|ability| ability.channel == channel).ok_or_else(|| barred("not_configured"))
+    abilities.channels.into_iter().find(|ability| ability.channel == channel).ok_or_else(|| barred("not_configured"))
 }
 
-/// What a cart is paid by: all of it by one channel, or a part of it by a second one. What sets money aside comes first.
+/// What was asked for, by which a repeat is known. A code stands there as its digest only.
+pub(super) fn spelled(wish: &ConfirmOrder) -> String {
+    let second = wish.second.map_or(String::new(), |other| format!(" {} {}", other.channel.word(), other.amount_minor));
+    let credit = wish.credit.as_ref().map_or(String::new(), |credit| {
+        let code = digest(&SHA256, credit.code.trim().to_uppercase().as_bytes());
+        format!(" credit {} {}", hex::encode(code), credit.amount_minor)
+    });
+    let instalments = wish.instalments.map_or(String::new(), |count| format!(" in {count}"));
+    format!("{} {} {}{second}{credit}{instalments}", wish.order_id, wish.cart_hash, wish.channel.word())
+}
+
+/// What a cart is paid by: a credit, then all of the rest by one channel, or a part of it by a second one. What sets money
+/// aside comes first.
 ///
 /// # Errors
-/// `ChannelBarred`; `MalformedInput` for an amount that is not a part of the total.
-pub(super) async fn parts(
-    engine: &Engine,
-    order: &Order,
-    channel: Channel,
-    second: Option<SecondPayment>,
-) -> Result<Vec<PaymentPart>, Fault> {
-    let internal = |error: MoneyError| Fault::new(FaultCode::Internal, error.to_string());
+/// `ChannelBarred`; `CreditRefused`; `CartChanged` when the code is worth something else than was shown; `MalformedInput` for
+/// an amount that is not a part of what is to be paid.
+pub(super) async fn parts(engine: &Engine, order: &Order, wish: &ConfirmOrder) -> Result<Vec<PaymentPart>, Fault> {
     let total = cart::total(order).map_err(internal)?;
-    let mut wanted = vec![(channel, total)];
-    if let Some(second) = second {
+    let (mut parts, mut rest) = (Vec::new(), total);
+    if let Some(shown) = &wish.credit {
+        let found = credit(engine, &shown.code, total).await?;
+        if found.amount.minor() != shown.amount_minor {
+            return Err(Fault::new(FaultCode::CartChanged, "the code is worth something else now"));
+        }
+        rest = total.minus(found.amount).map_err(internal)?;
+        let part = PaymentPart::new(AttemptId::from_ulid(engine.ids.ulid()), Channel::Credit, found.amount);
+        parts.push(PaymentPart { authorise: true, credit: Some(found.id), ..part });
+    }
+    let mut wanted = vec![(wish.channel, rest, wish.instalments)];
+    if let Some(second) = wish.second {
         let amount = Money::new(second.amount_minor, total.currency()).map_err(internal)?;
-        let rest = total.minus(amount).map_err(internal)?;
+        rest = rest.minus(amount).map_err(internal)?;
         if !amount.is_positive() || !rest.is_positive() {
-            let fault = Fault::new(FaultCode::MalformedInput, "a second payment is a part of the total");
+            let fault = Fault::new(FaultCode::MalformedInput, "a second payment is a part of what is to be paid");
             return Err(fault.with("path", "second.amount_minor").with("problem", "out_of_range"));
         }
-        wanted = vec![(channel, rest), (second.channel, amount)];
+        wanted = vec![(wish.channel, rest, wish.instalments), (second.channel, amount, None)];
     }
-    let mut parts = Vec::new();
-    for (channel, amount) in wanted {
-        let authorise = usable(engine, order, channel).await?.authorises;
-        let attempt = AttemptId::from_ulid(engine.ids.ulid());
-        parts.push(PaymentPart { attempt, channel, amount, authorise });
+    let mut paid = Vec::new();
+    for (channel, amount, instalments) in wanted.into_iter().filter(|(_, amount, _)| amount.is_positive()) {
+        let authorise = usable(engine, order, channel, instalments).await?.authorises;
+        let part = PaymentPart::new(AttemptId::from_ulid(engine.ids.ulid()), channel, amount);
+        paid.push(PaymentPart { authorise, instalments, ..part });
     }
-    parts.sort_by_key(|part| !part.authorise);
+    paid.sort_by_key(|part| !part.authorise);
+    parts.extend(paid);
     Ok(parts)
 }
 
@@ -211,13 +283,14 @@ pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result
 pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result<OrderView, Fault> {
     let order = engine.book.get(wish.order_id).await?;
     let wrong = || Fault::new(FaultCode::WrongState, "no earlier payment, or no time left");
-    let earlier = order.attempts.last().map(|attempt| attempt.channel).ok_or_else(wrong)?;
-    let channel = wish.channel.unwrap_or(earlier);
-    let authorise = usable(engine, &order, channel).await?.authorises;
+    let earlier = order.attempts.last().ok_or_else(wrong)?;
+    let channel = wish.channel.unwrap_or(earlier.channel);
+    let instalments = earlier.instalments.filter(|_| channel == earlier.channel);
+    let authorise = usable(engine, &order, channel, instalments).await?.authorises;
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
         let pay_by = pay_by(order, now).ok_or_else(wrong)?;
-        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by, authorise }])
+        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments }])
     };
     let detail = wish.channel.map_or("", Channel::word);
     asked(engine, wish.order_id, wish.request_id, "retry_payment", detail, facts).await

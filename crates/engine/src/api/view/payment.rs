@@ -21,6 +21,29 @@ pub enum ChannelWord {
     /// Alipay+.
     #[serde(rename = "alipayplus")]
     AlipayPlus,
+    /// A coupon or gift card of the merchant's own.
+    Credit,
+}
+
+/// Everything an order can be paid by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct WaysToPayView {
+    /// The channels, the best first.
+    pub channels: Vec<ChannelView>,
+    /// Whether there are codes that pay a part.
+    pub credits: bool,
+}
+
+/// What a code is worth for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CreditView {
+    /// How much of the order it pays.
+    pub amount: MoneyView,
+    /// What is left to pay by a channel.
+    pub to_pay: MoneyView,
+    /// Until when it can be used, where it ends.
+    #[ts(type = "number | null")]
+    pub ends_at_us: Option<i64>,
 }
 
 /// A part of the total and how far it is paid.
@@ -30,6 +53,8 @@ pub struct PaymentPartView {
     pub channel: ChannelWord,
     /// How much.
     pub amount: MoneyView,
+    /// In how many instalments the payer pays it off.
+    pub instalments: Option<u8>,
     /// Where its payment stands; `null` until what comes before it is paid.
     pub state: Option<PaymentStateView>,
 }
@@ -41,7 +66,7 @@ pub struct ChannelView {
     pub channel: ChannelWord,
     /// Whether it is what we would take.
     pub recommended: bool,
-    /// Why it cannot be used now: `currency`, `failing`, `undecided`; empty when it can.
+    /// Why it cannot be used now: `currency`, `failing`, `undecided`, `instalments`; empty when it can.
     pub bars: Vec<String>,
     /// What speaks for it: `preferred`, `used_last`, `at_home`, `sets_aside`, `quick_refund`, `lowest_fee`.
     pub reasons: Vec<String>,
@@ -53,6 +78,8 @@ pub struct ChannelView {
     pub sets_aside: bool,
     /// How long a refund usually takes, minutes.
     pub refund_min: u32,
+    /// How many instalments can be asked for.
+    pub instalments: Vec<u8>,
 }
 
 /// A payment attempt.
@@ -60,7 +87,7 @@ pub struct ChannelView {
 pub struct PaymentView {
     /// `pay_…`
     pub attempt_id: String,
-    /// `wechatpay`, `alipay`, `stripe`, `paypal`, `alipayplus`
+    /// `wechatpay`, `alipay`, `stripe`, `paypal`, `alipayplus`, `credit`
     pub channel: String,
     /// What is charged.
     pub amount: MoneyView,

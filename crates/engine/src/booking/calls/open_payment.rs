@@ -32,6 +32,12 @@ impl Ports {
             description: description(order),
             expires_at_us: known.pay_by,
             authorise: known.authorise,
+            instalments: known.instalments,
+            credit: known
+                .credit
+                .clone()
+                .zip(order.confirmed.as_ref())
+                .map(|(credit_id, confirmed)| CreditUse { credit_id, order_total: confirmed.total }),
         };
         self.payments.call("createPaymentIntent", &request).await
     }

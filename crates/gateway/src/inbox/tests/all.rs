@@ -18,12 +18,12 @@ use crate::{
 use std::path::{Path, PathBuf};
 
 /// Every channel.
-pub(super) const CHANNELS: [Channel; 5] = Channel::ALL;
+pub(super) const CHANNELS: [Channel; 5] = Channel::PROVIDERS;
 /// Whether a channel's word about money is only a reason to ask.
 pub(super) const fn only_hints(channel: Channel) -> bool {
     match channel {
         Channel::Paypal | Channel::AlipayPlus => true,
-        Channel::Wechatpay | Channel::Alipay | Channel::Stripe => false,
+        Channel::Wechatpay | Channel::Alipay | Channel::Stripe | Channel::Credit => false,
     }
 }
 /// How long an impatient provider waits for an answer.
@@ -131,6 +131,7 @@ impl All {
             Channel::Stripe => cards::paid(id),
             Channel::Paypal => self.hint(id, &paypal::capture(|event| event["id"] = format!("WH-{id}").into())),
             Channel::AlipayPlus => alipayplus::paid(id),
+            Channel::Credit => unreachable!("nobody notifies us of our own credit"),
         }
     }
 
@@ -161,6 +162,7 @@ impl All {
     /// Seven things a channel tells of one payment in its life, each as it would be sent.
     fn life(&self) -> Vec<(&'static str, Message)> {
         match self.channel {
+            Channel::Credit => Vec::new(),
             Channel::Wechatpay => {
                 let trade = |state: &'static str| {
                     let resource = transaction(|resource| resource["trade_state"] = state.into());

@@ -110,7 +110,7 @@ fn old(all: &All, channel: Channel) -> Message {
             all.transmitted(&NOW.plus_seconds(-4 * 24 * 3600 - 1).to_rfc3339(), "EV-1", body)
         }
         Plus => alipayplus::sent(&alipayplus::event(|_| {}), "2026-11-18T02:24:59Z"),
-        Alipay => never(channel),
+        Alipay | Channel::Credit => never(channel),
     }
 }
 
@@ -125,6 +125,7 @@ fn another_content(all: &All, channel: Channel, told: &Message) -> Message {
             Message { body: paypal::forge(event, crc32(told.body.as_bytes())), ..told.clone() }
         }
         Plus => alipayplus::paid("another"),
+        Channel::Credit => never(channel),
     }
 }
 
@@ -141,6 +142,7 @@ fn long(all: &All, channel: Channel) -> Message {
         Stripe => card("EV-1", |intent| intent["description"] = text.into()),
         Paypal => all.hint("EV-1", &paypal::capture(|event| event["summary"] = text.into())),
         Plus => alipayplus::paid(&text),
+        Channel::Credit => never(channel),
     }
 }
 

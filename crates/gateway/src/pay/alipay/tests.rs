@@ -108,6 +108,7 @@ fn attempt(change: impl FnOnce(&mut Attempt)) -> Attempt {
         provider_ref: Some("https://qr.alipay.com/bax".to_owned()),
         authorise: false,
         taken: None,
+        instalments: None,
     };
     change(&mut attempt);
     attempt

@@ -21,6 +21,17 @@ pub(crate) struct Pay<'a> {
     pub(crate) product_code: &'static str,
     /// Beijing time; the channel lets nobody pay afterwards. Absolute, so that asking again sends the same.
     pub(crate) time_expire: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) extend_params: Option<ExtendParams>,
+}
+
+/// What is asked for beside the payment itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct ExtendParams {
+    /// 花呗 instalments: `3`, `6` or `12`.
+    pub(crate) hb_fq_num: String,
+    /// How much of their cost the seller bears, percent: `0`, the payer bears it, or `100`.
+    pub(crate) hb_fq_seller_percent: &'static str,
 }
 
 /// `biz_content` that only names a payment.

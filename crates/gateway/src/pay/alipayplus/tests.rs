@@ -128,6 +128,7 @@ fn attempt(state: PaymentState, provider_ref: Option<&str>) -> Attempt {
         provider_ref: provider_ref.map(str::to_owned),
         authorise: false,
         taken: None,
+        instalments: None,
     }
 }
 

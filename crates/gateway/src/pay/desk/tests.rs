@@ -96,6 +96,9 @@ impl World {
             turns: Turns::default(),
             caps: caps.into(),
             settlements: Arc::default(),
+            instalments: Arc::default(),
+            credits: Arc::default(),
+            weights: None,
         };
         Self { _folder: folder, desk, clock, channel, opened: AtomicI64::new(0) }
     }
@@ -110,6 +113,8 @@ impl World {
             description: "x".to_owned(),
             expires_at_us: self.clock.now().plus_minutes(15),
             authorise: false,
+            instalments: None,
+            credit: None,
         };
         match self.desk.create(wish).await {
             Outcome::Done(intent) => Ok(intent.attempt_id),

@@ -105,6 +105,7 @@ fn attempt() -> Attempt {
         provider_ref: None,
         authorise: false,
         taken: None,
+        instalments: None,
     }
 }
 

@@ -49,8 +49,8 @@ fn checked(text: &str, channel: Channel, demo: bool, checks: &[Check]) -> Option
 /// Hosts of the channel's pages where money is real: those its documentation names, and the merchant side holds it to.
 const fn hosts(channel: Channel) -> &'static [&'static str] {
     match channel {
-        // Paid by scanning a code; there is no page.
-        Channel::Wechatpay => &[],
+        // Paid by scanning a code, or by agreeing to it; there is no page.
+        Channel::Wechatpay | Channel::Credit => &[],
         Channel::Alipay => &["openapi.alipay.com"],
         Channel::Stripe => &["checkout.stripe.com"],
         Channel::Paypal => &["www.paypal.com"],

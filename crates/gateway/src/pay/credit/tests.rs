@@ -1,0 +1,217 @@
+use super::*;
+use crate::{
+    pay::{Channels, turns::Turns},
+    secret::Sensitive,
+    store::Store,
+};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use zhiyou_domain::{
+    id::RefundId,
+    port::payments::{CapturePayment, Channel, CreatePaymentIntent, CreateRefund, PaymentIntent},
+};
+
+const NOW: UtcMicros = UtcMicros(1_795_000_000_000_000);
+
+struct Moved(AtomicI64);
+
+impl Clock for Moved {
+    fn now(&self) -> UtcMicros {
+        UtcMicros(self.0.load(SeqCst))
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    desk: Desk,
+    clock: Arc<Moved>,
+}
+
+fn cny(minor: i64) -> Money {
+    Money::new(minor, Currency::CNY).unwrap()
+}
+
+fn card(code: &str, amount: i64) -> CreditConfig {
+    let code = Sensitive::new(code.to_owned());
+    CreditConfig { code, amount: cny(amount), minimum: None, begins_at: None, ends_at: None }
+}
+
+async fn desk(folder: &std::path::Path, clock: &Arc<Moved>, credits: Vec<CreditConfig>) -> Desk {
+    let credit = Credit { clock: Arc::<Moved>::clone(clock) };
+    Desk {
+        store: Store::open(folder).await.unwrap(),
+        channels: Channels::default().with(Channel::Credit, Arc::new(credit)),
+        clock: Arc::<Moved>::clone(clock),
+        notify_base: "http://127.0.0.1:1".to_owned(),
+        turns: Turns::default(),
+        caps: Arc::default(),
+        settlements: Arc::default(),
+        instalments: Arc::default(),
+        credits: credits.into(),
+        weights: None,
+    }
+}
+
+impl World {
+    async fn with(credits: Vec<CreditConfig>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Moved(AtomicI64::new(NOW.0)));
+        let desk = desk(folder.path(), &clock, credits).await;
+        Self { folder, desk, clock }
+    }
+
+    async fn worth(&self, code: &str, order_total: i64) -> Result<i64, CreditRefusal> {
+        let wish = CheckCredit { code: code.to_owned(), order_total: cny(order_total) };
+        match done(self.desk.check_credit(wish).await) {
+            CreditStatus::Usable { amount, .. } => Ok(amount.minor()),
+            CreditStatus::Refused { why, .. } => Err(why),
+        }
+    }
+
+    async fn set_aside(&self, n: u128, minor: i64) -> Outcome<PaymentIntent> {
+        self.desk.create(wish(n, "GIFTCARD", minor)).await
+    }
+
+    async fn state(&self, n: u128) -> PaymentState {
+        done(self.desk.status(attempt(n)).await).state
+    }
+}
+
+fn attempt(n: u128) -> AttemptId {
+    AttemptId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, n))
+}
+
+fn wish(n: u128, code: &str, minor: i64) -> CreatePaymentIntent {
+    let credit = CreditUse { credit_id: config::credit_id(code), order_total: cny(100_000) };
+    CreatePaymentIntent {
+        attempt_id: attempt(n),
+        channel: Channel::Credit,
+        amount: cny(minor),
+        description: "x".to_owned(),
+        expires_at_us: NOW.plus_minutes(30),
+        authorise: true,
+        instalments: None,
+        credit: Some(credit),
+    }
+}
+
+#[track_caller]
+fn done<T: std::fmt::Debug>(outcome: Outcome<T>) -> T {
+    match outcome {
+        Outcome::Done(value) => value,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn declined_for<T: std::fmt::Debug>(outcome: Outcome<T>) -> ReasonCode {
+    match outcome {
+        Outcome::Declined(reason) => reason.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_worth_what_is_left_of_it_at_most_the_total_and_only_where_it_fits() {
+    let coupon = CreditConfig {
+        minimum: Some(cny(50_000)),
+        begins_at: Some(NOW),
+        ends_at: Some(NOW.plus_minutes(60)),
+        ..card("COUPON50", 5_000)
+    };
+    let world = World::with(vec![card("GIFTCARD", 20_000), coupon]).await;
+    assert_eq!(world.worth(" giftcard", 100_000).await, Ok(20_000));
+    assert_eq!(world.worth("GIFTCARD", 300).await, Ok(300));
+    assert_eq!(world.worth("NOSUCH", 100_000).await, Err(CreditRefusal::Unknown));
+    assert_eq!(world.worth("COUPON50", 50_000).await, Ok(5_000));
+    assert_eq!(world.worth("COUPON50", 49_999).await, Err(CreditRefusal::Minimum));
+    let dollars = Money::new(100_000, "USD".parse().unwrap()).unwrap();
+    let status = done(world.desk.check_credit(CheckCredit { code: "COUPON50".to_owned(), order_total: dollars }).await);
+    assert_eq!(status, CreditStatus::Refused { why: CreditRefusal::Currency, minimum: None });
+    for moved in [NOW.plus_seconds(-1), NOW.plus_minutes(60)] {
+        world.clock.0.store(moved.0, SeqCst);
+        assert_eq!(world.worth("COUPON50", 50_000).await, Err(CreditRefusal::OutOfTime));
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_aside_is_nobody_elses_and_asking_again_sets_nothing_more_aside() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    assert_eq!(done(world.set_aside(1, 15_000).await).action, PaymentAction::Nothing);
+    assert_eq!(done(world.set_aside(1, 15_000).await).attempt_id, attempt(1));
+    assert_eq!((world.worth("GIFTCARD", 100_000).await, world.state(1).await), (Ok(5_000), PaymentState::Authorised));
+    assert_eq!(declined_for(world.set_aside(2, 5_001).await), ReasonCode::InsufficientBalance);
+    done(world.set_aside(3, 5_000).await);
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Err(CreditRefusal::UsedUp));
+    assert_eq!(declined_for(world.set_aside(4, 1).await), ReasonCode::NotAllowed);
+    // Another amount under the same number is another payment.
+    assert!(!matches!(world.set_aside(1, 14_000).await, Outcome::Done(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_orders_at_once_never_use_more_than_there_is() {
+    let world = World::with(vec![card("GIFTCARD", 5_000)]).await;
+    let opened = (0..20).map(|n| world.set_aside(n, 1_000));
+    let opened = futures::future::join_all(opened).await;
+    assert_eq!(opened.iter().filter(|outcome| matches!(outcome, Outcome::Done(_))).count(), 5);
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Err(CreditRefusal::UsedUp));
+}
+
+#[tokio::test]
+async fn what_is_not_taken_let_go_or_given_back_can_be_used_again_also_after_a_restart() {
+    let mut world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    done(world.set_aside(1, 12_000).await);
+    let taken = done(world.desk.capture(CapturePayment { attempt_id: attempt(1), amount: cny(7_000) }).await);
+    assert_eq!((taken.state, taken.captured), (PaymentState::Captured, Some(cny(7_000))));
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(13_000));
+    let refund_id = RefundId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, 9));
+    let back = |amount| CreateRefund { refund_id, attempt_id: attempt(1), amount: cny(amount), reason: "x".to_owned() };
+    assert_eq!(done(world.desk.refund(back(3_000)).await).state, RefundState::Succeeded);
+    assert_eq!(done(world.desk.refund(back(3_000)).await).state, RefundState::Succeeded, "once");
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(16_000));
+    done(world.set_aside(2, 16_000).await);
+    assert_eq!(done(world.desk.void(attempt(2)).await).state, PaymentState::Closed);
+    assert_eq!(declined_for(world.set_aside(2, 16_000).await), ReasonCode::AlreadyClosed);
+    let taken = world.desk.capture(CapturePayment { attempt_id: attempt(2), amount: cny(1) }).await;
+    assert_eq!(declined_for(taken), ReasonCode::AlreadyClosed, "let go is let go");
+    world.desk.store.close().await;
+    world.desk = desk(world.folder.path(), &world.clock, vec![card("GIFTCARD", 20_000)]).await;
+    assert_eq!((world.worth("GIFTCARD", 100_000).await, world.state(1).await), (Ok(16_000), PaymentState::Captured));
+}
+
+/// The app that asked was never heard of again: nobody loses the credit by that.
+#[tokio::test]
+async fn a_credit_nobody_came_back_for_is_free_once_the_time_to_pay_is_over() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    done(world.set_aside(1, 20_000).await);
+    world.clock.0.store(NOW.plus_minutes(30).0, SeqCst);
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(20_000));
+    let taken = world.desk.capture(CapturePayment { attempt_id: attempt(1), amount: cny(1) }).await;
+    assert_eq!(declined_for(taken), ReasonCode::AlreadyClosed);
+    assert_eq!(world.state(1).await, PaymentState::Closed);
+    // What was asked about in time stays set aside until it is let go.
+    done(
+        world
+            .desk
+            .create(CreatePaymentIntent { expires_at_us: NOW.plus_minutes(60), ..wish(2, "GIFTCARD", 500) })
+            .await,
+    );
+    assert_eq!(world.state(2).await, PaymentState::Authorised);
+    world.clock.0.store(NOW.plus_minutes(90).0, SeqCst);
+    assert_eq!((world.state(2).await, world.worth("GIFTCARD", 100_000).await), (PaymentState::Authorised, Ok(19_500)));
+}
+
+#[tokio::test]
+async fn a_credit_is_named_and_set_aside_first_and_nothing_else_is_drawn_from_one() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    let good = wish(1, "GIFTCARD", 500);
+    let bad = [
+        CreatePaymentIntent { credit: None, ..good.clone() },
+        CreatePaymentIntent { authorise: false, ..good.clone() },
+        CreatePaymentIntent { instalments: Some(3), ..good.clone() },
+    ];
+    for wish in bad {
+        assert_eq!(declined_for(world.desk.create(wish).await), ReasonCode::InvalidRequest);
+    }
+    assert_eq!(declined_for(world.desk.create(wish(1, "NOSUCH", 500)).await), ReasonCode::NotAllowed);
+    assert!(world.desk.abilities().channels.is_empty(), "it is brought along, not recommended");
+}
