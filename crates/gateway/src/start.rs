@@ -184,6 +184,7 @@ pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> 
     if let Some(plus) = &config.alipayplus {
         let public_path = config.public_url.as_ref().map_or("", |url| url.path());
         let plus = AlipayPlus::new(plus, public_path, http.clone(), Arc::clone(clock))?;
+        let plus = plus.paying_out(config.pays_out(Channel::AlipayPlus));
         channels = channels.with(Channel::AlipayPlus, Arc::new(plus));
     }
     if let Some(paypal) = &config.paypal {
