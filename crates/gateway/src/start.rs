@@ -125,8 +125,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     for cap in &caps {
         tracing::info!("{cap}");
     }
-    let inbox =
-        Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
+    let inbox = Inbox::new(store.clone(), channels.clone(), Arc::clone(&clock), config.profile);
     let registered = channels.clone();
     let desk = Desk {
         store: store.clone(),
