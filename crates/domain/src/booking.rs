@@ -617,8 +617,13 @@ fn decide_owed(order: &Order, decision: &mut Decision) {
 }
 
 fn finish_unwind(order: &Order, decision: &mut Decision) {
-    let moving = |state| !matches!(state, RefundProgress::Succeeded | RefundProgress::Failed);
-    let money_moving = order.refunds.iter().any(|refund| moving(refund.state))
+    // What came back is given by another way; until a person says so, not everything is given back.
+    let waits = |refund: &crate::order::Refund| {
+        let matter = Matter::RefundManual { refund: refund.id };
+        refund.state == RefundProgress::CameBack && order.open_debts().any(|debt| debt.matter == matter)
+    };
+    let moving = |refund: &crate::order::Refund| RefundProgress::OPEN.contains(&refund.state) || waits(refund);
+    let money_moving = order.refunds.iter().any(moving)
         || order.attempts.iter().any(|attempt| attempt.state == AttemptState::Authorised);
     if order.state == OrderState::RefundRequested && owed(order).is_none() && !money_moving {
         decision.actions.push(Action::Record(Fact::UnwindFinished));
@@ -656,7 +661,10 @@ fn watch_money(order: &Order, decision: &mut Decision) {
             RefundProgress::Submitted | RefundProgress::Manual => {
                 decision.read(Read::QueryRefund { refund: refund.id });
             }
-            RefundProgress::Requested | RefundProgress::Succeeded | RefundProgress::Failed => {}
+            RefundProgress::Requested
+            | RefundProgress::Succeeded
+            | RefundProgress::Failed
+            | RefundProgress::CameBack => {}
         }
     }
 }

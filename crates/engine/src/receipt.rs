@@ -143,7 +143,7 @@ impl Words {
             RefundProgress::Submitted => self.pick("退款途中", "On its way"),
             RefundProgress::Succeeded => self.pick("已退回", "Given back"),
             RefundProgress::Failed => self.pick("未能退回", "Not given back"),
-            RefundProgress::Manual => self.pick("人工处理中", "A person takes care of it"),
+            RefundProgress::Manual | RefundProgress::CameBack => self.pick("人工处理中", "A person takes care of it"),
         }
     }
 

@@ -34,7 +34,7 @@ use crate::secret::{Sensitive, weakness};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use url::{Host, Url};
-use zhiyou_domain::routing::Weights;
+use zhiyou_domain::{money::Currency, port::payments::Channel, routing::Weights};
 
 /// Which world the credentials belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,6 +288,11 @@ impl Config {
             return Err(ConfigError::new("weights", "asks for more than every payment, or for dear channels"));
         }
         caps::check(&self.caps)
+    }
+
+    /// What a channel pays out in, where that is said.
+    pub(crate) fn pays_out(&self, channel: Channel) -> Option<Currency> {
+        self.settlements.iter().find(|found| found.channel == channel).map(|found| found.currency)
     }
 
     /// Every cap that is enforced: the configured ones and those of the experience mode.

@@ -97,7 +97,7 @@ impl Console {
         if !data_dir.join("gateway.db").is_file() {
             return Err(ConsoleError::NoData(data_dir.display().to_string()));
         }
-        Ok(Self { inbox: Inbox { store: Store::open(data_dir).await?, channels, clock, profile } })
+        Ok(Self { inbox: Inbox::new(Store::open(data_dir).await?, channels, clock, profile) })
     }
 
     /// The newest 200, orphans first.
@@ -204,13 +204,14 @@ mod tests {
         ] {
             let kept = Kept {
                 provider: "wechatpay",
-                event_id,
+                event_id: event_id.into(),
                 received_at_us: at,
+                disposition,
                 digest: "d",
                 headers: r#"{"wechatpay-signature":"c2lnbmF0dXJl"}"#,
                 body: b"Amelia Earhart",
             };
-            inbox::insert(&mut tx, &kept, disposition).await.unwrap();
+            inbox::insert(&mut tx, &[kept]).await.unwrap();
         }
         store.commit(tx).await.unwrap();
         store.close().await;

@@ -1,7 +1,10 @@
-//! The webhook inbox: raw bytes, proof, one transaction, then the answer.
+//! The webhook inbox: raw bytes, proof, a transaction shared with those that wait, then the answer.
 //!
 //! A notification is a hint with proof: everything it can change, a query changes the same way. Nothing here calls a
-//! provider, but for a certificate a proof needs. Deliberately not here: signatures, which are each provider's.
+//! provider, but for what a proof needs: a certificate, or a dispute that its notification does not prove. Deliberately not here:
+//! signatures, which are each provider's.
+
+mod group;
 
 use crate::{
     Clock,
@@ -11,7 +14,7 @@ use crate::{
     store::{
         Store, StoreError, Tx,
         attempts::{self, Attempt},
-        inbox::{self, Disposition, Kept},
+        inbox::{self, Disposition},
         refunds::{self, Standing},
         updates, webhooks,
     },
@@ -25,6 +28,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use group::{Arrived, NotKept, Writer};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use zhiyou_domain::{
@@ -49,6 +53,7 @@ pub(crate) struct Inbox {
     pub(crate) channels: Channels,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) profile: Profile,
+    writer: Writer,
 }
 
 /// What a notification met.
@@ -113,7 +118,7 @@ pub(crate) async fn from_named(inbox: Inbox, word: &str, request: Request) -> Re
     };
     let now = inbox.clock.now();
     let notice = channel.verify_notification(&headers, &body, now).await;
-    match inbox.receive(provider, notice, &headers, &body, now).await {
+    match inbox.receive(provider, notice, &headers, body, now).await {
         Ok(()) => answer(StatusCode::OK, receipt.kept),
         Err(status) => answer(status, receipt.refused),
     }
@@ -135,7 +140,7 @@ async fn from_duffel(State(inbox): State<Inbox>, request: Request) -> Response {
     };
     let notice = duffel::read(&secret, inbox.profile, &headers, &body, now);
     // A supplier's message names passengers. Its digest is kept as evidence; its content can be read there again.
-    match inbox.receive(DUFFEL, notice, &headers, &[], now).await {
+    match inbox.receive(DUFFEL, notice, &headers, Vec::new(), now).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(status) => status.into_response(),
     }
@@ -152,12 +157,17 @@ async fn raw(request: Request, patience: Duration) -> Result<(HeaderMap, Vec<u8>
 }
 
 impl Inbox {
+    /// An inbox in front of a database, with a writer of its own.
+    pub(crate) fn new(store: Store, channels: Channels, clock: Arc<dyn Clock>, profile: Profile) -> Self {
+        Self { writer: Writer::start(store.clone()), store, channels, clock, profile }
+    }
+
     async fn receive(
         &self,
-        provider: &str,
+        provider: &'static str,
         notice: Result<Notice, Refused>,
         headers: &HeaderMap,
-        body: &[u8],
+        body: Vec<u8>,
         now: UtcMicros,
     ) -> Result<(), StatusCode> {
         let notice = match notice {
@@ -179,11 +189,15 @@ impl Inbox {
                 return Err(StatusCode::SERVICE_UNAVAILABLE);
             }
         };
-        match self.keep(provider, &notice, &evidence(headers), body, now).await {
+        match self.writer.keep(Arrived { provider, notice, headers: evidence(headers), body, now }).await {
             Ok(Reception::Kept) => Ok(()),
             Ok(Reception::Refused) => Err(StatusCode::BAD_REQUEST),
             Ok(Reception::Early) => Err(StatusCode::SERVICE_UNAVAILABLE),
-            Err(error) => {
+            Err(error @ NotKept::Full) => {
+                tracing::warn!(provider, %error, "a notification shall come again");
+                Err(StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Err(error @ (NotKept::Closed | NotKept::Store(_))) => {
                 tracing::error!(provider, %error, "a notification could not be kept; it will come again");
                 Err(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -211,7 +225,9 @@ impl Inbox {
         if let Some(meanwhile) = now.filter(|now| *now != Disposition::Orphan) {
             return Ok(Replayed::NoOrphan(meanwhile));
         }
-        let disposition = apply(&mut tx, provider, &notice, self.clock.now()).await?;
+        let mut told = Told::new();
+        let disposition = apply(&mut tx, &mut told, provider, &notice, self.clock.now()).await?;
+        updates::append(&mut tx, &told).await?;
         inbox::adopt(&mut tx, provider, event_id, disposition).await?;
         self.store.commit(tx).await?;
         Ok(Replayed::Became(disposition))
@@ -230,58 +246,6 @@ impl Inbox {
         }
         channel.verify_notification(&headers, &kept.body, UtcMicros(kept.received_at_us)).await
     }
-
-    /// Inbox row, payment or refund row and update row: all or none.
-    async fn keep(
-        &self,
-        provider: &str,
-        notice: &Notice,
-        headers: &str,
-        body: &[u8],
-        now: UtcMicros,
-    ) -> Result<Reception, StoreError> {
-        let mut kept =
-            Kept { provider, event_id: &notice.event_id, received_at_us: now.0, digest: &notice.digest, headers, body };
-        let mut tx = self.store.begin().await?;
-        let (mut known, mut fresh) = (None, false);
-        for event_id in std::iter::once(&notice.event_id).chain(&notice.second_id) {
-            match inbox::earlier(&mut tx, provider, event_id).await? {
-                None => fresh = true,
-                Some((digest, disposition)) if digest == notice.digest => {
-                    known = Some(disposition).filter(|_| !off(Defence::Once));
-                }
-                Some(_) if off(Defence::OneContent) => fresh = true,
-                Some(_) => {
-                    tracing::error!(provider, event_id, "one event id was used for two contents");
-                    let event_id = format!("{event_id}!{}", notice.digest);
-                    kept.event_id = &event_id;
-                    inbox::insert(&mut tx, &kept, Disposition::Conflict).await?;
-                    self.store.commit(tx).await?;
-                    return Ok(Reception::Refused);
-                }
-            }
-        }
-        if known.is_none()
-            && let NoticeContent::Dispute(number, _) = &notice.content
-            && disputed(&mut tx, provider, number).await?.is_none()
-        {
-            // A dispute names the channel's number only, and events come in any order.
-            tracing::error!(number, "a dispute about a payment we do not know of yet");
-            return Ok(Reception::Early);
-        }
-        let disposition = match known {
-            Some(disposition) if fresh => disposition,
-            Some(disposition) => return Ok(reception(disposition)),
-            None => apply(&mut tx, provider, notice, now).await?,
-        };
-        inbox::insert(&mut tx, &kept, disposition).await?;
-        if let Some(second_id) = &notice.second_id {
-            // The body is kept once.
-            inbox::insert(&mut tx, &Kept { event_id: second_id, body: &[], ..kept }, disposition).await?;
-        }
-        self.store.commit(tx).await?;
-        Ok(reception(disposition))
-    }
 }
 
 const fn reception(disposition: Disposition) -> Reception {
@@ -291,30 +255,40 @@ const fn reception(disposition: Disposition) -> Reception {
     }
 }
 
-async fn apply(tx: &mut Tx, provider: &str, notice: &Notice, now: UtcMicros) -> Result<Disposition, StoreError> {
+/// What the engine is to be told, in this order, in the transaction that changed the rows.
+type Told = Vec<(UpdateContent, UtcMicros)>;
+
+/// Writes what a notification changes; what the engine is to be told of it is collected in `told`.
+async fn apply(
+    tx: &mut Tx,
+    told: &mut Told,
+    provider: &str,
+    notice: &Notice,
+    now: UtcMicros,
+) -> Result<Disposition, StoreError> {
     match &notice.content {
-        NoticeContent::Payment(number, seen) => payment(tx, provider, number, seen, now).await,
-        NoticeContent::Refund(number, seen) => refund(tx, provider, number, seen, now).await,
-        NoticeContent::Dispute(number, seen) => dispute(tx, provider, number, seen, now).await,
+        NoticeContent::Payment(number, seen) => payment(tx, told, provider, number, seen, now).await,
+        NoticeContent::Refund(number, seen) => refund(tx, told, provider, number, seen, now).await,
+        NoticeContent::Dispute(number, seen) => dispute(tx, told, provider, number, seen, now).await,
         NoticeContent::PaymentHint(number) => {
             let Ok(attempt_id) = AttemptId::parse_bare(number) else { return Ok(orphan(number)) };
             match attempts::get(tx, attempt_id).await? {
-                Some(_) => pass_on(tx, &UpdateContent::PaymentHint { attempt_id }, now).await,
+                Some(_) => Ok(pass_on(told, UpdateContent::PaymentHint { attempt_id }, now)),
                 None => Ok(orphan(number)),
             }
         }
         NoticeContent::RefundHint(number) => {
             let Ok(refund_id) = RefundId::parse_bare(number) else { return Ok(orphan(number)) };
             match refunds::get(tx, refund_id).await? {
-                Some(_) => pass_on(tx, &UpdateContent::RefundHint { refund_id }, now).await,
+                Some(_) => Ok(pass_on(told, UpdateContent::RefundHint { refund_id }, now)),
                 None => Ok(orphan(number)),
             }
         }
         NoticeContent::FlightOrder(order_id) => {
-            pass_on(tx, &UpdateContent::FlightOrder { order_id: order_id.clone() }, now).await
+            Ok(pass_on(told, UpdateContent::FlightOrder { order_id: order_id.clone() }, now))
         }
         NoticeContent::HotelBooking(booking_id) => {
-            pass_on(tx, &UpdateContent::HotelBooking { booking_id: booking_id.clone() }, now).await
+            Ok(pass_on(told, UpdateContent::HotelBooking { booking_id: booking_id.clone() }, now))
         }
         NoticeContent::Ignored(what) => {
             tracing::info!(provider, what, "a notification of a kind we have no use for was kept");
@@ -334,13 +308,14 @@ fn orphan(number: &str) -> Disposition {
     Disposition::Orphan
 }
 
-async fn pass_on(tx: &mut Tx, content: &UpdateContent, now: UtcMicros) -> Result<Disposition, StoreError> {
-    updates::append(tx, content, now).await?;
-    Ok(Disposition::Applied)
+fn pass_on(told: &mut Told, content: UpdateContent, now: UtcMicros) -> Disposition {
+    told.push((content, now));
+    Disposition::Applied
 }
 
 async fn payment(
     tx: &mut Tx,
+    told: &mut Told,
     provider: &str,
     number: &str,
     seen: &pay::PaymentSeen,
@@ -354,8 +329,8 @@ async fn payment(
     if let Err(problem) = desk::payment_agrees(&attempt, seen) {
         return Ok(foreign(problem));
     }
-    let counted = attempts::observe(tx, id, seen, now).await?.unwrap_or(attempt);
-    pass_on(tx, &UpdateContent::Payment { status: counted.status() }, now).await
+    let counted = attempts::see(tx, attempt, seen, now).await?;
+    Ok(pass_on(told, UpdateContent::Payment { status: counted.status() }, now))
 }
 
 /// Whether a payment was opened at another channel than the one that speaks: what one channel proves, it proves of its own.
@@ -373,6 +348,7 @@ async fn disputed(tx: &mut Tx, provider: &str, number: &str) -> Result<Option<At
 
 async fn dispute(
     tx: &mut Tx,
+    told: &mut Told,
     provider: &str,
     number: &str,
     seen: &pay::DisputeSeen,
@@ -389,11 +365,12 @@ async fn dispute(
     }
     let status =
         DisputeStatus { attempt_id, dispute_id: seen.dispute_id.clone(), amount: seen.amount, state: seen.state };
-    pass_on(tx, &UpdateContent::Dispute { status }, now).await
+    Ok(pass_on(told, UpdateContent::Dispute { status }, now))
 }
 
 async fn refund(
     tx: &mut Tx,
+    told: &mut Told,
     provider: &str,
     number: &str,
     seen: &pay::RefundSeen,
@@ -409,7 +386,7 @@ async fn refund(
         return Ok(foreign(problem));
     }
     let counted = refunds::observe(tx, id, Standing::At(seen.state), now).await?.unwrap_or(refund);
-    pass_on(tx, &UpdateContent::Refund { status: counted.status() }, now).await
+    Ok(pass_on(told, UpdateContent::Refund { status: counted.status() }, now))
 }
 
 /// The signature headers as JSON text, kept beside the body as proof.

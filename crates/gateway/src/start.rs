@@ -125,8 +125,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     for cap in &caps {
         tracing::info!("{cap}");
     }
-    let inbox =
-        Inbox { store: store.clone(), channels: channels.clone(), clock: Arc::clone(&clock), profile: config.profile };
+    let inbox = Inbox::new(store.clone(), channels.clone(), Arc::clone(&clock), config.profile);
     let registered = channels.clone();
     let desk = Desk {
         store: store.clone(),
@@ -189,6 +188,7 @@ pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> 
     if let Some(plus) = &config.alipayplus {
         let public_path = config.public_url.as_ref().map_or("", |url| url.path());
         let plus = AlipayPlus::new(plus, public_path, http.clone(), Arc::clone(clock))?;
+        let plus = plus.paying_out(config.pays_out(Channel::AlipayPlus));
         channels = channels.with(Channel::AlipayPlus, Arc::new(plus));
     }
     if let Some(paypal) = &config.paypal {

@@ -5,6 +5,7 @@
 pub(crate) mod attempts;
 pub(crate) mod inbox;
 pub(crate) mod refunds;
+mod rows;
 pub(crate) mod shop_orders;
 pub(crate) mod updates;
 pub(crate) mod webhooks;

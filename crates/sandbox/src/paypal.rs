@@ -1,13 +1,14 @@
 //! PayPal for one merchant: access tokens, orders, authorisations, captures, refunds, the list of transactions, the page where
-//! the payer approves, and signed notifications.
+//! the payer approves, disputes, and signed notifications.
 //!
 //! Facts: paypal-rest-api-specifications (Orders v2, Payments v2, Webhooks v1), the TypeScript server SDK. How a capture or a
 //! refund ends is the scenario's `capture_outcome` or `refund_outcome` (`COMPLETED` when unset); `PENDING` leaves it open until
-//! that rule changes, or until `settle_ms` on the sandbox's clock. Deliberately not here: cards, vaults, shipping, payouts,
-//! disputes; how notifications are tried again (`notify`).
+//! that rule changes, or until `settle_ms` on the sandbox's clock. Deliberately not here: cards, vaults, shipping, payouts; how
+//! notifications are tried again (`notify`).
 
 mod amount;
 mod captures;
+mod disputes;
 mod notice;
 mod orders;
 mod page;
@@ -95,6 +96,7 @@ pub(crate) fn router(world: &Shared) -> Router {
         .route("/v2/payments/captures/{id}", get(captures::show))
         .route("/v2/payments/captures/{id}/refund", post(refunds::create))
         .route("/v2/payments/refunds/{id}", get(refunds::show))
+        .route("/v1/customer/disputes/{id}", get(disputes::show))
         .route("/v1/reporting/transactions", get(reports::list))
         .route("/v1/notifications/webhooks/{id}", get(notice::show_webhook).patch(notice::patch_webhook))
         .route("/v1/notifications/verify-webhook-signature", post(notice::verify))
@@ -118,6 +120,7 @@ fn operation(method: &Method, path: &str) -> &'static str {
         "/v1/oauth2/token" => "token",
         "/v2/checkout/orders" => "create",
         "/v1/reporting/transactions" => "bill",
+        _ if path.starts_with("/v1/customer/disputes/") => "dispute",
         _ if path.starts_with("/v1/notifications/certs/") => "certificate",
         _ if path.starts_with("/v1/notifications/") => "webhook",
         _ if path.starts_with("/v2/checkout/") && ends("/capture") => "capture",
@@ -350,5 +353,6 @@ pub(crate) async fn reconsider(world: &World) -> Result<(), StoreError> {
             }
         }
     }
+    disputes::reconsider(world, &mut book).await?;
     world.commit(book).await
 }

@@ -108,6 +108,7 @@ pub(crate) fn answer(
                 RefundState::Pending => known != RefundProgress::Submitted,
                 RefundState::Succeeded => known != RefundProgress::Succeeded,
                 RefundState::Failed | RefundState::NeedsManual => known != RefundProgress::Manual,
+                RefundState::CameBack => known != RefundProgress::CameBack,
             };
             news.then_some(Fact::RefundReported { status, source: Source::Poll })
         }

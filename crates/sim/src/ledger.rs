@@ -170,8 +170,14 @@ fn other(fact: &Fact, rng: &mut Rng) -> Fact {
             *status = PaymentStatus { state, captured: odd.filter(|_| rng.bool()), ..status.clone() };
         }
         Fact::RefundReported { status, .. } => {
-            let states = [RefundState::Pending, RefundState::Succeeded, RefundState::Failed, RefundState::NeedsManual];
-            status.state = states.get(rng.usize(0..states.len())).copied().unwrap_or(RefundState::Pending);
+            const STATES: [RefundState; 5] = [
+                RefundState::Pending,
+                RefundState::Succeeded,
+                RefundState::Failed,
+                RefundState::NeedsManual,
+                RefundState::CameBack,
+            ];
+            status.state = STATES.get(rng.usize(0..STATES.len())).copied().unwrap_or(RefundState::Pending);
         }
         Fact::StepEnded { end, .. } => {
             let reason = Reason::new(ReasonCode::Network, "altered");

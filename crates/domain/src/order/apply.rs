@@ -370,7 +370,8 @@ impl Order {
             cancellation.state = CancellationState::Done;
         }
         let live = self.items.iter().any(|item| ItemState::BOOKED.contains(&item.state));
-        let any_refund = self.refunds.iter().any(|refund| refund.state == super::RefundProgress::Succeeded);
+        let given_back = [super::RefundProgress::Succeeded, super::RefundProgress::CameBack];
+        let any_refund = self.refunds.iter().any(|refund| given_back.contains(&refund.state));
         self.go(match (live, any_refund) {
             (true, _) => OrderState::PartiallyConfirmed,
             (false, true) => OrderState::Refunded,

@@ -94,7 +94,7 @@ pub fn money_map(order: &Order) -> Result<MoneyMap, MoneyError> {
         Money::sum(currency, order.refunds.iter().filter(|r| wanted(r.state)).map(|r| r.amount))
     };
     let refunded = refunds(&|state| state == RefundProgress::Succeeded)?;
-    let moving = |state| !matches!(state, RefundProgress::Succeeded | RefundProgress::Failed);
+    let moving = |state| RefundProgress::OPEN.contains(&state);
     let refund_in_transit = refunds(&moving)?;
     let committed = Money::sum(currency, order.items.iter().filter_map(kept_by_supplier))?;
     let held = paid.minus(committed)?.minus(refunded)?.minus(refund_in_transit)?;

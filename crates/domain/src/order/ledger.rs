@@ -121,7 +121,10 @@ pub fn position(order: &Order, now: UtcMicros) -> Result<Position, MoneyError> {
     let lost = risk::exposure(order, now)?.loss;
     let refundable = if committed.amount.is_positive() { committed.amount.minus(lost)? } else { zero };
     let open = order.debts.iter().filter(|debt| debt.settled.is_none()).filter_map(|debt| debt.amount);
-    let came = moved(|entry| entry.from == Account::Traveller)?;
+    // What was given back and could not be kept was paid once all the same.
+    let came = moved(|entry| entry.from == Account::Traveller && !matches!(entry.to, Account::InTransit { .. }))?;
+    let arrived = moved(|entry| matches!(entry.from, Account::InTransit { .. }) && entry.to == Account::Traveller)?;
+    let came_back = moved(|entry| entry.from == Account::Traveller && matches!(entry.to, Account::InTransit { .. }))?;
     // What was only set aside and let go was never paid.
     let released = moved(|entry| matches!(entry.from, Account::Held { .. }) && entry.to == Account::Traveller)?;
     Ok(Position {
@@ -133,7 +136,10 @@ pub fn position(order: &Order, now: UtcMicros) -> Result<Position, MoneyError> {
             source: Some(Source::Local),
         },
         refund_in_transit,
-        returned: moved(|entry| matches!(entry.from, Account::InTransit { .. }) && entry.to == Account::Traveller)?,
+        returned: Figure {
+            amount: arrived.amount.minus(came_back.amount)?,
+            source: arrived.source.max(came_back.source),
+        },
         debts: Figure { amount: Money::sum(currency, open.filter(|m| m.currency() == currency))?, source: None },
     })
 }

@@ -238,6 +238,8 @@ pub enum RefundProgress {
     Failed,
     /// Someone has to act at the channel.
     Manual,
+    /// It had arrived, and came back to us: someone has to find another way.
+    CameBack,
 }
 
 impl RefundProgress {
@@ -253,6 +255,7 @@ impl RefundProgress {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Manual => "manual",
+            Self::CameBack => "came_back",
         }
     }
 }

@@ -296,6 +296,8 @@ pub enum RefundState {
     Failed,
     /// Someone has to act at the channel.
     NeedsManual,
+    /// It had arrived, and the payer's bank sent it back: the money is the merchant's again.
+    CameBack,
 }
 
 /// Asks what the configured channels can do.

@@ -210,6 +210,7 @@ impl Ports {
                     RefundState::Pending => known == Some(RefundProgress::Submitted),
                     RefundState::Succeeded => known == Some(RefundProgress::Succeeded),
                     RefundState::Failed | RefundState::NeedsManual => known == Some(RefundProgress::Manual),
+                    RefundState::CameBack => known == Some(RefundProgress::CameBack),
                 };
                 if same { Heard::Later } else { Heard::fact(Fact::RefundReported { status, source: Source::Poll }) }
             }

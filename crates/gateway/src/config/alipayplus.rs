@@ -25,8 +25,6 @@ pub struct AlipayPlusConfig {
     pub alipay_public_key_pem: String,
     /// The way of paying the page opens with, e.g. [`Self::PAYMENT_METHOD`].
     pub payment_method: String,
-    /// The currency the merchant is paid out in, where the contract has more than one.
-    pub settlement_currency: Option<String>,
     /// Origins a page to pay on may have, e.g. [`Self::PAGE_BASES`].
     pub page_bases: Vec<Url>,
 }
@@ -38,13 +36,12 @@ impl AlipayPlusConfig {
     pub const PAYMENT_METHOD: &str = "ALIPAY_CN";
 
     /// Keys of a file's table, beside the address.
-    pub(super) const KEYS: [&str; 7] = [
+    pub(super) const KEYS: [&str; 6] = [
         "client_id",
         "merchant_private_key_pem",
         "merchant_public_key_pem",
         "alipay_public_key_pem",
         "payment_method",
-        "settlement_currency",
         "page_bases",
     ];
 
@@ -53,16 +50,15 @@ impl AlipayPlusConfig {
     pub(super) fn from_sandbox(announcement: &Value, credentials: &Value) -> Result<Option<Self>, ConfigError> {
         let Some(table) = credentials.get("alipayplus").filter(|table| !table.is_null()) else { return Ok(None) };
         let base_url = super::url(announcement, "alipayplus")?;
-        let optional = |name: &str| match table.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(_) => text(credentials, &format!("alipayplus.{name}")).map(Some),
+        let payment_method = match table.get("payment_method") {
+            None | Some(Value::Null) => Self::PAYMENT_METHOD.to_owned(),
+            Some(_) => text(credentials, "alipayplus.payment_method")?,
         };
         Ok(Some(Self {
             client_id: text(credentials, "alipayplus.client_id")?,
             merchant_private_key_pem: text(credentials, "alipayplus.merchant_private_key_pem")?.into(),
             alipay_public_key_pem: text(credentials, "alipayplus.alipay_public_key_pem")?,
-            payment_method: optional("payment_method")?.unwrap_or_else(|| Self::PAYMENT_METHOD.to_owned()),
-            settlement_currency: optional("settlement_currency")?,
+            payment_method,
             page_bases: page_bases(table, &base_url)?,
             base_url,
         }))
@@ -81,10 +77,6 @@ impl AlipayPlusConfig {
         }
         if !plain(&self.payment_method, 64) {
             return Err(ConfigError::new("alipayplus.payment_method", "is no way of paying"));
-        }
-        if self.settlement_currency.as_ref().is_some_and(|code| code.parse::<zhiyou_domain::money::Currency>().is_err())
-        {
-            return Err(ConfigError::new("alipayplus.settlement_currency", "is no currency"));
         }
         let body = |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
         for (field, pem) in [
@@ -146,7 +138,6 @@ pub(crate) mod tests {
             merchant_private_key_pem: vector("alipay/test_app_private_key_pkcs1.pem").into(),
             alipay_public_key_pem: vector("wechat/java_wechat_pay_public_key.pem"),
             payment_method: AlipayPlusConfig::PAYMENT_METHOD.to_owned(),
-            settlement_currency: Some("USD".to_owned()),
         }
     }
 
@@ -177,10 +168,6 @@ pub(crate) mod tests {
             );
         }
         assert_eq!(live(|config| config.payment_method = "ALIPAY CN".to_owned()), "alipayplus.payment_method");
-        assert_eq!(
-            live(|config| config.settlement_currency = Some("dollars".to_owned())),
-            "alipayplus.settlement_currency"
-        );
         assert_eq!(live(|config| config.page_bases.clear()), "alipayplus.page_bases");
         assert!(!format!("{:?}", sample("http://127.0.0.1:1")).contains("PRIVATE KEY"));
     }
@@ -213,7 +200,7 @@ pub(crate) mod tests {
         let config = read("https://open-sea-global.alipay.com", whole.clone()).unwrap().unwrap();
         let pages: Vec<String> = config.page_bases.iter().map(|url| url.origin().ascii_serialization()).collect();
         assert_eq!(pages, AlipayPlusConfig::PAGE_BASES);
-        assert_eq!((config.payment_method.as_str(), config.settlement_currency), ("ALIPAY_CN", None));
+        assert_eq!(config.payment_method, "ALIPAY_CN");
         let mut other = whole;
         other["page_bases"] = json!(["https://ac.alipay.com"]);
         other["payment_method"] = json!("ALIPAY_HK");

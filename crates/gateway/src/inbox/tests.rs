@@ -5,6 +5,7 @@ mod alipayplus;
 mod all;
 mod attacks;
 mod cards;
+mod group;
 mod paypal;
 
 use super::*;
@@ -75,12 +76,12 @@ impl World {
         let http = Http::new(Profile::Sandbox).unwrap();
         let channel = Wechatpay::new(&config.wechatpay, http, Arc::new(Frozen)).unwrap();
         let store = Store::open(folder.path()).await.unwrap();
-        let inbox = Inbox {
+        let inbox = Inbox::new(
             store,
-            channels: Channels::default().with(Channel::Wechatpay, Arc::new(channel)),
-            clock: Arc::new(Frozen),
-            profile: Profile::Sandbox,
-        };
+            Channels::default().with(Channel::Wechatpay, Arc::new(channel)),
+            Arc::new(Frozen),
+            Profile::Sandbox,
+        );
         rows(&inbox.store, Channel::Wechatpay).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -6,6 +6,7 @@
 
 mod archive;
 mod bill;
+mod chain;
 pub(crate) mod request;
 pub(crate) mod sign;
 pub(crate) mod webhook;

@@ -29,6 +29,7 @@ use url::Url;
 use wire::{Amount, Code, Head, Status};
 use zhiyou_domain::{
     id::AttemptId,
+    money::Currency,
     port::{
         Outcome, Reason, ReasonCode,
         payments::{PaymentAction, PaymentState, Presentation, RefundState},
@@ -47,7 +48,7 @@ pub(crate) struct AlipayPlus {
     page_bases: Vec<Url>,
     client_id: String,
     payment_method: String,
-    settlement_currency: Option<String>,
+    pays_out: Option<Currency>,
     signer: rsa::Signer,
     key: ParsedPublicKey,
     /// Path of the address notifications come to, which their signatures cover.
@@ -114,11 +115,16 @@ impl AlipayPlus {
             page_bases: config.page_bases.clone(),
             client_id: config.client_id.clone(),
             payment_method: config.payment_method.clone(),
-            settlement_currency: config.settlement_currency.clone(),
+            pays_out: None,
             key: rsa::channel_key(&config.alipay_public_key_pem, &own, "alipayplus.alipay_public_key_pem")?,
             signer,
             notify_path: format!("{}/notify/alipayplus", public_path.trim_end_matches('/')),
         })
+    }
+
+    /// What the channel is to pay out in: the currency the router reckons with.
+    pub(crate) fn paying_out(self, pays_out: Option<Currency>) -> Self {
+        Self { pays_out, ..self }
     }
 
     /// Signs what is sent, sends once, verifies the very bytes that came.
@@ -356,7 +362,6 @@ impl PaymentChannel for AlipayPlus {
     async fn create(&self, attempt: &Attempt) -> Outcome<Opened> {
         let number = attempt.attempt_id.bare();
         let (amount, return_url) = (Amount::of(attempt.amount), attempt.return_url());
-        let settlement_currency = self.settlement_currency.as_deref();
         let body = wire::Pay {
             product_code: PRODUCT,
             payment_request_id: &number,
@@ -372,8 +377,10 @@ impl PaymentChannel for AlipayPlus {
             payment_expiry_time: &attempt.expires_at_us.to_rfc3339(),
             payment_redirect_url: &return_url,
             payment_notify_url: &attempt.notify_url,
-            settlement_strategy: settlement_currency
-                .map(|settlement_currency| wire::Settlement { settlement_currency }),
+            settlement_strategy: self
+                .pays_out
+                .as_ref()
+                .map(|currency| wire::Settlement { settlement_currency: currency.code() }),
         };
         let answer = match self.exchange(Call::Pay, &body).await {
             Ending::UnderWay(Code::PaymentInProcess, body) => Ending::Verified(body),

@@ -545,10 +545,14 @@ impl Desk {
         if let Err(problem) = refund_agrees(refund, attempt, &seen) {
             return disagreement(problem, &refund.refund_id.bare());
         }
-        if refund.state == Standing::At(RefundState::Succeeded) && seen.state == RefundState::Failed {
-            return disagreement("a refund that had arrived came back", &refund.refund_id.bare());
-        }
-        let standing = Standing::At(seen.state);
+        let standing = match (refund.state, seen.state) {
+            // The channel's own answer to our question, and never a notification that may be old.
+            (Standing::At(RefundState::Succeeded | RefundState::CameBack), RefundState::Failed) => {
+                tracing::error!(refund = refund.refund_id.bare(), "a refund that had arrived came back");
+                Standing::At(RefundState::CameBack)
+            }
+            (_, state) => Standing::At(state),
+        };
         match self.write_seen_refund(refund.refund_id, standing, seen.provider_ref.as_deref()).await {
             Ok(counted) => Outcome::Done(counted.status()),
             Err(error) => {

@@ -196,6 +196,17 @@ impl Paypal {
         }
     }
 
+    /// A dispute as it is now; none when the channel does not know it.
+    async fn dispute(&self, id: &str) -> Outcome<Option<wire::Dispute>> {
+        if !is_plain(id) {
+            return Outcome::Done(None);
+        }
+        match self.get(&format!("/v1/customer/disputes/{id}")).await {
+            Ending::Refused(Issue::InvalidResourceId, _) => Outcome::Done(None),
+            other => other.outcome::<wire::Dispute>().map(Some),
+        }
+    }
+
     /// Takes what the payer approved, or sets it aside. The amount was compared with ours.
     async fn take(&self, attempt: &Attempt, order_id: &str, total: Money) -> Outcome<PaymentSeen> {
         let verb = if attempt.authorise { "authorize" } else { "capture" };

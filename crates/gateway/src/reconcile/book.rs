@@ -102,7 +102,7 @@ fn refund(refund: &Refund, updated: UtcMicros) -> Entry {
             refunds::Standing::At(RefundState::Succeeded) => Standing::Moved,
             refunds::Standing::At(RefundState::Pending) => Standing::Open,
             refunds::Standing::At(RefundState::NeedsManual) => Standing::Manual,
-            refunds::Standing::At(RefundState::Failed) => Standing::Failed,
+            refunds::Standing::At(RefundState::Failed | RefundState::CameBack) => Standing::Failed,
             refunds::Standing::Refused | refunds::Standing::At(RefundState::NotFound) => Standing::Never,
         },
         first: refund.created_at_us.plus_minutes(-EDGE_MIN),

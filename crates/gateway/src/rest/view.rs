@@ -157,7 +157,7 @@ impl From<RefundState> for RefundWord {
             RefundState::Pending => Self::Pending,
             RefundState::Succeeded => Self::Succeeded,
             RefundState::NotFound | RefundState::Failed => Self::Failed,
-            RefundState::NeedsManual => Self::NeedsManual,
+            RefundState::NeedsManual | RefundState::CameBack => Self::NeedsManual,
         }
     }
 }

@@ -286,7 +286,7 @@ pub(crate) async fn unreturned(pool: &AnyPool, channel: Channel, until: UtcMicro
     let sql = format!(
         "{COLUMNS}WHERE channel = $1 AND state = $2 AND COALESCE(paid_at_us, updated_at_us) <= $3 \
          AND COALESCE(taken_minor, amount_minor) > (SELECT COALESCE(SUM(refunds.amount_minor), 0) FROM refunds \
-         WHERE refunds.attempt_id = attempts.attempt_id AND refunds.state IN ('succeeded', 'needs_manual')) \
+         WHERE refunds.attempt_id = attempts.attempt_id AND refunds.state IN ('succeeded', 'needs_manual', 'came_back')) \
          ORDER BY attempt_id"
     );
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -367,12 +367,17 @@ pub(crate) async fn observe(
     now: UtcMicros,
 ) -> Result<Option<Attempt>, StoreError> {
     let Some(old) = get(tx, id).await? else { return Ok(None) };
+    Ok(Some(see(tx, old, seen, now).await?))
+}
+
+/// As [`observe`], of a row that was read in this transaction.
+pub(crate) async fn see(tx: &mut Tx, old: Attempt, seen: &PaymentSeen, now: UtcMicros) -> Result<Attempt, StoreError> {
     let new = old.seeing(seen);
     if new != old {
         let sql = "UPDATE attempts SET state = $2, transaction_id = $3, paid_at_us = $4, updated_at_us = $5, taken_minor = $6 \
                    WHERE attempt_id = $1";
         sqlx::query(sql)
-            .bind(id.bare())
+            .bind(new.attempt_id.bare())
             .bind(word(new.state))
             .bind(new.transaction_id.as_deref())
             .bind(new.paid_at_us.map(|time| time.0))
@@ -381,5 +386,5 @@ pub(crate) async fn observe(
             .execute(&mut **tx)
             .await?;
     }
-    Ok(Some(new))
+    Ok(new)
 }

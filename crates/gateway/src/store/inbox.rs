@@ -2,8 +2,9 @@
 //!
 //! Deliberately not here: verification, and what a notification changes.
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, rows};
 use sqlx::AnyPool;
+use std::borrow::Cow;
 
 /// What became of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,46 +38,60 @@ const DISPOSITIONS: [Disposition; 5] =
 
 /// A notification to keep.
 pub(crate) struct Kept<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) event_id: &'a str,
+    pub(crate) provider: &'static str,
+    pub(crate) event_id: Cow<'a, str>,
     pub(crate) received_at_us: i64,
+    pub(crate) disposition: Disposition,
     pub(crate) digest: &'a str,
     pub(crate) headers: &'a str,
     pub(crate) body: &'a [u8],
 }
 
-/// What an earlier notification with this event id said (its digest) and what became of it.
+fn disposition(word: &str) -> Result<Disposition, StoreError> {
+    let known = DISPOSITIONS.into_iter().find(|disposition| disposition.word() == word);
+    known.ok_or_else(|| StoreError::Damaged(format!("inbox {word:?}")))
+}
+
+/// Of these event ids those that were used: what the earlier notification said (its digest) and what became of it.
 pub(crate) async fn earlier(
     tx: &mut Tx,
     provider: &str,
-    event_id: &str,
-) -> Result<Option<(String, Disposition)>, StoreError> {
-    let row: Option<(String, String)> =
-        sqlx::query_as("SELECT digest, disposition FROM inbox WHERE provider = $1 AND event_id = $2")
-            .bind(provider)
-            .bind(event_id)
-            .fetch_optional(&mut **tx)
-            .await?;
-    let Some((digest, word)) = row else { return Ok(None) };
-    let known = DISPOSITIONS.into_iter().find(|disposition| disposition.word() == word);
-    Ok(Some((digest, known.ok_or_else(|| StoreError::Damaged(format!("inbox {word:?}")))?)))
+    event_ids: &[&str],
+) -> Result<Vec<(String, String, Disposition)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in rows::chunks(event_ids) {
+        let list = rows::list(2, chunk.len());
+        let sql = format!("SELECT event_id, digest, disposition FROM inbox WHERE provider = $1 AND event_id IN {list}");
+        // Only numbers of placeholders are put into the text.
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(provider);
+        for event_id in chunk {
+            query = query.bind((*event_id).to_owned());
+        }
+        let rows: Vec<(String, String, String)> = query.fetch_all(&mut **tx).await?;
+        for (event_id, digest, word) in rows {
+            found.push((event_id, digest, disposition(&word)?));
+        }
+    }
+    Ok(found)
 }
 
-/// Keeps a notification.
-pub(crate) async fn insert(tx: &mut Tx, kept: &Kept<'_>, disposition: Disposition) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO inbox (provider, event_id, received_at_us, disposition, digest, headers, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (provider, event_id) DO NOTHING",
-    )
-    .bind(kept.provider)
-    .bind(kept.event_id)
-    .bind(kept.received_at_us)
-    .bind(disposition.word())
-    .bind(kept.digest)
-    .bind(kept.headers)
-    .bind(kept.body)
-    .execute(&mut **tx)
-    .await?;
+/// Keeps notifications; an event id that is there stays as it is.
+pub(crate) async fn insert(tx: &mut Tx, kept: &[Kept<'_>]) -> Result<(), StoreError> {
+    for chunk in rows::chunks(kept) {
+        let sql = format!(
+            "INSERT INTO inbox (provider, event_id, received_at_us, disposition, digest, headers, body) VALUES {} \
+             ON CONFLICT (provider, event_id) DO NOTHING",
+            rows::values(chunk.len(), 7)
+        );
+        // Only numbers of placeholders are put into the text.
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for one in chunk {
+            query = query.bind(one.provider).bind(one.event_id.clone().into_owned()).bind(one.received_at_us);
+            query = query.bind(one.disposition.word()).bind(one.digest.to_owned()).bind(one.headers.to_owned());
+            query = query.bind(one.body.to_owned());
+        }
+        query.execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
@@ -97,8 +112,7 @@ pub(crate) struct Listed {
 type Row = (String, String, i64, String, String, String, Vec<u8>);
 
 fn listed((provider, event_id, received_at_us, word, digest, headers, body): Row) -> Result<Listed, StoreError> {
-    let known = DISPOSITIONS.into_iter().find(|disposition| disposition.word() == word);
-    let disposition = known.ok_or_else(|| StoreError::Damaged(format!("inbox {word:?}")))?;
+    let disposition = disposition(&word)?;
     Ok(Listed { provider, event_id, received_at_us, disposition, digest, headers, body })
 }
 

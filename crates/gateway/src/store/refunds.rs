@@ -1,6 +1,6 @@
 //! Table `refunds`: money we asked to give back and how far it got.
 //!
-//! A state only moves forward (asked, needs a hand, refused for good, arrived). `refused` is ours alone: the channel said no
+//! A state only moves forward (asked, needs a hand, refused for good, arrived, come back). `refused` is ours alone: the channel said no
 //! before anything existed there, so the amount is free again and the same refund may be asked for again. Deliberately not
 //! here: any call.
 
@@ -44,7 +44,10 @@ impl Standing {
     pub(crate) const fn counts(self) -> bool {
         match self {
             Self::Refused | Self::At(RefundState::NotFound | RefundState::Failed) => false,
-            Self::At(RefundState::Pending | RefundState::NeedsManual | RefundState::Succeeded) => true,
+            // What came back is given in another way, and not a second time by itself.
+            Self::At(
+                RefundState::Pending | RefundState::NeedsManual | RefundState::Succeeded | RefundState::CameBack,
+            ) => true,
         }
     }
 
@@ -55,6 +58,7 @@ impl Standing {
             Self::At(RefundState::NeedsManual) => 2,
             Self::At(RefundState::Failed) => 3,
             Self::At(RefundState::Succeeded) => 4,
+            Self::At(RefundState::CameBack) => 5,
         }
     }
 
@@ -66,17 +70,19 @@ impl Standing {
             Self::At(RefundState::Succeeded) => "succeeded",
             Self::At(RefundState::Failed) => "failed",
             Self::At(RefundState::NeedsManual) => "needs_manual",
+            Self::At(RefundState::CameBack) => "came_back",
         }
     }
 }
 
-const STANDINGS: [Standing; 6] = [
+const STANDINGS: [Standing; 7] = [
     Standing::Refused,
     Standing::At(RefundState::NotFound),
     Standing::At(RefundState::Pending),
     Standing::At(RefundState::Succeeded),
     Standing::At(RefundState::Failed),
     Standing::At(RefundState::NeedsManual),
+    Standing::At(RefundState::CameBack),
 ];
 
 impl Refund {

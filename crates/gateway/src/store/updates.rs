@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: the notifications themselves (`inbox`).
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, rows};
 use sqlx::AnyPool;
 use zhiyou_domain::{
     port::payments::{DisputeStatus, Update, UpdateContent},
@@ -12,20 +12,30 @@ use zhiyou_domain::{
 /// Most updates answered at once.
 const PAGE: i64 = 256;
 
-/// Appends an update inside the transaction that made it.
-pub(crate) async fn append(tx: &mut Tx, content: &UpdateContent, now: UtcMicros) -> Result<i64, StoreError> {
-    let (cursor,): (i64,) =
-        sqlx::query_as("UPDATE counters SET value = value + 1 WHERE name = 'update' RETURNING value")
+/// Appends updates in their order, inside the transaction that made them.
+pub(crate) async fn append(tx: &mut Tx, told: &[(UpdateContent, UtcMicros)]) -> Result<(), StoreError> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let count = i64::try_from(told.len()).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    let (last,): (i64,) =
+        sqlx::query_as("UPDATE counters SET value = value + $1 WHERE name = 'update' RETURNING value")
+            .bind(count)
             .fetch_one(&mut **tx)
             .await?;
-    let text = serde_json::to_string(content).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    sqlx::query("INSERT INTO updates (cursor, received_at_us, content) VALUES ($1, $2, $3)")
-        .bind(cursor)
-        .bind(now.0)
-        .bind(text)
-        .execute(&mut **tx)
-        .await?;
-    Ok(cursor)
+    let numbered: Vec<_> = (last - count + 1..).zip(told).collect();
+    for chunk in rows::chunks(&numbered) {
+        let sql =
+            format!("INSERT INTO updates (cursor, received_at_us, content) VALUES {}", rows::values(chunk.len(), 3));
+        // Only numbers of placeholders are put into the text.
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for (cursor, (content, now)) in chunk {
+            let text = serde_json::to_string(content).map_err(|error| StoreError::Damaged(error.to_string()))?;
+            query = query.bind(*cursor).bind(now.0).bind(text);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// Up to 256 updates after `cursor`, oldest first.

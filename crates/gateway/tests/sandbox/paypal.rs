@@ -456,3 +456,55 @@ async fn listed_with_its_currencies_and_what_it_can_do() {
         Outcome::Done(status) if status.state == p::PaymentState::NotFound));
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_payer_wants_back_is_told_as_the_channel_answers_it_and_cannot_be_given_back_on_top() {
+    let world = World::start().await;
+    let price = money(29_901, "USD");
+    let (kept, lost) = (intent(&world, price), intent(&world, price));
+    let told = async |intent: &p::CreatePaymentIntent, state: p::DisputeState, minor: i64| {
+        let wanted = (intent.attempt_id, state, money(minor, "USD"));
+        world.updates(0).await.iter().any(|update| {
+            matches!(&update.content, p::UpdateContent::Dispute { status }
+                if (status.attempt_id, status.state, status.amount) == wanted)
+        })
+    };
+    for (intent, outcome, state) in [
+        (&kept, "RESOLVED_SELLER_FAVOUR", p::DisputeState::Won),
+        (&lost, "RESOLVED_BUYER_FAVOUR", p::DisputeState::Lost),
+    ] {
+        assert_eq!(paid(&world, intent).await.state, p::PaymentState::Captured);
+        switch(&world, "dispute", json!({"minor": 9_600})).await;
+        world.until(|| told(intent, p::DisputeState::Open, 9_600)).await;
+        let refund = world.refund(intent.attempt_id, price);
+        let refused = code(world.call::<p::RefundStatus>("createRefund", &refund).await);
+        assert_eq!(refused, ("declined", ReasonCode::NotAllowed));
+        switch(&world, "dispute_outcome", json!({"value": outcome, "refunded_minor": 5_000})).await;
+        let minor = if state == p::DisputeState::Lost { 5_000 } else { 9_600 };
+        world.until(|| told(intent, state, minor)).await;
+        world.scenario(json!({"reset": true})).await;
+    }
+    assert!(!told(&kept, p::DisputeState::Lost, 9_600).await);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_that_cannot_be_asked_about_is_told_again_and_not_lost() {
+    let world = World::start().await;
+    let intent = intent(&world, money(29_901, "USD"));
+    paid(&world, &intent).await;
+    switch(&world, "decline", json!({"op": "dispute", "issue": "PERMISSION_DENIED"})).await;
+    switch(&world, "dispute", json!({})).await;
+    let tried = async || {
+        let all = world.deliveries().await;
+        all.as_array().unwrap().iter().any(|one| one["status"] == 503)
+    };
+    world.until(tried).await;
+    world.advance(2).await;
+    let told = async || {
+        let dispute = |update: &p::Update| matches!(update.content, p::UpdateContent::Dispute { .. });
+        world.updates(0).await.iter().any(dispute)
+    };
+    world.until(told).await;
+    world.stop().await;
+}

@@ -395,13 +395,10 @@ async fn a_refund_that_takes_its_time_ends_as_the_channel_says() {
     world.scenario(json!({"provider": "stripe", "switch": "refund_outcome", "value": "late_failure"})).await;
     let back = open.refund(&world, 500).await;
     assert_eq!(world.done::<p::RefundStatus>("createRefund", &back).await.state, p::RefundState::Succeeded);
-    let reference = p::RefundRef { refund_id: back.refund_id };
-    let alarm = async || match world.call::<p::RefundStatus>("getRefundStatus", &reference).await {
-        Outcome::Unknown(reason) => reason.code == ReasonCode::IntegrityFault,
-        Outcome::Done(status) => status.state != p::RefundState::Succeeded,
-        Outcome::NotSent(_) | Outcome::Declined(_) => false,
-    };
-    world.until(alarm).await;
+    world.until(|| async { refund_state(&world, &back).await == p::RefundState::CameBack }).await;
+    assert_eq!(refund_state(&world, &back).await, p::RefundState::CameBack, "it stays with us");
+    let hint = p::UpdateContent::RefundHint { refund_id: back.refund_id };
+    world.until(|| async { world.updates(0).await.iter().any(|update| update.content == hint) }).await;
     let hint = p::UpdateContent::RefundHint { refund_id: slow.refund_id };
     world.until(|| async { world.updates(0).await.iter().any(|update| update.content == hint) }).await;
     world.stop().await;

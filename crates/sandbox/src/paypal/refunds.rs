@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::amount;
 use super::captures::CAPTURE;
 use super::replay::{self, Memory};
-use super::{Answer, Refusal, Wire, brief, fate, fresh_id, full, instant, notice, read_body};
+use super::{Answer, Refusal, Wire, brief, disputes, fate, fresh_id, full, instant, notice, read_body};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
@@ -56,6 +56,9 @@ async fn open(world: &World, book: &mut Book, capture_id: &str, body: &Value) ->
             return Err(Refusal::issue("PENDING_CAPTURE", "Cannot initiate a refund as the capture is pending."));
         }
         _ => return Err(Refusal::issue("CAPTURE_STATUS_NOT_VALID", "The capture cannot be refunded.")),
+    }
+    if disputes::is_open(book, capture_id).await? {
+        return Err(Refusal::issue("TRANSACTION_DISPUTED", "The transaction is disputed; refund it there."));
     }
     if world.now_us() > capture.number("created_us").saturating_add(DAYS_180_US) {
         let description = "You are over the time limit to perform a refund on this capture.";

@@ -189,6 +189,51 @@ fn what_a_bank_takes_back_is_recorded_and_never_refunded_on_top() {
     assert_eq!((order.refunds.len(), order.open_debts().count()), (0, 0));
 }
 
+#[test]
+fn a_refund_that_came_back_is_with_us_again_and_waits_for_a_person() {
+    let mut world = World::new();
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    let (quote, refund) = (QuoteId::from_ulid(ulid(50)), RefundId::from_ulid(ulid(51)));
+    world.tell(&mut order, ask_to_cancel(quote, vec![]));
+    world.settle(&mut order);
+    world.tell(&mut order, Fact::CancelAccepted { quote, refund });
+    world.settle(&mut order);
+    let amount = order.refunds[0].amount;
+    let money = |order: &Order| {
+        let told = ledger::position(order, UtcMicros(0)).unwrap();
+        let map = cart::money_map(order).unwrap();
+        let told = [told.paid, told.held, told.refund_in_transit, told.returned].map(|figure| figure.amount.minor());
+        assert_eq!(
+            told,
+            [map.paid, map.held, map.refund_in_transit, map.refunded].map(Money::minor),
+            "both books agree"
+        );
+        told
+    };
+    let paid = money(&order)[0];
+    assert_eq!((order.state, money(&order)), (OrderState::Refunded, [paid, 0, 0, amount.minor()]));
+    let report = |state| Fact::RefundReported {
+        status: RefundStatus { refund_id: refund, state, amount },
+        source: Source::Poll,
+    };
+    world.tell(&mut order, report(RefundState::Failed));
+    assert_eq!(money(&order), [paid, 0, 0, amount.minor()], "an old word undoes nothing");
+    // Whatever comes after it, and however often.
+    for state in [RefundState::CameBack, RefundState::CameBack, RefundState::Succeeded, RefundState::Pending] {
+        world.tell(&mut order, report(state));
+        world.settle(&mut order);
+        assert_eq!(money(&order), [paid, amount.minor(), 0, 0], "{state:?}");
+        let debts: Vec<_> = order.open_debts().map(|debt| (debt.matter.clone(), debt.amount)).collect();
+        assert_eq!(debts, [(Matter::RefundManual { refund }, Some(amount))], "{state:?}");
+        assert_eq!(order.refunds.len(), 1, "it is not sent again by itself");
+    }
+    let debt = order.open_debts().next().unwrap().seq;
+    world.tell(&mut order, Fact::DebtSettled { debt });
+    world.settle(&mut order);
+    assert_eq!((order.state, order.open_debts().count(), order.refunds.len()), (OrderState::Refunded, 0, 1));
+}
+
 /// The first payment was refused, as it seemed, and a second one taken; then the first one is set aside after all.
 #[test]
 fn money_that_comes_late_never_takes_the_place_of_what_was_taken() {

@@ -432,7 +432,8 @@ impl Order {
         let received = self.attempt(attempt).and_then(Attempt::received)?;
         let lost = |dispute: &&DisputeStatus| dispute.attempt_id == attempt && dispute.state == DisputeState::Lost;
         let lost: i64 = self.disputes.iter().filter(lost).map(|dispute| dispute.amount.minor()).sum();
-        let ours = |refund: &&Refund| refund.attempt == attempt && refund.state != RefundProgress::Failed;
+        let gone = |state| !matches!(state, RefundProgress::Failed | RefundProgress::CameBack);
+        let ours = |refund: &&Refund| refund.attempt == attempt && gone(refund.state);
         let refunded: i64 = self.refunds.iter().filter(ours).map(|refund| refund.amount.minor()).sum();
         let still = |refund: &&Refund| {
             matches!(refund.state, RefundProgress::Requested | RefundProgress::Manual)
@@ -475,14 +476,34 @@ impl Order {
             RefundState::Failed | RefundState::NeedsManual => {
                 self.refund_moves(at, status.refund_id, RefundProgress::Manual, source)
             }
+            RefundState::CameBack => self.refund_came_back(at, status.refund_id, source),
         }
+    }
+
+    /// What had arrived is with us again. It is not sent a second time by itself: where the first one could not be kept, the
+    /// next one cannot either, so somebody has to find another way.
+    fn refund_came_back(&mut self, at: UtcMicros, id: RefundId, source: Source) -> Result<(), Illegal> {
+        // One that was withdrawn is with us already.
+        if matches!(self.refund_mut(id)?.state, RefundProgress::Failed | RefundProgress::CameBack) {
+            return Ok(());
+        }
+        // Whoever missed that it arrived learns both at once.
+        self.refund_moves(at, id, RefundProgress::Succeeded, source)?;
+        let refund = self.refund_mut(id)?;
+        refund.state = RefundProgress::CameBack;
+        let (attempt, amount) = (refund.attempt, refund.amount);
+        self.move_money(Account::Traveller, Account::InTransit { refund: id }, amount, source);
+        self.move_money(Account::InTransit { refund: id }, Account::Held { attempt }, amount, source);
+        self.owe(at, Matter::RefundManual { refund: id }, Some(amount));
+        self.note(at, TimelineKind::RefundNeedsAttention, None, Some(amount), None);
+        Ok(())
     }
 
     fn refund_moves(&mut self, at: UtcMicros, id: RefundId, to: RefundProgress, source: Source) -> Result<(), Illegal> {
         let refund = self.refund_mut(id)?;
         // Arrived money stays arrived, whatever comes late.
-        let arrived = refund.state == RefundProgress::Succeeded && !planted(Defect::RefundRegresses);
-        if refund.state == to || arrived {
+        let arrived = matches!(refund.state, RefundProgress::Succeeded | RefundProgress::CameBack);
+        if refund.state == to || arrived && !planted(Defect::RefundRegresses) {
             return Ok(());
         }
         refund.state = to;
@@ -498,7 +519,7 @@ impl Order {
                 self.owe(at, Matter::RefundManual { refund: id }, Some(amount));
                 self.note(at, TimelineKind::RefundNeedsAttention, None, Some(amount), None);
             }
-            RefundProgress::Requested | RefundProgress::Submitted => {}
+            RefundProgress::Requested | RefundProgress::Submitted | RefundProgress::CameBack => {}
         }
         Ok(())
     }

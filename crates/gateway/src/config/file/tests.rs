@@ -233,3 +233,15 @@ fn a_channels_table_refuses_what_it_does_not_know_and_alipay_takes_certificates_
     let odd = alipay("alipay_public_key_pem_file = \"platform.pem\"\npresents = \"fax\"\n").refused();
     assert_eq!(odd, "alipay.presents is not qr, page or phone_page");
 }
+
+#[test]
+fn what_a_channel_pays_out_in_is_said_once() {
+    let paid_out = format!("{LIVE}\n[[settlements]]\nchannel = \"alipayplus\"\ncurrency = \"USD\"\nexchange_bp = 0\n");
+    let config = Written::new(&paid_out).read().unwrap();
+    assert_eq!(config.pays_out(Channel::AlipayPlus), Some("USD".parse().unwrap()));
+    assert_eq!(config.pays_out(Channel::Stripe), None);
+    let table = "[alipayplus]\nbase_url = \"https://open-sea-global.alipay.com\"\nclient_id = \"5YEV2N2ZV8LC00920\"\n";
+    let twice = format!("{paid_out}\n{table}settlement_currency = \"USD\"\n");
+    let refused = Written::new(&twice).refused();
+    assert!(refused.contains("alipayplus.settlement_currency"), "{refused}");
+}

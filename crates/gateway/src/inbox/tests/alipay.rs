@@ -65,12 +65,12 @@ impl Desk {
         let http = Http::new(Profile::Sandbox).unwrap();
         let config = crate::config::alipay::tests::sample("http://127.0.0.1:1");
         let channel = Alipay::new(&config, http, Arc::new(Frozen)).unwrap();
-        let inbox = Inbox {
-            store: Store::open(folder.path()).await.unwrap(),
-            channels: Channels::default().with(Channel::Alipay, Arc::new(channel)),
-            clock: Arc::new(Frozen),
-            profile: Profile::Sandbox,
-        };
+        let inbox = Inbox::new(
+            Store::open(folder.path()).await.unwrap(),
+            Channels::default().with(Channel::Alipay, Arc::new(channel)),
+            Arc::new(Frozen),
+            Profile::Sandbox,
+        );
         rows(&inbox.store, Channel::Alipay).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -72,7 +72,7 @@ impl All {
             .with(Channel::Paypal, Arc::new(wallet))
             .with(Channel::AlipayPlus, Arc::new(plus));
         let store = Store::open(folder.path()).await.unwrap();
-        let inbox = Inbox { store, channels, clock: clock(), profile: Profile::Sandbox };
+        let inbox = Inbox::new(store, channels, clock(), Profile::Sandbox);
         let (attempt, refund) = wanted(channel);
         let code = if channel == Channel::Paypal { "USD" } else { "CNY" };
         let money = |amount: Money| Money::new(amount.minor(), code.parse().unwrap()).unwrap();
@@ -410,15 +410,15 @@ async fn wh_24_a_flood_of_forgeries_never_reaches_the_database_and_the_genuine_o
         let genuine = all.paid(channel, "EV-1");
         let forged = Message { body: genuine.body.replace("EV-1", "EV-2"), ..genuine.clone() };
         assert_ne!(forged.body, genuine.body);
-        let working = all.world.inbox.store.clone();
+        let working = (all.world.inbox.store.clone(), all.world.inbox.writer.clone());
         let broken = Store::open(tempfile::tempdir().unwrap().path()).await.unwrap();
         broken.close().await;
-        all.world.inbox.store = broken;
+        (all.world.inbox.store, all.world.inbox.writer) = (broken.clone(), Writer::start(broken));
         for _ in 0..500 {
             assert_eq!(all.tell(&forged).await, 401, "{channel:?}");
         }
         assert_eq!(all.tell(&genuine).await, 500, "this one would be written");
-        all.world.inbox.store = working;
+        (all.world.inbox.store, all.world.inbox.writer) = working;
         assert_eq!(all.tell(&genuine).await, 200);
         assert_eq!(all.world.updates().await.len(), 1);
     }

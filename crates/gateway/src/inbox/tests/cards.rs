@@ -75,12 +75,12 @@ impl Cards {
         let codes = Wechatpay::new(&config.wechatpay, http, Arc::new(Frozen)).unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         let channels = Channels::default();
-        let inbox = Inbox {
+        let inbox = Inbox::new(
             store,
-            channels: channels.with(Channel::Stripe, Arc::new(channel)).with(Channel::Wechatpay, Arc::new(codes)),
-            clock: Arc::new(Frozen),
-            profile: Profile::Sandbox,
-        };
+            channels.with(Channel::Stripe, Arc::new(channel)).with(Channel::Wechatpay, Arc::new(codes)),
+            Arc::new(Frozen),
+            Profile::Sandbox,
+        );
         let (attempt, refund) = wanted(Channel::Stripe);
         let mut tx = inbox.store.begin().await.unwrap();
         attempts::insert(&mut tx, &Attempt { authorise, ..attempt }).await.unwrap();

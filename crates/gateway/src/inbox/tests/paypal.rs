@@ -81,7 +81,7 @@ impl Paid {
         let channels =
             Channels::default().with(Channel::Paypal, Arc::new(channel)).with(Channel::Wechatpay, Arc::new(other));
         let store = Store::open(folder.path()).await.unwrap();
-        let inbox = Inbox { store, channels, clock: Arc::new(Frozen), profile: Profile::Sandbox };
+        let inbox = Inbox::new(store, channels, Arc::new(Frozen), Profile::Sandbox);
         write_rows(&inbox.store).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -4,6 +4,7 @@
 //! Sources: opendocs.alipay.com, signing and verification pages; the official SDKs. RSA2 only, which is SHA-256 with RSA
 //! PKCS#1 v1.5; the older RSA (SHA-1) is refused. Deliberately not here: what the contents say.
 
+use super::chain::{self, Roots};
 use crate::{
     config::{AlipayKeys, ConfigError},
     defence::{Defence, off},
@@ -27,8 +28,6 @@ pub(crate) use crate::pay::rsa::Signer;
 pub(crate) const SIGN_TYPE: &str = "RSA2";
 /// Nothing that signs is ever longer, bytes of base64.
 const SIGNATURE_BYTES_MAX: usize = 2048;
-/// Root certificates count when they are signed with RSA.
-const RSA_SIGNATURES: &str = "1.2.840.113549.1.1.";
 
 /// The text a signature covers: every parameter but `sign` and the empty ones, by name, `k=v` joined with `&`, un-encoded.
 /// A request's `sign_type` is among them; who verifies a notice takes it out first.
@@ -65,7 +64,7 @@ struct ChannelKey {
     /// A certificate's name; a bare public key has none.
     serial: Option<String>,
     key: ParsedPublicKey,
-    /// Validity of a certificate.
+    /// Validity of a certificate and of what it leads up to.
     valid: Option<(UtcMicros, UtcMicros)>,
 }
 
@@ -87,7 +86,9 @@ impl Keys {
                 Ok(Self { keys: vec![ChannelKey { serial: None, key, valid: None }], serials: None })
             }
             AlipayKeys::Certificates { app_pem, root_pem, alipay_pems } => {
-                let keys: Result<Vec<_>, _> = alipay_pems.iter().map(|pem| ChannelKey::read(pem, &own)).collect();
+                let roots = Roots::new(root_pem);
+                let keys: Result<Vec<_>, _> =
+                    alipay_pems.iter().map(|pem| ChannelKey::read(pem, &own, &roots)).collect();
                 let keys = keys?;
                 if keys.is_empty() {
                     return Err(ConfigError::new("alipay.alipay_certificates", "is empty"));
@@ -137,20 +138,21 @@ impl Keys {
 }
 
 impl ChannelKey {
-    fn read(pem: &str, own: &[u8]) -> Result<Self, ConfigError> {
+    /// The first certificate of a file is the channel's; what follows it is on the way to the root.
+    fn read(pem: &str, own: &[u8], roots: &Roots) -> Result<Self, ConfigError> {
         let refused = |problem: &str| ConfigError::new("alipay.alipay_certificates", problem);
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| refused("is not a certificate in PEM"))?;
-        let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| refused("is not a certificate"))?;
+        let file: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        let file = file.map_err(|_| refused("is not a certificate in PEM"))?;
+        let (der, with) = file.split_first().ok_or_else(|| refused("is not a certificate in PEM"))?;
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| refused("is not a certificate"))?;
         if certificate.public_key().raw == own {
             return Err(refused("is the application's own certificate, not the channel's"));
         }
-        let micros = |time: x509_parser::time::ASN1Time| UtcMicros(0).plus_seconds(time.timestamp());
-        let validity = certificate.validity();
         Ok(Self {
             serial: Some(serial(&certificate)),
             key: rsa::parse(certificate.public_key().raw)
                 .ok_or_else(|| refused("has no RSA key of 2048 bits or more"))?,
-            valid: Some((micros(validity.not_before), micros(validity.not_after))),
+            valid: Some(roots.lead(der, with).map_err(refused)?),
         })
     }
 }
@@ -184,14 +186,10 @@ fn serials(app_pem: &str, root_pem: &str, own: &[u8]) -> Result<Serials, ConfigE
     Ok(Serials { app_cert_sn: serial(&certificate), alipay_root_cert_sn })
 }
 
-/// The names of a root file's RSA certificates, joined. The published file also holds ones no strict parser reads.
+/// The names of a root file's RSA certificates, joined.
 fn root_serial(pem: &str) -> String {
-    let blocks = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
-    let names = blocks.filter_map(|der| {
-        let (_, certificate) = X509Certificate::from_der(&der).ok()?;
-        let rsa = certificate.signature_algorithm.algorithm.to_id_string().starts_with(RSA_SIGNATURES);
-        rsa.then(|| serial(&certificate))
-    });
+    let names = chain::rsa_blocks(pem);
+    let names = names.iter().filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, read)| serial(&read)));
     names.collect::<Vec<_>>().join("_")
 }
 

@@ -79,7 +79,8 @@ async fn world(script: &[(&str, Value)]) -> World {
     let routes = Router::new().route("/ams/api/v1/payments/{call}", post(answer)).with_state(Arc::clone(&stub));
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     let http = Http::new(crate::config::Profile::Sandbox).unwrap();
-    World { channel: AlipayPlus::new(&sample(&base), "", http, Arc::new(Frozen)).unwrap(), stub, base }
+    let channel = AlipayPlus::new(&sample(&base), "", http, Arc::new(Frozen)).unwrap();
+    World { channel: channel.paying_out(Some("USD".parse().unwrap())), stub, base }
 }
 
 impl World {

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use zhiyou_domain::{
     money::{Currency, Money},
-    port::{Outcome, Reason, ReasonCode, payments::RefundState},
+    port::{
+        Outcome, Reason, ReasonCode,
+        payments::{DisputeState, RefundState},
+    },
 };
 
 /// Currencies the channel charges and we offer; CNY it charges within China only.
@@ -313,6 +316,81 @@ pub(crate) enum TransactionStatus {
     Unknown,
 }
 
+/// A payer wants a payment back, or wanted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dispute {
+    pub(crate) dispute_id: String,
+    #[serde(default)]
+    pub(crate) disputed_transactions: Vec<Disputed>,
+    pub(crate) dispute_amount: Amount,
+    pub(crate) status: DisputeStatus,
+    pub(crate) dispute_outcome: Option<DisputeOutcome>,
+}
+
+/// What is disputed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Disputed {
+    /// The capture.
+    pub(crate) seller_transaction_id: Option<String>,
+}
+
+/// How far a dispute got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum DisputeStatus {
+    Resolved,
+    /// Every other one: somebody still has a word on it.
+    #[serde(other)]
+    Standing,
+}
+
+/// How a dispute ended.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DisputeOutcome {
+    pub(crate) outcome_code: Option<OutcomeCode>,
+    /// What the payer got back.
+    pub(crate) amount_refunded: Option<Amount>,
+}
+
+/// For whom a dispute ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum OutcomeCode {
+    ResolvedBuyerFavour,
+    ResolvedSellerFavour,
+    CanceledByBuyer,
+    Denied,
+    /// `RESOLVED_WITH_PAYOUT`, `ACCEPTED`, `NONE` and what may come: none of them says whose the money is.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Dispute {
+    /// Ours. An ending that does not say for whom leaves it open, for a person to look.
+    pub(crate) fn state(&self) -> DisputeState {
+        let code = self.dispute_outcome.as_ref().and_then(|outcome| outcome.outcome_code);
+        match (self.status, code) {
+            (DisputeStatus::Standing, _) | (DisputeStatus::Resolved, None | Some(OutcomeCode::Unknown)) => {
+                DisputeState::Open
+            }
+            (DisputeStatus::Resolved, Some(OutcomeCode::ResolvedBuyerFavour)) => DisputeState::Lost,
+            (
+                DisputeStatus::Resolved,
+                Some(OutcomeCode::ResolvedSellerFavour | OutcomeCode::CanceledByBuyer | OutcomeCode::Denied),
+            ) => DisputeState::Won,
+        }
+    }
+
+    /// What it is about: of a lost one only what the payer got back.
+    pub(crate) fn about(&self) -> Result<Money, &'static str> {
+        let refunded = self.dispute_outcome.as_ref().and_then(|outcome| outcome.amount_refunded.as_ref());
+        match (self.state(), refunded) {
+            (DisputeState::Lost, Some(refunded)) => refunded.money(),
+            (DisputeState::Lost | DisputeState::Open | DisputeState::Won, _) => self.dispute_amount.money(),
+        }
+    }
+}
+
 /// A webhook of the app.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Webhook {
@@ -327,7 +405,7 @@ pub(crate) struct Replace<'a> {
     pub(crate) value: &'a str,
 }
 
-/// A notification. Only a checksum of it is signed, so nothing but whom to ask about is read from it.
+/// A notification. Only a checksum of it is signed, so nothing but whom or what to ask about is read from it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Event {
     pub(crate) id: String,
@@ -342,6 +420,8 @@ pub(crate) struct Event {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Resource {
     pub(crate) custom_id: Option<String>,
+    /// Of a dispute.
+    pub(crate) dispute_id: Option<String>,
     #[serde(default)]
     pub(crate) purchase_units: Vec<NamedUnit>,
 }

@@ -150,6 +150,20 @@ fn al_10_the_key_is_the_one_the_certificate_names_and_its_time_counts() {
 }
 
 #[test]
+fn al_11_a_certificate_counts_as_long_as_its_whole_chain_is_valid() {
+    let roots = Roots::new(&vector("alipay/alipayRootCert.crt"));
+    let pem = vector("alipay/alipayCertPublicKey_RSA2.crt");
+    let keys = Keys { keys: vec![ChannelKey::read(&pem, &[], &roots).unwrap()], serials: None };
+    let at = |seconds: i64| keys.verify(None, b"content", "c2lnbmF0dXJl", UtcMicros(0).plus_seconds(seconds));
+    // In use from May 2020 to May 2022.
+    assert_eq!(at(1_609_459_200), Err(SignatureError::Wrong));
+    assert_eq!(at(1_577_836_800), Err(SignatureError::ExpiredKey));
+    assert_eq!(at(1_672_531_200), Err(SignatureError::ExpiredKey));
+    let refused = ChannelKey::read(&pem, &[], &Roots::new("")).err().unwrap();
+    assert_eq!(refused.field(), "alipay.alipay_certificates");
+}
+
+#[test]
 fn keys_in_the_wrong_place_are_refused_at_the_start() {
     let refused = |keys: &AlipayKeys| Keys::new(keys, &signer()).err().unwrap().field().to_owned();
     let public_key = |pem: &str| AlipayKeys::PublicKey { pem: vector(pem) };
