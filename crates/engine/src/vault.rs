@@ -542,3 +542,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, VaultError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| VaultError::Crypto)?
 }
+        // As if it held something else: what is sealed under our key cannot be opened any more.
+        KeyStoreError::Spoilt(_) => VaultState::KeyLost,
+        // Nothing is sealed yet, so nothing is lost; what is in the way is somebody's all the same.
+        VaultState::KeyLost => closed(VaultState::KeyringFailed, &error.to_string()),
