@@ -134,7 +134,7 @@ impl Auth {
                 tracing::error!(%error, platform = platform.id, "a sign-in could not be read");
                 SignInStateView::Failed { why: "provider".to_owned() }
             });
-            views.push(view(platform, state));
+            views.push(self.viewed(platform, state).await);
         }
         views
     }
@@ -162,7 +162,26 @@ impl Auth {
     }
 
     async fn view_of(&self, platform: &Platform) -> Result<SignInView, StoreError> {
-        Ok(view(platform, self.state_of(platform).await?))
+        let state = self.state_of(platform).await?;
+        Ok(self.viewed(platform, state).await)
+    }
+
+    async fn viewed(&self, platform: &Platform, state: SignInStateView) -> SignInView {
+        let untold = self.is_untold(platform).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, platform = platform.id, "whether a platform is still to be told could not be read");
+            false
+        });
+        SignInView {
+            platform: platform.id.clone(),
+            name: platform.name.clone(),
+            purpose: platform.purpose.clone(),
+            host: platform.host(),
+            permissions: platform.permissions.clone(),
+            readable: platform.mcp.is_some(),
+            state,
+            untold,
+            needed: false,
+        }
     }
 
     async fn state_of(&self, platform: &Platform) -> Result<SignInStateView, StoreError> {
@@ -215,18 +234,5 @@ impl Auth {
         if let Some(listener) = self.listeners().remove(platform) {
             listener.stop.cancel();
         }
-    }
-}
-
-fn view(platform: &Platform, state: SignInStateView) -> SignInView {
-    SignInView {
-        platform: platform.id.clone(),
-        name: platform.name.clone(),
-        purpose: platform.purpose.clone(),
-        host: platform.host(),
-        permissions: platform.permissions.clone(),
-        readable: platform.mcp.is_some(),
-        state,
-        needed: false,
     }
 }

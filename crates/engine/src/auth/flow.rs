@@ -421,8 +421,7 @@ impl Auth {
     /// Gives up waiting for the browser; an earlier sign-in stays.
     ///
     /// # Errors
-    /// `NotFound` for an unknown platform; `VaultUnavailable` and `VaultLocked` where a code was accepted and cannot be
-    /// kept; the store's faults.
+    /// `NotFound` for an unknown platform; the store's faults.
     pub async fn cancel(&self, platform: &str) -> Result<SignInView, Fault> {
         let platform = self.known(platform)?;
         let mut tx = self.db.begin().await?;
