@@ -81,7 +81,8 @@ async fn start<R: Runtime>(app: &AppHandle<R>) -> Result<Arc<Engine>, Fault> {
     Ok(engine)
 }
 
-fn data_dir<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Fault> {
+/// The folder of this profile.
+pub(crate) fn data_dir<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Fault> {
     match std::env::var_os("ZHIYOU_DATA_DIR") {
         Some(folder) => Ok(PathBuf::from(folder)),
         None => app.path().app_data_dir().map_err(|error| Fault::new(FaultCode::Internal, error.to_string())),

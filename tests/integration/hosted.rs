@@ -3,6 +3,7 @@
 use crate::world::{World, count, request_id};
 use serde_json::{Value, json};
 use url::Url;
+use zhiyou_engine::links::Awaited;
 use zhiyou_sandbox::AccountCurrency;
 
 /// A channel with a page, what suppliers quote in so that it can be paid by, the trip, and what the payer presses.
@@ -104,7 +105,12 @@ async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked(
             };
             if ends == Ends::BeforeTheWayBack {
                 world.close_app().await;
+                // Closed, and known to be waited for all the same: no flood of links takes its place.
+                let link = format!("zhiyou://{}", link.as_ref().unwrap());
+                let awaited = Awaited::read(world.data_dir.path()).await.unwrap();
+                assert!(awaited.awaits(&link) && !awaited.awaits("zhiyou://pay/01KA0000000000000000000ABC"));
                 world.open_app().await;
+                assert!(world.app().engine().awaits(&link));
             }
             if let Some(link) = link {
                 world.app().engine().deep_link(&format!("zhiyou://{link}")).await;

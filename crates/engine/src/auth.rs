@@ -24,15 +24,17 @@ mod tests;
 mod tokens;
 
 pub use access::{AuthError, Bearer};
+pub(crate) use pending::visit_of;
 pub use platform::{Installed, Platform, PlatformError, Platforms, ThroughUs};
 
 use crate::{
     api::view::{SignInStateView, SignInView},
     ports::{Browser, Clock},
+    secret::Sensitive,
     store::{Db, StoreError, sign_ins},
     vault::{Vault, VaultError},
 };
-use aws_lc_rs::{digest::Digest, rand::SystemRandom};
+use aws_lc_rs::rand::SystemRandom;
 use http::Http;
 use std::{
     collections::{HashMap, HashSet},
@@ -57,8 +59,10 @@ pub struct Auth {
     listeners: Mutex<HashMap<String, Listener>>,
     /// Attempts whose code this run is redeeming.
     redeeming: Mutex<HashSet<String>>,
-    /// Digests of the states that a return by deep link is awaited with, by platform.
-    awaited: Mutex<HashMap<String, Digest>>,
+    /// Names of the visits whose return by deep link is awaited, by platform.
+    awaited: Mutex<HashMap<String, String>>,
+    /// Returns that came while the vault was closed, by platform.
+    held: Mutex<HashMap<String, Sensitive<String>>>,
     dropped: AtomicU64,
 }
 
@@ -121,6 +125,7 @@ impl Auth {
             listeners: Mutex::new(HashMap::new()),
             redeeming: Mutex::new(HashSet::new()),
             awaited: Mutex::new(HashMap::new()),
+            held: Mutex::new(HashMap::new()),
             dropped: AtomicU64::new(0),
         })
     }

@@ -87,6 +87,7 @@ impl Auth {
     }
 
     pub(super) async fn recover_at(&self, platform: &Platform) {
+        self.take_held(platform).await;
         self.redeem_again(platform).await;
         self.revoke_left(platform).await;
     }
@@ -176,7 +177,6 @@ impl Auth {
     async fn forget_left(&self, id: &str) -> Result<(), VaultError> {
         let mut tx = self.db.begin().await?;
         self.vault.delete(&mut tx, KIND, id).await?;
-        Ok(self.db.commit(tx).await?)
         // That the platform was told is shown.
         let platform = id.split_once('/').map_or(id, |(platform, _)| platform);
         changes::append(&mut tx, Entity::SignIn, platform, self.clock.now()).await?;
@@ -222,6 +222,7 @@ impl Auth {
             Err(error) => tracing::warn!(%error, platform = platform.id, "what was to be revoked cannot be read"),
         }
         self.vault.delete(&mut tx, what.kind(), row).await?;
+        Ok(self.db.commit(tx).await?)
     }
 
     /// Revokes what was left, as far as the platform can be reached.
@@ -229,10 +230,10 @@ impl Auth {
         if off(Defence::Revoked) {
             return;
         }
-        let Ok(ids) = self.vault.ids(KIND).await else { return };
         if let Err(error) = self.open_left(platform).await {
             tracing::warn!(%error, platform = platform.id, "what was ended with a closed vault waits");
         }
+        let Ok(ids) = self.vault.ids(KIND).await else { return };
         for id in ids.iter().filter(|id| is_of(platform, id)) {
             if let Err(error) = self.revoke_one(platform, id).await {
                 tracing::warn!(%error, platform = platform.id, "tokens that are over could not be revoked");
