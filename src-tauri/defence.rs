@@ -16,6 +16,10 @@ zhiyou_engine::defences! {
     ShortLinks = "short-links",
     /// Few links wait.
     FewLinks = "few-links",
+    /// What is no link of ours takes no place.
+    OursOnly = "ours-only",
+    /// What is waited for is known before any link is heard.
+    KnownFirst = "known-first",
     /// A return that is waited for has a place of its own.
     AwaitedFirst = "awaited-first",
     /// A page is told the code of a fault and its values.

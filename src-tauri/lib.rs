@@ -32,7 +32,7 @@ pub fn run() -> ExitCode {
         .setup(|app| {
             let handle = app.handle().clone();
             app.manage(start::Starting::default());
-            app.manage(links::Queue::new());
+            app.manage(links::queue(start::data_dir(&handle)));
             links::listen(&handle);
             window(app)?;
             start::begin(&handle);

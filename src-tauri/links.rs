@@ -1,30 +1,40 @@
 //! Deep links: taken in Rust before any page can see them, and handed to the engine.
 //!
 //! A link that started the app is read once; a link for the running app comes through the single-instance plugin. Both
-//! enter a short queue, each kind its own, and what does not fit is dropped: a flood of one kind costs no other its place.
-//! A return that a sign-in waits for has a place that no other link can take, and goes first; which one that is the engine
-//! says, as soon as it is up. Deliberately not here: what a link may do.
+//! enter a short queue, each kind its own; what does not fit is dropped, and what has not the shape of a link of ours does
+//! not enter: a flood of one kind costs no other its place. A return that somebody waits for has a place that no other link
+//! can take, and goes first. Which ones those are is read from the store before any link is heard, and said by the engine
+//! as soon as it is up. Deliberately not here: what a link may do.
 
 #[cfg(desktop)]
 use crate::MAIN;
 use crate::defence::{Defence, off};
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tauri::{AppHandle, Manager, Runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tokio::sync::Notify;
-use zhiyou_engine::Engine;
+use zhiyou_engine::{
+    Engine,
+    fault::{Fault, FaultCode},
+    links::{Awaited, is_ours},
+};
 
 /// Links of one kind waiting at most.
 const WAITING_MAX: usize = 16;
 /// Longest accepted link, bytes.
 const BYTES_MAX: usize = 4096;
 
+/// How long the window waits to know what is waited for; a disk that takes longer is no reason to show nothing.
+const READ_MAX: Duration = Duration::from_secs(2);
+
 /// Kinds of links that do not wait for one another.
 const ROUTES: [&str; 3] = ["zhiyou://auth/", "zhiyou://pay/", "zhiyou://open/"];
-/// Returns that are waited for, the routes, and what is none of them.
+/// Returns that are waited for, the routes, and what is none of them: nothing, unless a test takes a defence away.
 const LANES: usize = ROUTES.len() + 2;
 const AWAITED: usize = 0;
 
@@ -56,6 +66,10 @@ impl Waiting {
 
     /// Whether it fits.
     fn push(&mut self, link: &str) -> bool {
+        // What is longer was refused before; nobody reads so much.
+        if link.len() <= BYTES_MAX && !is_ours(link) && !off(Defence::OursOnly) {
+            return false;
+        }
         let lane = self.lane(link);
         let Some(lane) = self.lanes.get_mut(lane) else { return false };
         let fits = lane.len() < WAITING_MAX || off(Defence::FewLinks);
@@ -85,8 +99,13 @@ impl Waiting {
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
-        Self { waiting: Mutex::default(), bell: Notify::new() }
+    /// An empty queue that knows from the first link on which returns are waited for.
+    pub(crate) fn knowing(awaits: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        let queue = Self { waiting: Mutex::default(), bell: Notify::new() };
+        if !off(Defence::KnownFirst) {
+            queue.waiting().know(Box::new(awaits));
+        }
+        queue
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -102,6 +121,22 @@ impl Queue {
     }
 }
 
+/// The queue of an app whose data is in `data_dir`. Where what is waited for cannot be read, nothing is known to be until
+/// the engine is up.
+pub(crate) fn queue(data_dir: Result<PathBuf, Fault>) -> Queue {
+    let awaited = tauri::async_runtime::block_on(async {
+        match tokio::time::timeout(READ_MAX, Awaited::read(&data_dir?)).await {
+            Ok(read) => read,
+            Err(_) => Err(Fault::new(FaultCode::Internal, "the store takes too long")),
+        }
+    });
+    let awaited = awaited.unwrap_or_else(|fault| {
+        tracing::warn!(%fault, "which returns are waited for is not known yet");
+        Awaited::default()
+    });
+    Queue::knowing(move |link| awaited.awaits(link))
+}
+
 /// Reads the link the app was started with, registers the scheme, and listens for more.
 pub(crate) fn listen<R: Runtime>(app: &AppHandle<R>) {
     #[cfg(any(target_os = "linux", target_os = "windows"))]
@@ -110,13 +145,14 @@ pub(crate) fn listen<R: Runtime>(app: &AppHandle<R>) {
         // It runs other programs; the window does not wait for them.
         tauri::async_runtime::spawn_blocking(move || register(&app));
     }
+    // Heard before the starting link is read, so that none comes in between; the same link twice is one.
+    hear(app);
     let queue = app.state::<Queue>();
     match app.deep_link().get_current() {
         Ok(Some(urls)) => urls.iter().for_each(|url| queue.push(url.as_str())),
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "the starting link could not be read"),
     }
-    hear(app);
 }
 
 /// Listens for links to the running app.
@@ -212,11 +248,31 @@ mod tests {
         std::iter::from_fn(|| queue.waiting().pop()).collect()
     }
 
+    /// A queue that knows of no return that is waited for.
+    fn unknowing() -> Queue {
+        Queue::knowing(|_| false)
+    }
+
+    /// A return from a sign-in with this state, as the platform writes it.
+    fn return_with(state: impl std::fmt::Display) -> String {
+        format!("zhiyou://auth/zz-club?code=a&state={state:A>43}")
+    }
+
+    /// A link to a screen, of which there are as many as one likes.
+    fn screen(number: usize) -> String {
+        format!("zhiyou://open/order/ord_01KA{number:022}")
+    }
+
+    /// A link by which a payer comes back.
+    fn payer(number: usize) -> String {
+        format!("zhiyou://pay/01KA{number:022}")
+    }
+
     /// An app that listens for links, with the plugin that reads them.
     #[allow(clippy::disallowed_methods, reason = "the framework's macro names `exit`")]
     fn listening() -> App<MockRuntime> {
         let app = mock_builder().plugin(tauri_plugin_deep_link::init()).build(tauri::generate_context!()).unwrap();
-        app.manage(Queue::new());
+        app.manage(unknowing());
         hear(app.handle());
         app
     }
@@ -229,7 +285,7 @@ mod tests {
         waiting(&app.state::<Queue>())
     }
 
-    const LINK: &str = "zhiyou://auth/zz-club?code=a&state=s";
+    const LINK: &str = "zhiyou://auth/zz-club?code=a&state=Ab-_567890123456789012345678901234567890123";
 
     #[test]
     fn ta_21_a_link_with_another_argument_is_no_link() {
@@ -256,7 +312,7 @@ mod tests {
             assert_eq!(started(&app, &[option]), [""; 0], "{option}");
             assert_eq!(started(&app, &[LINK, option]), [""; 0], "{option}");
             // Whatever a link has in it stays one link, for a parser that knows two routes.
-            let link = format!("zhiyou://open/{option}%20{option}");
+            let link = format!("{LINK}&x={option}%20{option}");
             assert_eq!(started(&app, &[link.as_str()]).len(), 1, "{link}");
         }
         // The program reads no arguments of its own, and passes none on to the toolkit.
@@ -282,7 +338,7 @@ mod tests {
     fn ta_23_a_link_of_a_hundred_megabytes_is_dropped() {
         let huge = format!("{LINK}&x={}", "z".repeat(100 << 20));
         stands(Defence::ShortLinks, || {
-            let queue = Queue::new();
+            let queue = unknowing();
             queue.push(&huge);
             !waiting(&queue).is_empty()
         });
@@ -291,13 +347,13 @@ mod tests {
     #[test]
     fn ta_28_of_a_flood_of_links_the_first_few_wait() {
         let flood = || {
-            let queue = Queue::new();
+            let queue = unknowing();
             for number in 0..10_000 {
-                queue.push(&format!("zhiyou://auth/{number}"));
+                queue.push(&return_with(number));
             }
             waiting(&queue)
         };
-        assert_eq!((flood().len(), flood()[0].as_str()), (WAITING_MAX, "zhiyou://auth/0"));
+        assert_eq!((flood().len(), flood()[0].clone()), (WAITING_MAX, return_with(0)));
         stands(Defence::FewLinks, || flood().len() > WAITING_MAX);
     }
 
@@ -305,10 +361,9 @@ mod tests {
     fn ta_28_a_return_that_is_waited_for_is_not_lost_in_a_flood_and_goes_first() {
         // Among forged returns before and after it, the true one, and itself many times over.
         let lost = || {
-            let queue = Queue::new();
-            queue.waiting().know(Box::new(|link| link == LINK));
+            let queue = Queue::knowing(|link| link == LINK);
             for number in 0..10_000 {
-                queue.push(&format!("zhiyou://auth/zz-club?code=a&state={number}"));
+                queue.push(&return_with(number));
                 if number > 5_000 {
                     queue.push(LINK);
                 }
@@ -321,26 +376,81 @@ mod tests {
     }
 
     #[test]
-    fn ta_28_a_flood_of_one_kind_costs_no_other_kind_its_place_or_its_turn() {
-        let queue = Queue::new();
-        let flood = |route: &str| (0..10_000).for_each(|number| queue.push(&format!("{route}{number}")));
-        flood("zhiyou://auth/");
-        flood("zhiyou://other/");
-        queue.push("zhiyou://pay/1");
-        queue.push("zhiyou://open/order/1");
-        let waiting = waiting(&queue);
-        assert_eq!(waiting.len(), 2 * WAITING_MAX + 2);
-        for link in ["zhiyou://pay/1", "zhiyou://open/order/1"] {
-            assert!(waiting[..LANES].iter().any(|first| first == link), "{link} waits behind the flood");
+    fn ta_28_a_true_return_behind_a_flood_before_the_engine_is_up_is_not_lost() {
+        for truth in [LINK.to_owned(), payer(7)] {
+            let known = truth.clone();
+            let lost = || {
+                let (known, known_to_the_engine) = (known.clone(), known.clone());
+                let queue = Queue::knowing(move |link| link == known);
+                // Every one a link as a platform or a channel writes it, and the true one last.
+                for number in 100..10_000 {
+                    queue.push(&return_with(number));
+                    queue.push(&payer(number));
+                }
+                queue.push(&truth);
+                // The engine is up.
+                queue.waiting().know(Box::new(move |link| link == known_to_the_engine));
+                waiting(&queue).first() != Some(&truth)
+            };
+            stands(Defence::KnownFirst, lost);
         }
     }
 
     #[test]
+    fn ta_28_a_flood_of_what_is_no_link_of_ours_takes_no_place() {
+        let junk = || {
+            let queue = unknowing();
+            for number in 0..1_000 {
+                for junk in [
+                    format!("zhiyou://auth/{number}"),
+                    // A state that none of ours has.
+                    format!("zhiyou://auth/zz-club?code=a&state={number}"),
+                    format!("zhiyou://auth/zz-club?state={number:A>43}"),
+                    format!("zhiyou://pay/{number}"),
+                    format!("{}?status=success", payer(number)),
+                    format!("zhiyou://open/order/{number}"),
+                    format!("zhiyou://other/{number}"),
+                ] {
+                    queue.push(&junk);
+                }
+            }
+            let sound = [return_with(1), payer(1), screen(1)];
+            sound.iter().for_each(|link| queue.push(link));
+            let waiting = waiting(&queue);
+            sound.iter().any(|link| !waiting.contains(link))
+        };
+        stands(Defence::OursOnly, junk);
+    }
+
+    #[test]
+    fn what_is_waited_for_is_read_from_the_folder_of_the_app_and_nothing_there_is_nothing_awaited() {
+        let folder = std::env::temp_dir().join(format!("zhiyou-links-{}", std::process::id()));
+        for data_dir in [Ok(folder), Err(Fault::new(FaultCode::Internal, "no folder"))] {
+            let queue = queue(data_dir);
+            queue.push(LINK);
+            assert_eq!(waiting(&queue), [LINK]);
+        }
+    }
+
+    #[test]
+    fn ta_28_a_flood_of_one_kind_costs_no_other_kind_its_place_or_its_turn() {
+        let queue = unknowing();
+        for number in 100..10_000 {
+            queue.push(&return_with(number));
+            queue.push(&screen(number));
+        }
+        queue.push(&payer(1));
+        let waiting = waiting(&queue);
+        assert_eq!(waiting.len(), 2 * WAITING_MAX + 1);
+        assert!(waiting[..LANES].contains(&payer(1)), "it waits behind the flood");
+    }
+
+    #[test]
     fn what_came_before_the_engine_was_up_is_sorted_when_it_is() {
-        let queue = Queue::new();
-        queue.push("zhiyou://auth/zz-club?code=a&state=forged");
+        let queue = unknowing();
+        queue.push(&return_with("forged"));
         queue.push(LINK);
         queue.waiting().know(Box::new(|link| link == LINK));
-        assert_eq!(waiting(&queue), [LINK, "zhiyou://auth/zz-club?code=a&state=forged"]);
+        assert_eq!(waiting(&queue), [LINK.to_owned(), return_with("forged")]);
     }
 }

@@ -66,7 +66,8 @@ pub(crate) fn begin<R: Runtime>(app: &AppHandle<R>) {
 
 async fn start<R: Runtime>(app: &AppHandle<R>) -> Result<Arc<Engine>, Fault> {
     let data_dir = data_dir(app)?;
-    let profile = data_dir.display().to_string();
+    // A phone has one profile, and the path of its folder may be another after an update: a key named by it would be lost.
+    let profile = if cfg!(mobile) { "profile".to_owned() } else { data_dir.display().to_string() };
     let embedded = Embedded::start(Options {
         data_dir,
         sandbox_url: std::env::var("ZHIYOU_SANDBOX_URL").ok(),
@@ -80,7 +81,8 @@ async fn start<R: Runtime>(app: &AppHandle<R>) -> Result<Arc<Engine>, Fault> {
     Ok(engine)
 }
 
-fn data_dir<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Fault> {
+/// The folder of this profile.
+pub(crate) fn data_dir<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Fault> {
     match std::env::var_os("ZHIYOU_DATA_DIR") {
         Some(folder) => Ok(PathBuf::from(folder)),
         None => app.path().app_data_dir().map_err(|error| Fault::new(FaultCode::Internal, error.to_string())),

@@ -53,7 +53,8 @@ pub(crate) async fn sign_in(stage: &Stage) {
     let window = &stage.window;
     let back = allowed(stage).await;
     // A forged link first: it is dropped and the pending sign-in stays intact.
-    for link in ["zhiyou://auth/zz-club?code=forged&state=forged", &back] {
+    let forged = format!("zhiyou://auth/zz-club?code=forged&state={:A>43}", "forged");
+    for link in [&forged, &back] {
         Stage::follow(link).await;
     }
     window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;

@@ -3,6 +3,7 @@
 use crate::world::{World, count, request_id};
 use serde_json::{Value, json};
 use url::Url;
+use zhiyou_engine::links::Awaited;
 use zhiyou_sandbox::AccountCurrency;
 
 /// A channel with a page, what suppliers quote in so that it can be paid by, the trip, and what the payer presses.
@@ -104,7 +105,12 @@ async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked(
             };
             if ends == Ends::BeforeTheWayBack {
                 world.close_app().await;
+                // Closed, and known to be waited for all the same: no flood of links takes its place.
+                let link = format!("zhiyou://{}", link.as_ref().unwrap());
+                let awaited = Awaited::read(world.data_dir.path()).await.unwrap();
+                assert!(awaited.awaits(&link) && !awaited.awaits("zhiyou://pay/01KA0000000000000000000ABC"));
                 world.open_app().await;
+                assert!(world.app().engine().awaits(&link));
             }
             if let Some(link) = link {
                 world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
@@ -145,6 +151,26 @@ async fn a_link_that_names_another_payment_or_claims_success_changes_nothing() {
         assert_eq!((&after["state"], &after["payment"]["state"]), (&before["state"], &before["payment"]["state"]));
         assert_eq!(count(&world.book().await["flights"], "state", "ticketed"), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_payer_wants_back_at_paypal_is_told_in_the_order_and_never_refunded_on_top() {
+    let [_, page, _] = &PAGES;
+    let (world, order, url) = page.opened().await;
+    let link = page.pay(&world, &url).await;
+    world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+    world
+        .until(&order, "paid and booked", |order| order["state"] == "confirmed" && order["next"]["kind"] == "done")
+        .await;
+    world.scenario(json!({ "reset": true })).await;
+    let told = |order: &Value, kind: &str| count(&order["timeline"], "kind", kind) == 1;
+    world.scenario(json!({ "provider": page.channel, "switch": "dispute" })).await;
+    let seen = world.until(&order, "disputed", |order| told(order, "disputed")).await;
+    assert_eq!(seen["state"], "confirmed", "what is booked stays booked");
+    let outcome = json!({ "provider": page.channel, "switch": "dispute_outcome", "value": "RESOLVED_BUYER_FAVOUR" });
+    world.scenario(outcome).await;
+    world.until(&order, "decided", |order| told(order, "dispute_decided")).await;
+    assert_eq!(world.book().await["refunds"], json!([]));
 }
 
 /// A trip held for 1,169.00 or so, of which Stripe pays 500.00 and WeChat Pay the rest; Stripe's part is to be paid.

@@ -24,15 +24,17 @@ mod tests;
 mod tokens;
 
 pub use access::{AuthError, Bearer};
+pub(crate) use pending::visit_of;
 pub use platform::{Installed, Platform, PlatformError, Platforms, ThroughUs};
 
 use crate::{
     api::view::{SignInStateView, SignInView},
     ports::{Browser, Clock},
+    secret::Sensitive,
     store::{Db, StoreError, sign_ins},
     vault::{Vault, VaultError},
 };
-use aws_lc_rs::{digest::Digest, rand::SystemRandom};
+use aws_lc_rs::rand::SystemRandom;
 use http::Http;
 use std::{
     collections::{HashMap, HashSet},
@@ -57,8 +59,10 @@ pub struct Auth {
     listeners: Mutex<HashMap<String, Listener>>,
     /// Attempts whose code this run is redeeming.
     redeeming: Mutex<HashSet<String>>,
-    /// Digests of the states that a return by deep link is awaited with, by platform.
-    awaited: Mutex<HashMap<String, Digest>>,
+    /// Names of the visits whose return by deep link is awaited, by platform.
+    awaited: Mutex<HashMap<String, String>>,
+    /// Returns that came while the vault was closed, by platform.
+    held: Mutex<HashMap<String, Sensitive<String>>>,
     dropped: AtomicU64,
 }
 
@@ -121,6 +125,7 @@ impl Auth {
             listeners: Mutex::new(HashMap::new()),
             redeeming: Mutex::new(HashSet::new()),
             awaited: Mutex::new(HashMap::new()),
+            held: Mutex::new(HashMap::new()),
             dropped: AtomicU64::new(0),
         })
     }
@@ -134,7 +139,7 @@ impl Auth {
                 tracing::error!(%error, platform = platform.id, "a sign-in could not be read");
                 SignInStateView::Failed { why: "provider".to_owned() }
             });
-            views.push(view(platform, state));
+            views.push(self.viewed(platform, state).await);
         }
         views
     }
@@ -162,7 +167,26 @@ impl Auth {
     }
 
     async fn view_of(&self, platform: &Platform) -> Result<SignInView, StoreError> {
-        Ok(view(platform, self.state_of(platform).await?))
+        let state = self.state_of(platform).await?;
+        Ok(self.viewed(platform, state).await)
+    }
+
+    async fn viewed(&self, platform: &Platform, state: SignInStateView) -> SignInView {
+        let untold = self.is_untold(platform).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, platform = platform.id, "whether a platform is still to be told could not be read");
+            false
+        });
+        SignInView {
+            platform: platform.id.clone(),
+            name: platform.name.clone(),
+            purpose: platform.purpose.clone(),
+            host: platform.host(),
+            permissions: platform.permissions.clone(),
+            readable: platform.mcp.is_some(),
+            state,
+            untold,
+            needed: false,
+        }
     }
 
     async fn state_of(&self, platform: &Platform) -> Result<SignInStateView, StoreError> {
@@ -215,18 +239,5 @@ impl Auth {
         if let Some(listener) = self.listeners().remove(platform) {
             listener.stop.cancel();
         }
-    }
-}
-
-fn view(platform: &Platform, state: SignInStateView) -> SignInView {
-    SignInView {
-        platform: platform.id.clone(),
-        name: platform.name.clone(),
-        purpose: platform.purpose.clone(),
-        host: platform.host(),
-        permissions: platform.permissions.clone(),
-        readable: platform.mcp.is_some(),
-        state,
-        needed: false,
     }
 }

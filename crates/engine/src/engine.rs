@@ -19,6 +19,7 @@ use crate::{
 use aws_lc_rs::rand::SystemRandom;
 use serde_json::Value;
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -86,6 +87,8 @@ pub struct Engine {
     pub(crate) runner: runner::Handle,
     pub(crate) demo: Option<Demo>,
     open_screen: Mutex<Option<String>>,
+    /// Payments whose payer may come back from a hosted page.
+    paying: Mutex<HashSet<AttemptId>>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -124,6 +127,7 @@ impl Engine {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let steps = Arc::new(Suppliers { ports: Arc::clone(&ports), travellers: Arc::clone(&travellers) });
         let runner = runner::start(Arc::clone(&book), steps, options.wake, stop.clone(), &tracker).await?;
+        let paying = orders::open_attempts(db.reader()).await?.into_iter().collect();
         let engine = Arc::new(Self {
             data_dir: options.data_dir,
             db,
@@ -139,6 +143,7 @@ impl Engine {
             runner,
             demo: options.demo,
             open_screen: Mutex::new(None),
+            paying: Mutex::new(paying),
             stop,
             tracker,
         });
@@ -255,11 +260,19 @@ impl Engine {
         }
     }
 
-    /// Whether a link may be the return of a sign-in under way. Cheap, so that it can be asked of every link of a flood;
-    /// whether it is believed is decided by [`Engine::deep_link`].
+    /// Whether a link may be the return of a sign-in under way, or of a payer. Cheap, so that it can be asked of every link
+    /// of a flood; whether it is believed is decided by [`Engine::deep_link`].
     #[must_use]
     pub fn awaits(&self, link: &str) -> bool {
-        self.auth.awaits(link)
+        match crate::api::handlers::payments::returned(link) {
+            Some(attempt) => self.paying.lock().unwrap_or_else(PoisonError::into_inner).contains(&attempt),
+            None => self.auth.awaits(link),
+        }
+    }
+
+    /// Says that a payer is about to leave for a hosted page.
+    pub(crate) fn payer_leaves(&self, attempt: AttemptId) {
+        self.paying.lock().unwrap_or_else(PoisonError::into_inner).insert(attempt);
     }
 
     /// A payer came back from a hosted page: the channel is asked, and the order is shown. An id that is not ours does
@@ -367,7 +380,7 @@ fn sign_in_fact(order: &zhiyou_domain::order::Order, platform: &str, connected: 
 }
 
 /// `zhiyou://open/order/ord_…` and `zhiyou://open/trip/pln_…` select a screen; nothing else does.
-fn screen_of(link: &str) -> Option<String> {
+pub(crate) fn screen_of(link: &str) -> Option<String> {
     let (kind, id) = link.strip_prefix("zhiyou://open/")?.split_once('/')?;
     match kind {
         "order" => id.parse::<OrderId>().ok().map(|id| format!("order/{id}")),

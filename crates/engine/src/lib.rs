@@ -17,6 +17,7 @@ mod exports;
 mod fuzz;
 mod ids;
 mod killed;
+pub mod links;
 mod mcp;
 mod member;
 mod people;

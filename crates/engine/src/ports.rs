@@ -63,6 +63,9 @@ pub enum KeyStoreError {
     /// It takes nothing more, or nothing so long.
     #[error("keyring full: {0}")]
     Full(String),
+    /// It has our entry, and nobody can read it any more.
+    #[error("keyring entry spoilt: {0}")]
+    Spoilt(String),
     /// It has several entries of our name.
     #[error("keyring ambiguous: {0}")]
     Ambiguous(String),

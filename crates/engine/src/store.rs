@@ -87,6 +87,9 @@ impl From<StoreError> for Fault {
     }
 }
 
+/// The database's file.
+const FILE: &str = "zhiyou.db";
+
 /// A write transaction.
 pub type Tx = Transaction<'static, Any>;
 
@@ -107,7 +110,7 @@ impl Db {
     /// [`StoreError::Engine`] when SQLite is too old or its settings do not read back; [`StoreError::Sql`],
     /// [`StoreError::Migrate`].
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let url = dialect::sqlite_url(&data_dir.join("zhiyou.db"));
+        let url = dialect::sqlite_url(&data_dir.join(FILE));
         let writer = dialect::pool(&url, 1).await?;
         dialect::check_engine(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
@@ -120,6 +123,15 @@ impl Db {
             #[cfg(test)]
             stops: stops::Stops::default(),
         })
+    }
+
+    /// A pool that only reads `zhiyou.db` in `data_dir` as it is, whoever uses it; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub(crate) async fn peek(data_dir: &Path) -> Result<Option<AnyPool>, StoreError> {
+        let path = data_dir.join(FILE);
+        if path.try_exists()? { dialect::peek(&path).await.map(Some) } else { Ok(None) }
     }
 
     /// Begins a write transaction; only one runs at a time.

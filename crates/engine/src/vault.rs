@@ -26,7 +26,7 @@ use crate::{
 };
 use aws_lc_rs::rand::SystemRandom;
 use calls::Calls;
-use kept::{document, document_row};
+use kept::{Unopened, document, document_row};
 use seal::Key;
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -334,6 +334,29 @@ impl Vault {
         Ok(sealed::delete(tx, kind, id).await?)
     }
 
+    /// Keeps what was sealed in a row that goes, as it is; works while the vault is closed.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub(crate) async fn keep_unopened(
+        &self,
+        tx: &mut Tx,
+        what: Unopened,
+        row: &str,
+        sealed: Vec<u8>,
+    ) -> Result<(), VaultError> {
+        Ok(sealed::put(tx, what.kind(), row, sealed).await?)
+    }
+
+    /// Opens what [`Vault::keep_unopened`] kept; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`VaultError::Closed`], [`VaultError::Damaged`], [`VaultError::Crypto`], [`VaultError::Store`].
+    pub(crate) async fn open_kept(&self, what: Unopened, row: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let Some(body) = sealed::get(self.db.reader(), what.kind(), row).await? else { return Ok(None) };
+        self.open_sealed(&what.place(row), &body).map(Some)
+    }
+
     /// Ids of the documents of a kind in table `sealed`; works while the vault is closed.
     ///
     /// # Errors
@@ -524,6 +547,8 @@ fn state_for(error: &KeyStoreError) -> VaultState {
         KeyStoreError::Locked(_) => VaultState::KeyringLocked,
         KeyStoreError::Denied(_) => VaultState::KeyringDenied,
         KeyStoreError::Full(_) => VaultState::KeyringFull,
+        // As if it held something else: what is sealed under our key cannot be opened any more.
+        KeyStoreError::Spoilt(_) => VaultState::KeyLost,
         KeyStoreError::Ambiguous(_) => VaultState::KeyringAmbiguous,
         KeyStoreError::Failed(_) => VaultState::KeyringFailed,
     }
@@ -533,6 +558,8 @@ fn state_for(error: &KeyStoreError) -> VaultState {
 fn without_keyring(error: &KeyStoreError) -> VaultState {
     match state_for(error) {
         VaultState::KeyringMissing => closed(VaultState::NeedsPassphrase, "no keyring; a passphrase is needed"),
+        // Nothing is sealed yet, so nothing is lost; what is in the way is somebody's all the same.
+        VaultState::KeyLost => closed(VaultState::KeyringFailed, &error.to_string()),
         state => closed(state, &error.to_string()),
     }
 }

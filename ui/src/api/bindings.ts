@@ -1775,6 +1775,10 @@ readable: boolean,
  */
 state: SignInStateView, 
 /**
+ * Whether the platform is still to be told that an earlier sign-in is over: as soon as the vault is open and it answers.
+ */
+untold: boolean, 
+/**
  * Whether the shown plan needs it.
  */
 needed: boolean, };

@@ -283,6 +283,7 @@ export const en: Words = {
     disconnected: "Not connected", waiting: "Finish signing in in your browser; this page notices by itself", connected: "Connected",
     expired: "The sign-in is no longer valid; please connect again", failed: "The last try did not work",
     failures: { denied: "You chose to refuse on the platform.", expired: "It took too long.", provider: "The platform did not answer.", keyring: "The keyring did not open." },
+    untold: "An earlier sign-in is over on this device. The platform is told as soon as your vault is open and the platform answers.",
     copyLink: "Copy the link",
     return: "Come back by", deepLink: "app link", loopback: "local address",
   },

@@ -267,6 +267,7 @@ export const zh = {
     through_us: "由我们代办，无需登录",
     disconnected: "未连接", waiting: "请在浏览器里完成登录，完成后这里会自动更新", connected: "已连接", expired: "登录已失效，请重新连接", failed: "上次没有成功",
     failures: { denied: "你在平台上选择了拒绝。", expired: "等待时间过长。", provider: "平台没有回应。", keyring: "密钥环没有打开。" } as Record<string, string>,
+    untold: "本机上的旧登录已经结束。等保险库打开、平台有回应时，我们会立即通知平台作废。",
     copyLink: "复制链接",
     return: "返回方式", deepLink: "应用链接", loopback: "本机地址",
   },

@@ -296,6 +296,8 @@ pub struct SignInView {
     pub readable: bool,
     /// Where it stands.
     pub state: SignInStateView,
+    /// Whether the platform is still to be told that an earlier sign-in is over: as soon as the vault is open and it answers.
+    pub untold: bool,
     /// Whether the shown plan needs it.
     pub needed: bool,
 }

@@ -14,11 +14,14 @@ use crate::{
     audit::{self, Action},
     secret::Sensitive,
     store::{
-        StoreError,
+        StoreError, Tx,
         changes::{self, Entity},
         sign_ins::{self, SignInRow, State},
     },
-    vault::{VaultError, kept},
+    vault::{
+        VaultError,
+        kept::{self, Unopened},
+    },
 };
 use std::sync::atomic::Ordering;
 use url::{Origin, Url};
@@ -150,24 +153,22 @@ impl Auth {
     }
 
     /// Forgets the platform's tokens and whatever is under way, then revokes them. What the platform answers does not
-    /// matter: here they are gone.
+    /// matter: here they are gone. While the vault is closed nobody can read what is to be revoked; it is kept as it was
+    /// sealed, and the platform is told once the vault is open, see [`Auth::recover`].
     ///
     /// # Errors
-    /// `NotFound` for an unknown platform; `VaultUnavailable` and `VaultLocked` where a code was accepted and cannot be
-    /// kept; the store's faults.
+    /// `NotFound` for an unknown platform; the store's faults.
     pub async fn disconnect(&self, platform: &str) -> Result<SignInView, Fault> {
         let platform = self.known(platform)?;
         let turn = self.turn(&platform.id).lock().await;
-        let before = sign_ins::read(self.db.reader(), &platform.id).await?;
-        let tokens = before.as_ref().and_then(|row| self.revocable(platform, row));
+        // Read inside of the transaction: what is sealed may be sealed anew by a rotation until then.
         let mut tx = self.db.begin().await?;
+        let before = sign_ins::read(self.db.reader(), &platform.id).await?;
         self.give_up(&mut tx, platform).await?;
-        if before.is_some() {
-            let row = self.plain_row(platform, before.as_ref(), State::Disconnected);
+        if let Some(before) = &before {
+            let row = self.plain_row(platform, Some(before), State::Disconnected);
             sign_ins::put(&mut tx, &row, self.clock.now()).await?;
-        }
-        if let (Some(tokens), Some(row)) = (&tokens, &before) {
-            self.leave(&mut tx, platform, &row.serial.to_string(), tokens).await?;
+            self.leave_row(&mut tx, platform, before).await?;
         }
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInDisconnect, &platform.id, None, self.clock.now()).await?;
@@ -281,6 +282,24 @@ impl Auth {
             tracing::warn!(why, platform = platform.id, "tokens were forgotten here but not revoked there");
         }
         done.is_ok()
+    }
+
+    /// Keeps the row's tokens until the platform was told that they are over, in the transaction that forgets them.
+    async fn leave_row(&self, tx: &mut Tx, platform: &Platform, row: &SignInRow) -> Result<(), VaultError> {
+        if row.issuer != platform.issuer {
+            return Ok(());
+        }
+        match (self.open_tokens(row), &row.tokens) {
+            (Ok(Some(tokens)), _) => self.leave(tx, platform, &row.serial.to_string(), &tokens).await,
+            (Err(VaultError::Closed(_)), Some(sealed)) if !off(Defence::KeptUnopened) => {
+                self.vault.keep_unopened(tx, Unopened::Tokens, &place_row(row), sealed.clone()).await
+            }
+            (Err(error), _) => {
+                tracing::warn!(%error, platform = platform.id, "tokens that cannot be read are not revoked");
+                Ok(())
+            }
+            (Ok(None), _) => Ok(()),
+        }
     }
 
     /// The row's tokens, if the platform may be shown them: they are its own issuer's.

@@ -100,4 +100,6 @@ zhiyou_domain::defences! {
     TokenOrigin = "token-origin",
     /// Forgotten tokens are revoked.
     Revoked = "revoked",
+    /// Tokens that cannot be opened when they are forgotten are kept sealed until they can be revoked.
+    KeptUnopened = "kept-unopened",
 }

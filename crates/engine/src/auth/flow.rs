@@ -11,7 +11,7 @@ use super::{
     defence::{Defence, off},
     loopback::{self, Awaited},
     metadata::{self, Server},
-    pending::Pending,
+    pending::{Pending, attempt_of, visit_of},
     platform::Platform,
     pushed,
     recovery::Redeeming,
@@ -24,6 +24,7 @@ use crate::{
         view::{SignInStateView, SignInView},
     },
     audit::{self, Action},
+    secret::Sensitive,
     store::{
         StoreError,
         changes::{self, Entity},
@@ -34,7 +35,10 @@ use crate::{
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -161,7 +165,7 @@ impl Auth {
                 .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?,
         };
         pending.url = url.to_string();
-        let attempt = self.random_text::<12>()?;
+        let attempt = attempt_of(&pending.state);
         let _order = self.starting.lock().await;
         #[cfg(test)]
         if off(Defence::OneVisit) && pending_sign_ins::read(self.db.reader(), &platform.id).await?.is_some() {
@@ -223,12 +227,44 @@ impl Auth {
 
     /// Takes a deep link. `true` when it was the awaited return of a sign-in, whatever came of it; `false` when it was
     /// dropped, which changes nothing.
-    pub async fn deep_link(self: &Arc<Self>, link: &str) -> bool {
+    pub async fn deep_link(&self, link: &str) -> bool {
+        if self.vault.state() != VaultState::Open && self.hold(link).await {
+            return true;
+        }
         let ending = match read_link(link) {
             Ok((platform, callback)) => self.arrive(platform, &format!("zhiyou://auth/{platform}"), callback).await,
             Err(error) => self.dropped_for(&error.to_string()),
         };
         ending != Ending::Dropped
+    }
+
+    /// Keeps the return that a visit waits for until the vault is open: what it is checked against is sealed. `false` for
+    /// every other link; of each platform at most one is kept, and in memory only.
+    async fn hold(&self, link: &str) -> bool {
+        let Some((platform, attempt)) = visit_of(link) else { return false };
+        let row = pending_sign_ins::read(self.db.reader(), platform).await;
+        if !row.is_ok_and(|row| row.is_some_and(|row| row.attempt == attempt && !row.used)) {
+            return false;
+        }
+        self.held().insert(platform.to_owned(), Sensitive::new(link.to_owned()));
+        tracing::info!(platform, "a return waits for the vault");
+        // Opened meanwhile, nobody else would take it.
+        self.vault.state() != VaultState::Open || self.held().remove(platform).is_none()
+    }
+
+    pub(super) fn held(&self) -> MutexGuard<'_, HashMap<String, Sensitive<String>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the return that waited for the vault, if there is one.
+    pub(super) async fn take_held(&self, platform: &Platform) {
+        if self.vault.state() != VaultState::Open {
+            return;
+        }
+        let held = self.held().remove(&platform.id);
+        if let Some(link) = held {
+            self.deep_link(link.expose()).await;
+        }
     }
 
     /// Returns that were dropped since the start.
@@ -421,8 +457,7 @@ impl Auth {
     /// Gives up waiting for the browser; an earlier sign-in stays.
     ///
     /// # Errors
-    /// `NotFound` for an unknown platform; `VaultUnavailable` and `VaultLocked` where a code was accepted and cannot be
-    /// kept; the store's faults.
+    /// `NotFound` for an unknown platform; the store's faults.
     pub async fn cancel(&self, platform: &str) -> Result<SignInView, Fault> {
         let platform = self.known(platform)?;
         let mut tx = self.db.begin().await?;

@@ -8,10 +8,8 @@ use crate::{
     store::pending_sign_ins::{self, PendingRow},
     vault::{VaultError, kept},
 };
-use aws_lc_rs::{
-    constant_time::verify_slices_are_equal,
-    digest::{Digest, SHA256, digest},
-};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -22,6 +20,10 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Minutes that a visit may take.
 pub(super) const WAIT_MIN: i64 = 10;
+/// Bytes of a state's digest that name its visit.
+const ATTEMPT_BYTES: usize = 12;
+/// Characters of a state: 32 random bytes as URL-safe text.
+const STATE_CHARS: usize = 43;
 
 /// What a return is checked against. Endpoints are those of the one document that was checked at the start.
 #[derive(Serialize, Deserialize)]
@@ -90,7 +92,7 @@ impl Auth {
         Ok(Some((row, pending)))
     }
 
-    fn awaited(&self) -> MutexGuard<'_, HashMap<String, Digest>> {
+    fn awaited(&self) -> MutexGuard<'_, HashMap<String, String>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,15 +101,14 @@ impl Auth {
         let mut awaited = self.awaited();
         awaited.remove(&platform.id);
         if pending.redirect == platform.deep_link() {
-            awaited.insert(platform.id.clone(), digest(&SHA256, pending.state.as_bytes()));
+            awaited.insert(platform.id.clone(), attempt_of(&pending.state));
         }
     }
 
     /// Forgets it, when it is this visit's: its return came.
     pub(super) fn returned(&self, platform: &Platform, pending: &Pending) {
-        let known = digest(&SHA256, pending.state.as_bytes());
         let mut awaited = self.awaited();
-        if awaited.get(&platform.id).is_some_and(|digest| digest.as_ref() == known.as_ref()) {
+        if awaited.get(&platform.id) == Some(&attempt_of(&pending.state)) {
             awaited.remove(&platform.id);
         }
     }
@@ -115,15 +116,14 @@ impl Auth {
     /// Forgets it: nobody waits any more.
     pub(super) fn await_nothing(&self, platform: &Platform) {
         self.awaited().remove(&platform.id);
+        self.held().remove(&platform.id);
     }
 
     /// Whether a link repeats the state of a visit under way. Nothing is stored or asked; it says who goes first and
     /// nothing more.
     #[must_use]
     pub fn awaits(&self, link: &str) -> bool {
-        let Ok((platform, callback)) = read_link(link) else { return false };
-        let told = digest(&SHA256, callback.state.expose().as_bytes());
-        self.awaited().get(platform).is_some_and(|known| verify_slices_are_equal(known.as_ref(), told.as_ref()).is_ok())
+        visit_of(link).is_some_and(|(platform, attempt)| self.awaited().get(platform) == Some(&attempt))
     }
 
     /// Opens a visit.
@@ -131,4 +131,20 @@ impl Auth {
         let plain = self.vault.open_sealed(&kept::visit(&kept::visit_row(&row.platform, &row.attempt)), &row.body)?;
         serde_json::from_slice(&plain).map_err(|_| VaultError::Damaged)
     }
+}
+
+/// Names the visit with this state: so much of its digest that a return is known by it, and that nobody finds the state by
+/// it. The name is stored in the clear, which is how a return is known while the vault is closed.
+pub(super) fn attempt_of(state: &str) -> String {
+    let digest = digest(&SHA256, state.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.as_ref().get(..ATTEMPT_BYTES).unwrap_or_default())
+}
+
+/// Platform and name of the visit a link would be the return of; `None` for what is no return, or has a state that none
+/// of ours has.
+pub(crate) fn visit_of(link: &str) -> Option<(&str, String)> {
+    let (platform, callback) = read_link(link).ok()?;
+    let state = callback.state.expose();
+    let ours = state.len() == STATE_CHARS && state.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    ours.then(|| (platform, attempt_of(state)))
 }

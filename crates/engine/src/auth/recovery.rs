@@ -3,7 +3,8 @@
 //!
 //! The code is sent again. Either it never arrived, and the sign-in stands now; or it did, and a platform that sees a code
 //! twice ends what it gave for it (RFC 6749 §4.1.2). The code of a visit that was given up while it was redeemed is kept
-//! and sent again too, and what it gives then is revoked. Either way no tokens are left alive that nobody has.
+//! and sent again too, and what it gives then is revoked. Either way no tokens are left alive that nobody has. What is
+//! ended while the vault is closed is kept as it was sealed, and told to the platform once the vault is open.
 //! Deliberately not here: a refresh that was cut off; the next use of the sign-in finds out.
 
 use super::{
@@ -15,8 +16,15 @@ use super::{
 };
 use crate::{
     secret::Sensitive,
-    store::{Tx, pending_sign_ins},
-    vault::VaultError,
+    store::{
+        Tx,
+        changes::{self, Entity},
+        pending_sign_ins,
+    },
+    vault::{
+        VaultError, VaultState,
+        kept::{self, Unopened},
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
@@ -79,6 +87,7 @@ impl Auth {
     }
 
     pub(super) async fn recover_at(&self, platform: &Platform) {
+        self.take_held(platform).await;
         self.redeem_again(platform).await;
         self.revoke_left(platform).await;
     }
@@ -120,10 +129,13 @@ impl Auth {
         if row.used {
             match self.open_pending(&row) {
                 Ok(visit) if visit.code.is_some() => {
-                    self.keep_left(tx, platform, &row.attempt, What::Visit(visit)).await?;
+                    self.keep_left(tx, platform, &row.attempt, &platform.issuer, What::Visit(visit)).await?;
                 }
                 Ok(_) => {}
-                Err(closed @ VaultError::Closed(_)) => return Err(closed),
+                Err(VaultError::Closed(_)) => {
+                    let place = kept::visit_row(&row.platform, &row.attempt);
+                    self.vault.keep_unopened(tx, Unopened::Visit, &place, row.body).await?;
+                }
                 Err(error) => tracing::warn!(%error, platform = platform.id, "a visit cannot be read any more"),
             }
         }
@@ -140,11 +152,18 @@ impl Auth {
         name: &str,
         tokens: &Tokens,
     ) -> Result<(), VaultError> {
-        self.keep_left(tx, platform, name, What::Tokens(tokens.clone())).await
+        self.keep_left(tx, platform, name, &platform.issuer, What::Tokens(tokens.clone())).await
     }
 
-    async fn keep_left(&self, tx: &mut Tx, platform: &Platform, name: &str, what: What) -> Result<(), VaultError> {
-        let left = Left { issuer: platform.issuer.clone(), what, since_us: self.clock.now().0 };
+    async fn keep_left(
+        &self,
+        tx: &mut Tx,
+        platform: &Platform,
+        name: &str,
+        issuer: &str,
+        what: What,
+    ) -> Result<(), VaultError> {
+        let left = Left { issuer: issuer.to_owned(), what, since_us: self.clock.now().0 };
         // The text of the error could quote what was to be written.
         let plain = Zeroizing::new(serde_json::to_vec(&left).map_err(|_| VaultError::Damaged)?);
         self.vault.put(tx, KIND, &left_id(platform, name), &plain).await
@@ -158,6 +177,51 @@ impl Auth {
     async fn forget_left(&self, id: &str) -> Result<(), VaultError> {
         let mut tx = self.db.begin().await?;
         self.vault.delete(&mut tx, KIND, id).await?;
+        // That the platform was told is shown.
+        let platform = id.split_once('/').map_or(id, |(platform, _)| platform);
+        changes::append(&mut tx, Entity::SignIn, platform, self.clock.now()).await?;
+        Ok(self.db.commit(tx).await?)
+    }
+
+    /// Whether the platform is still to be told that something is over.
+    pub(super) async fn is_untold(&self, platform: &Platform) -> Result<bool, VaultError> {
+        for kind in Unopened::ALL.into_iter().map(Unopened::kind).chain([KIND]) {
+            if self.vault.ids(kind).await?.iter().any(|id| is_of(platform, id)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Opens what was ended while the vault was closed, so that it can be told like everything else.
+    async fn open_left(&self, platform: &Platform) -> Result<(), VaultError> {
+        if self.vault.state() != VaultState::Open {
+            return Ok(());
+        }
+        for what in Unopened::ALL {
+            for row in self.vault.ids(what.kind()).await?.iter().filter(|row| is_of(platform, row)) {
+                self.open_one(platform, what, row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open_one(&self, platform: &Platform, what: Unopened, row: &str) -> Result<(), VaultError> {
+        // First, so that nobody else opens or replaces it meanwhile.
+        let mut tx = self.db.begin().await?;
+        let left = match self.vault.open_kept(what, row).await {
+            Ok(Some(plain)) => read_left(what, row, &plain),
+            Ok(None) => return Ok(()),
+            Err(VaultError::Damaged) => Err(VaultError::Damaged),
+            Err(error) => return Err(error),
+        };
+        match left {
+            Ok(Some((name, issuer, over))) => self.keep_left(&mut tx, platform, &name, &issuer, over).await?,
+            Ok(None) => {}
+            // Nobody can read it ever again.
+            Err(error) => tracing::warn!(%error, platform = platform.id, "what was to be revoked cannot be read"),
+        }
+        self.vault.delete(&mut tx, what.kind(), row).await?;
         Ok(self.db.commit(tx).await?)
     }
 
@@ -166,9 +230,11 @@ impl Auth {
         if off(Defence::Revoked) {
             return;
         }
+        if let Err(error) = self.open_left(platform).await {
+            tracing::warn!(%error, platform = platform.id, "what was ended with a closed vault waits");
+        }
         let Ok(ids) = self.vault.ids(KIND).await else { return };
-        let ours = |id: &&String| id.strip_prefix(&platform.id).is_some_and(|rest| rest.starts_with('/'));
-        for id in ids.iter().filter(ours) {
+        for id in ids.iter().filter(|id| is_of(platform, id)) {
             if let Err(error) = self.revoke_one(platform, id).await {
                 tracing::warn!(%error, platform = platform.id, "tokens that are over could not be revoked");
             }
@@ -220,4 +286,27 @@ impl Auth {
 
 fn left_id(platform: &Platform, name: &str) -> String {
     format!("{}/{name}", platform.id)
+}
+
+/// Whether an id of ours begins with the platform's.
+fn is_of(platform: &Platform, id: &str) -> bool {
+    id.strip_prefix(&platform.id).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Name, issuer and content of what was kept unopened in a row; `None` when nothing of it can live.
+fn read_left(what: Unopened, row: &str, plain: &[u8]) -> Result<Option<(String, String, What)>, VaultError> {
+    let mut parts = row.splitn(3, '/').skip(1).map(str::to_owned);
+    let name = parts.next().ok_or(VaultError::Damaged)?;
+    match what {
+        Unopened::Tokens => {
+            let issuer = parts.next().ok_or(VaultError::Damaged)?;
+            let tokens: Tokens = serde_json::from_slice(plain).map_err(|_| VaultError::Damaged)?;
+            Ok(Some((name, issuer, What::Tokens(tokens))))
+        }
+        Unopened::Visit => {
+            let visit: Pending = serde_json::from_slice(plain).map_err(|_| VaultError::Damaged)?;
+            let issuer = visit.issuer.clone();
+            Ok(visit.code.is_some().then(|| (name, issuer, What::Visit(visit))))
+        }
+    }
 }

@@ -382,6 +382,56 @@ async fn a_failed_second_try_does_not_cost_the_first_sign_in() {
 }
 
 #[tokio::test]
+async fn what_is_waited_for_is_known_from_the_store_alone_with_nothing_running_and_the_vault_closed() {
+    let read = async |app: &App| crate::links::Awaited::read(app.folder.path()).await.unwrap();
+    let mut app = App::with_passphrase(&issuer()).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = decide(&app.visited(), "approve").await;
+    assert!(read(&app).await.awaits(&link), "while somebody writes");
+    app.auth.db.close().await;
+    let awaited = read(&app).await;
+    assert!(awaited.awaits(&link) && crate::links::is_ours(&link));
+    let forged = attack::set(&link, "state", Some(&"A".repeat(43)));
+    for other in [forged.as_str(), &link.replace(CLUB, "other-club"), "zhiyou://pay/01KA0000000000000000000ABC", ""] {
+        assert!(!awaited.awaits(other), "{other}");
+    }
+    app.opened().await;
+    assert!(app.auth.deep_link(&link).await && !read(&app).await.awaits(&link));
+    let nowhere = tempfile::TempDir::new().unwrap();
+    assert!(!crate::links::Awaited::read(nowhere.path()).await.unwrap().awaits(&link));
+    assert!(nowhere.path().read_dir().unwrap().next().is_none(), "nothing is made by reading");
+}
+
+#[tokio::test]
+async fn a_return_that_comes_while_the_vault_is_closed_waits_for_it_and_no_other_link_does() {
+    let mut app = App::with_passphrase(&issuer()).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = decide(&app.visited(), "approve").await;
+    app.closed().await;
+    let forged = attack::set(&link, "state", Some(&"A".repeat(43)));
+    assert!(app.auth.deep_link(&link).await, "it is taken");
+    assert!(!app.auth.deep_link(&forged).await, "and takes no place of the true one");
+    assert_eq!(app.auth.held().len(), 1);
+    app.auth.recover().await;
+    assert_eq!(app.auth.held().len(), 1, "the vault is closed still");
+    app.auth.vault.unlock(PASSPHRASE).await.unwrap();
+    app.auth.resume().await;
+    app.auth.recover().await;
+    assert!(connected(&app.state().await) && app.auth.held().is_empty());
+}
+
+#[tokio::test]
+async fn a_return_that_waits_for_the_vault_is_forgotten_with_its_visit() {
+    let mut app = App::with_passphrase(&issuer()).await;
+    app.auth.start(CLUB, DeepLink).await.unwrap();
+    let link = decide(&app.visited(), "approve").await;
+    app.closed().await;
+    assert!(app.auth.deep_link(&link).await);
+    app.auth.cancel(CLUB).await.unwrap();
+    assert!(app.auth.held().is_empty() && !app.auth.deep_link(&link).await);
+}
+
+#[tokio::test]
 async fn a_link_is_known_to_be_awaited_by_its_state_alone_and_as_long_as_it_is() {
     let mut app = App::start().await;
     app.auth.start(CLUB, DeepLink).await.unwrap();

@@ -16,9 +16,19 @@ pub(crate) const BUSY_TIMEOUT_MS: u32 = 10_000;
 const SQLITE_VERSION_MIN: (u64, u64, u64) = (3, 51, 3);
 
 pub(super) fn sqlite_url(path: &Path) -> String {
+    url_in_mode(path, "rwc")
+}
+
+fn url_in_mode(path: &Path, mode: &str) -> String {
     // A `?` or `%` in a folder name must not become part of the query.
     let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-    format!("sqlite://{text}?mode=rwc")
+    format!("sqlite://{text}?mode={mode}")
+}
+
+/// One connection that reads a database and changes nothing of it.
+pub(super) async fn peek(path: &Path) -> Result<AnyPool, StoreError> {
+    sqlx::any::install_default_drivers();
+    Ok(AnyPoolOptions::new().max_connections(1).connect(&url_in_mode(path, "ro")).await?)
 }
 
 pub(super) async fn pool(url: &str, connections_max: u32) -> Result<AnyPool, StoreError> {

@@ -31,6 +31,8 @@ const NEXT_DUE: &str = "SELECT MIN(at_us) FROM deadlines WHERE at_us > $1";
 const REPAIRING: &str = "SELECT order_id FROM orders WHERE repairs = $1 ORDER BY created_at_us";
 const PAYMENTS_SINCE: &str = "SELECT attempt_id, channel, state, amount_minor, currency FROM payments WHERE attempt_id >= $1 \
      ORDER BY attempt_id DESC LIMIT 200";
+const OPEN_ATTEMPTS: &str = "SELECT payments.attempt_id FROM orders JOIN payments ON payments.order_id = orders.order_id \
+     WHERE orders.open = 1";
 const OF_ATTEMPT: &str = "SELECT order_id FROM payments WHERE attempt_id = $1";
 const OF_REFUND: &str = "SELECT order_id FROM refunds WHERE refund_id = $1";
 const OF_SUPPLIER_ORDER: &str = "SELECT order_id FROM order_items WHERE supplier_order = $1";
@@ -46,6 +48,7 @@ pub(super) const READS: &[&str] = &[
     OPEN,
     DUE,
     NEXT_DUE,
+    OPEN_ATTEMPTS,
     OF_ATTEMPT,
     OF_REFUND,
     OF_SUPPLIER_ORDER,
@@ -95,6 +98,15 @@ pub async fn repairing(pool: &AnyPool, broken: OrderId) -> Result<Vec<OrderId>, 
 /// [`StoreError::Sql`], [`StoreError::Damaged`].
 pub async fn open(pool: &AnyPool) -> Result<Vec<OrderId>, StoreError> {
     ids(sqlx::query_as(OPEN).fetch_all(pool).await?)
+}
+
+/// The payments of orders that are open, ended or not.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Damaged`].
+pub(crate) async fn open_attempts(pool: &AnyPool) -> Result<Vec<AttemptId>, StoreError> {
+    let rows: Vec<(String,)> = sqlx::query_as(OPEN_ATTEMPTS).fetch_all(pool).await?;
+    rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::Damaged(id))).collect()
 }
 
 /// The orders whose time has come at `now`, and the next time after it.

@@ -3,7 +3,7 @@
 //! Deliberately not here: what the sealed body holds.
 
 use super::{StoreError, Tx};
-use sqlx::{Any, Executor};
+use sqlx::{Any, AnyPool, Executor};
 use zhiyou_domain::time::UtcMicros;
 
 /// One row.
@@ -41,6 +41,14 @@ where
             .fetch_optional(from)
             .await?;
     Ok(row.map(from_row))
+}
+
+/// Platform and attempt of every visit whose return has not come.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn unused(pool: &AnyPool) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(sqlx::query_as("SELECT platform, attempt FROM pending_sign_ins WHERE used = 0").fetch_all(pool).await?)
 }
 
 /// Writes the platform's row; an earlier attempt ends with it.

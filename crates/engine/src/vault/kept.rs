@@ -36,13 +36,46 @@ pub(crate) fn visit_row(platform: &str, attempt: &str) -> String {
     format!("{platform}/{attempt}")
 }
 
+/// What was sealed in a row that is gone, kept in table `sealed` as it is: the vault was closed when the row went. The
+/// document's id is the row it is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// A platform's tokens.
+    Tokens,
+    /// A visit whose return had come.
+    Visit,
+}
+
+impl Unopened {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Tokens, Self::Visit];
+
+    /// Kind of its documents.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens_unopened",
+            Self::Visit => "visit_unopened",
+        }
+    }
+
+    /// The place it was sealed for.
+    pub(super) fn place(self, row: &str) -> Place<'_> {
+        match self {
+            Self::Tokens => tokens(row),
+            Self::Visit => visit(row),
+        }
+    }
+}
+
 /// Seals every value anew that is not sealed under the new key yet. A value that opened under neither key stays as it is:
 /// it was damaged before, and must not keep the others.
 pub(super) async fn reseal(tx: &mut Tx, change: &rotate::Change) -> Result<(), VaultError> {
     for (kind, id, body) in sealed::all(tx).await? {
         let row = document_row(&kind, &id);
+        let unopened = Unopened::ALL.into_iter().find(|unopened| unopened.kind() == kind);
+        let place = unopened.map_or_else(|| document(&kind, &row), |unopened| unopened.place(&id));
         if kind != rotate::KIND
-            && let Some(body) = change.anew(&document(&kind, &row), &body)?
+            && let Some(body) = change.anew(&place, &body)?
         {
             sealed::put(tx, &kind, &id, body).await?;
         }

@@ -260,6 +260,7 @@ pub(crate) async fn open_payment(engine: &Engine, wish: OpenPayment) -> Result<(
     let Some((channel, PaymentAction::Redirect { url })) = action else {
         return Err(Fault::new(FaultCode::WrongState, "no page is to be opened"));
     };
+    attempt.into_iter().for_each(|attempt| engine.payer_leaves(attempt.id));
     let url = page::address(url, channel, engine.demo.is_some());
     let url = url.ok_or_else(|| Fault::new(FaultCode::Internal, "a page that is not to be opened"))?;
     engine.browser.open(&url).map_err(|error| Fault::new(FaultCode::BrowserUnavailable, error.to_string()))

@@ -28,6 +28,7 @@ fn through_us(supplier: &ThroughUs) -> SignInView {
         permissions: Vec::new(),
         readable: false,
         state: SignInStateView::ThroughUs,
+        untold: false,
         needed: false,
     }
 }

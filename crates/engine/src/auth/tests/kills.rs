@@ -87,6 +87,60 @@ async fn a_sign_out_that_is_killed_at_any_commit_leaves_the_sign_in_or_nothing()
     assert_eq!(killed_at_every_point(signs_in, sign_out).await, 4);
 }
 
+/// Ends the program at every point of `end` with a closed vault, and of the telling after the vault was opened. Answers how
+/// many there are.
+async fn killed_with_a_closed_vault(before: impl AsyncFn(&App), end: impl AsyncFn(&App)) -> usize {
+    let mut point = 0;
+    loop {
+        let club = Club::start().await;
+        let mut app = App::with_passphrase(&club.issuer).await;
+        before(&app).await;
+        app.closed().await;
+        let stops = app.auth.db.stops.clone();
+        let mut ended = stops.cut(point, end(&app)).await;
+        let wished = !ended || point > 0;
+        if !ended {
+            assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::NotConnected)), "point {point}");
+            app.closed().await;
+            app.auth.vault.unlock(PASSPHRASE).await.unwrap();
+            let (stops, within) = (app.auth.db.stops.clone(), point - WITHIN);
+            ended = stops.cut(within, app.auth.recover()).await;
+        }
+        // What was wished stays wished, whatever the program saw of it.
+        app.opened().await;
+        whole(&app, &club, point).await;
+        if wished {
+            assert_eq!(club.live_families().await.len(), 0, "point {point}: alive after the wish");
+        }
+        if !ended {
+            return point;
+        }
+        point += 1;
+    }
+}
+
+/// Points of ending something with a closed vault: before and after its one commit.
+const WITHIN: usize = 2;
+
+#[tokio::test]
+async fn a_sign_out_with_a_closed_vault_that_is_killed_at_any_commit_is_revoked_when_it_is_opened() {
+    let sign_out = async |app: &App| drop(app.auth.disconnect(CLUB).await.unwrap());
+    // It is opened, and forgotten once the platform was told: before and after each.
+    assert_eq!(killed_with_a_closed_vault(signs_in, sign_out).await, WITHIN + 4);
+}
+
+#[tokio::test]
+async fn a_return_that_was_cut_off_and_given_up_with_a_closed_vault_leaves_nothing_alive() {
+    let cut_off = async |app: &App| {
+        // The fifth point is before the tokens are kept: the platform gave them.
+        assert!(app.auth.db.stops.clone().cut(4, signs_in(app)).await);
+    };
+    let sign_out = async |app: &App| drop(app.auth.disconnect(CLUB).await.unwrap());
+    assert_eq!(killed_with_a_closed_vault(cut_off, sign_out).await, WITHIN + 4);
+    let give_up = async |app: &App| drop(app.auth.cancel(CLUB).await.unwrap());
+    assert_eq!(killed_with_a_closed_vault(cut_off, give_up).await, WITHIN + 4);
+}
+
 #[tokio::test]
 async fn a_visit_that_is_given_up_and_killed_at_any_commit_leaves_nothing() {
     let given_up = async |app: &App| {

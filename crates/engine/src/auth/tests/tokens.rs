@@ -246,6 +246,62 @@ async fn oa_67_signing_out_revokes_forgets_and_ends_the_visit() {
 }
 
 #[tokio::test]
+async fn oa_67_signing_out_with_a_closed_vault_forgets_at_once_and_revokes_when_it_is_opened() {
+    stands(Defence::KeptUnopened, async || {
+        let mut app = App::with_passphrase(&issuer()).await;
+        let token = sign_in(&app).await;
+        app.closed().await;
+        let view = app.auth.disconnect(CLUB).await.unwrap();
+        assert_eq!(view.state, SignInStateView::Disconnected);
+        let left = row(&app).await.unwrap();
+        assert!(left.tokens.is_none() && !app.auth.is_connected(CLUB).await);
+        assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::NotConnected)));
+        app.opened().await;
+        assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::NotConnected)), "it stays over");
+        assert!(!app.auth.view(CLUB).await.unwrap().untold, "nothing is left to tell");
+        vec![("alive at the platform", profile_status(token.expose()).await == 200)]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_platform_is_still_to_be_told_is_shown_until_it_is_told() {
+    let club = Club::with(&[json!({"switch": "answer", "op": "revoke", "status": 503})]).await;
+    let mut app = App::with_passphrase(&club.issuer).await;
+    sign_in(&app).await;
+    app.closed().await;
+    assert!(app.auth.disconnect(CLUB).await.unwrap().untold);
+    app.opened().await;
+    assert_eq!(club.live_families().await.len(), 1, "the platform did not answer");
+    assert!(app.auth.view(CLUB).await.unwrap().untold);
+    let rung = *app.auth.db.doorbell().borrow();
+    app.auth.recover().await;
+    assert_eq!(club.live_families().await.len(), 0);
+    assert!(!app.auth.view(CLUB).await.unwrap().untold);
+    assert!(*app.auth.db.doorbell().borrow() > rung, "the interface hears of it");
+}
+
+#[tokio::test]
+async fn tokens_left_with_a_closed_vault_outlive_a_new_root_key_and_another_issuer_is_not_shown_them() {
+    let club = Club::start().await;
+    let mut app = App::with_passphrase(&club.issuer).await;
+    sign_in(&app).await;
+    app.closed().await;
+    app.auth.disconnect(CLUB).await.unwrap();
+    app.auth.vault.unlock(PASSPHRASE).await.unwrap();
+    // Before anything is told: a new root key, and the platform has moved.
+    app.auth.vault.rotate(Some(PASSPHRASE), app.clock.now()).await.unwrap();
+    let elsewhere = Hostile::start(|_| async { metadata() }).await;
+    let here = std::mem::replace(&mut app.platforms, vec![world::club(&elsewhere.issuer)]);
+    app.opened().await;
+    assert_eq!(elsewhere.was_asked("POST /revoke"), 0);
+    assert_eq!(club.live_families().await.len(), 1);
+    app.platforms = here;
+    app.opened().await;
+    assert_eq!(club.live_families().await.len(), 0);
+}
+
+#[tokio::test]
 async fn a_refresh_that_answers_with_another_persons_tokens_replaces_ours_and_takes_nothing_else_along() {
     let club = Club::with(&[json!({"switch": "other_subject"})]).await;
     let app = App::at(&club.issuer).await;

@@ -174,6 +174,9 @@ fn bundled(platform: &'static str, issuer: &str) -> Platform {
     Platforms::bundled(&here).unwrap().sign_in.into_iter().find(|known| known.id == platform).unwrap()
 }
 
+/// Opens the vaults of those who have no keyring.
+pub(super) const PASSPHRASE: &str = "correct horse battery";
+
 /// An installation: what stays when the app is closed, and the app.
 pub(super) struct App {
     pub(super) folder: TempDir,
@@ -208,6 +211,26 @@ impl App {
         self.auth.stop().await;
         self.auth.db.close().await;
         self.auth = open(self.folder.path(), &self.clock, &self.browser, &self.keys, platforms, true).await;
+    }
+
+    /// The app in demo mode with a platform, where there is no keyring and a passphrase was chosen.
+    pub(super) async fn with_passphrase(issuer: &str) -> Self {
+        let app = Self::with(vec![club(issuer)], true, TestBrowser::default(), false).await;
+        app.auth.vault.unlock(PASSPHRASE).await.unwrap();
+        app
+    }
+
+    /// The app opened again with its vault closed.
+    pub(super) async fn closed(&mut self) {
+        self.restart(self.platforms.clone()).await;
+    }
+
+    /// The app opened again, and its vault too.
+    pub(super) async fn opened(&mut self) {
+        self.closed().await;
+        self.auth.vault.unlock(PASSPHRASE).await.unwrap();
+        self.auth.resume().await;
+        self.auth.recover().await;
     }
 
     pub(super) async fn state(&self) -> SignInStateView {

@@ -144,6 +144,12 @@ async fn keyring_failing_in_another_way_is_told_so() {
 }
 
 #[tokio::test]
+async fn keyring_whose_entry_nobody_can_read_any_more_has_lost_the_key() {
+    known_vault(says(KeyStoreError::Spoilt), VaultState::KeyLost, &[Choice::RetryKeyring, Choice::Erase]).await;
+    both_ways_out(says(KeyStoreError::Spoilt), None, VaultState::KeyringFailed).await;
+}
+
+#[tokio::test]
 async fn keyring_that_lost_the_key_says_that_it_is_lost_and_beginning_anew_is_a_choice() {
     let (folder, keys) = (TempDir::new().unwrap(), Arc::new(Keyring::default()));
     let first = vault(folder.path(), keys.clone()).await;
