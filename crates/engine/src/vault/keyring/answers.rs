@@ -7,7 +7,7 @@
 //! not here: what a meaning leads to, which the vault decides.
 
 use crate::ports::KeyStoreError;
-use keyring_core::Error;
+use keyring::Error;
 
 /// What an answer means, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 //!
 //! Deliberately not here: any other way of keeping a key. A system of which nothing is known has no keyring.
 
-use keyring_core::{CredentialStore, Result};
+use keyring::Result;
+use keyring_core::CredentialStore;
 use std::{collections::HashMap, sync::Arc};
 
 /// The Secret Service, by the session bus.
@@ -44,7 +45,7 @@ pub(super) fn reach() -> Result<Arc<CredentialStore>> {
 /// None that we know.
 #[cfg(not(any(unix, target_os = "windows")))]
 pub(super) fn reach() -> Result<Arc<CredentialStore>> {
-    Err(keyring_core::Error::NoDefaultStore)
+    Err(keyring::Error::NoDefaultStore)
 }
 
 /// What an entry is made with. On iOS it can be read from the first unlocking after a start of the device, so that what was

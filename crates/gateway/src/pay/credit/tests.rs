@@ -1,3 +1,5 @@
+//! What a code is worth, that nothing is used twice, and that nothing of it is lost.
+
 use super::*;
 use crate::{
     pay::{Channels, turns::Turns},
