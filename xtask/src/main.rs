@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         ["e2e"] => return suites::e2e(),
         ["sim", rest @ ..] => suites::sim(rest),
         ["kill", rest @ ..] => return suites::kills(rest),
-        ["fuzz"] => return suites::fuzz("1000000", &[]),
+        ["fuzz"] => return suites::fuzz(suites::INPUTS, &[]),
         ["fuzz", inputs, names @ ..] => return suites::fuzz(inputs, names),
         ["bench"] => bench::engine().and_then(|()| bench::bench()),
         ["bench", "engine"] => bench::engine(),

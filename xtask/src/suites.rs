@@ -81,8 +81,21 @@ pub(crate) fn test() -> ExitCode {
     tally.suite("kill", || kill(&[]));
     tally.suite("interop", interop);
     tally.suite("window", window);
+    if has_nightly() {
+        tally.suite("fuzz", || {
+            let counts = FUZZED.iter().map(|name| fuzzed(name, INPUTS));
+            counts.fold(Count::default(), Count::plus)
+        });
+    } else {
+        println!("fuzz: not run, there is no nightly toolchain");
+    }
     tally.finish()
 }
+
+/// Readers of what any page or program can make the system hand to us; in every check where there is a nightly toolchain.
+const FUZZED: [&str; 2] = ["deep_link", "callback"];
+/// Inputs of each.
+pub(crate) const INPUTS: &str = "1000000";
 
 /// Seeds of the simulation in every check.
 const SEEDS: &str = "10000";
@@ -123,9 +136,18 @@ pub(crate) fn fuzz(inputs: &str, names: &[&str]) -> ExitCode {
     let mut tally = Tally::new();
     let all = readers();
     for name in all.iter().map(String::as_str).filter(|name| names.is_empty() || names.contains(name)) {
-        tally.suite(name, || check(tool("cargo-fuzz").and_then(|tool| succeed(drive(&tool, name, inputs)))));
+        tally.suite(name, || fuzzed(name, inputs));
     }
     tally.finish()
+}
+
+fn fuzzed(name: &str, inputs: &str) -> Count {
+    check(tool("cargo-fuzz").and_then(|tool| succeed(drive(&tool, name, inputs))))
+}
+
+fn has_nightly() -> bool {
+    let listed = Command::new("rustup").args(["run", "nightly", "rustc", "--version"]).output();
+    listed.is_ok_and(|output| output.status.success())
 }
 
 /// The programs in `fuzz/targets`.

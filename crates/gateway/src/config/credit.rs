@@ -72,6 +72,10 @@ pub(super) fn check(credits: &[CreditConfig]) -> Result<(), ConfigError> {
         {
             return Err(ConfigError::new(field("code"), "is not 6 to 32 letters, digits and hyphens"));
         }
+        // What is all digits may look like a card number, which gets into no command.
+        if !code.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            return Err(ConfigError::new(field("code"), "has no letter"));
+        }
         if credits.iter().skip(index + 1).any(|other| other.id() == credit.id()) {
             return Err(ConfigError::new(field("code"), "is given twice"));
         }
@@ -114,7 +118,7 @@ mod tests {
     #[test]
     fn codes_that_are_short_odd_or_there_twice_are_refused_without_being_told() {
         assert_eq!(refused(&of_sandbox().unwrap()), None);
-        for code in ["", "AB12", "WELCOME 50", "折扣五十元", &"A".repeat(33)] {
+        for code in ["", "AB12", "WELCOME 50", "折扣五十元", "4242-424242", &"A".repeat(33)] {
             assert_eq!(refused(&[credit(code)]).unwrap(), "credits.0.code", "{code:?}");
         }
         assert_eq!(refused(&[credit("WELCOME50"), credit("welcome50")]).unwrap(), "credits.0.code");
