@@ -240,7 +240,7 @@ impl<'a> Batch<'a> {
         let said = (notice.digest.clone(), disposition);
         self.known.entry((*provider, event_id.clone().into_owned())).or_insert(said);
         let (received_at_us, digest) = (now.0, notice.digest.as_str());
-        self.kept.push(Kept { provider: *provider, event_id, received_at_us, disposition, digest, headers, body });
+        self.kept.push(Kept { provider, event_id, received_at_us, disposition, digest, headers, body });
     }
 }
 
