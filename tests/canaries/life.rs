@@ -134,7 +134,7 @@ fn environment() -> Vec<u8> {
 }
 
 /// A system without a keyring.
-struct NoKeyring;
+pub(crate) struct NoKeyring;
 
 impl KeyStore for NoKeyring {
     fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
@@ -149,7 +149,7 @@ impl KeyStore for NoKeyring {
 }
 
 /// The example plan with a traveller of secrets.
-fn plan(nest: &mut Nest) -> String {
+pub(crate) fn plan(nest: &mut Nest) -> String {
     let mut plan: Value = serde_json::from_str(&sample()).unwrap();
     let traveller = &mut plan["travellers"][0];
     traveller["display_name"] = json!(format!("夏{}", nest.letters("name")));
@@ -160,7 +160,7 @@ fn plan(nest: &mut Nest) -> String {
     plan.to_string()
 }
 
-fn person(nest: &mut Nest) -> Value {
+pub(crate) fn person(nest: &mut Nest) -> Value {
     let documents: Vec<Value> = ["passport", "identity_card", "travel_permit"]
         .map(|kind| {
             let number = format!("E{}", nest.digits("passport", 12));

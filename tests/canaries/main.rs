@@ -5,6 +5,7 @@
 //! life's alone. Deliberately not here: the memory of the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod crash;
 mod life;
 mod planted;
 mod search;

@@ -6,6 +6,10 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// What no screen shows in passing: e-mail addresses, phone numbers, a passport's number.
+const PERSONAL: [&str; 5] =
+    ["canary.one@example.com", "+8613912345678", "canary.two@example.com", "+8613987654321", "E76543210"];
+
 pub(crate) const STATE: &str = "[data-testid=order-state]";
 
 fn plan() -> Value {
@@ -141,7 +145,7 @@ pub(crate) async fn pictures(stage: &Stage, name: &str) {
                 );
                 window.until("the language and the theme", &shown).await;
                 painted(window).await;
-                Stage::keep_picture(&format!("{name}-{locale}-{theme}-{size}"));
+                stage.keep_picture(&format!("{name}-{locale}-{theme}-{size}")).await;
             }
         }
     }
@@ -159,12 +163,24 @@ async fn a_sign_in_that_comes_back_to_a_closed_app_starts_it_and_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
+async fn every_screen_has_its_picture_in_both_languages_themes_and_widths_and_shows_nobodys_numbers() {
     let stage = Stage::new(&[]).await;
     let window = &stage.window;
     pictures(&stage, "empty").await;
-    import(&stage, plan()).await;
+    let mut plan = plan();
+    plan["travellers"][0]["email"] = json!(PERSONAL[0]);
+    plan["travellers"][0]["phone_number"] = json!(PERSONAL[1]);
+    import(&stage, plan).await;
     window.until("the review", "return document.querySelector('[data-testid=review-hold]') !== null").await;
+    let person = json!({
+        "traveller_id": "trv_01KA0000000000000000000ABC", "display_name": "苏木", "title": "ms", "gender": "f",
+        "given_name": "Mu", "family_name": "Su", "born_on": "1992-03-14", "email": PERSONAL[2],
+        "phone_number": PERSONAL[3], "residence_country": "CN", "loyalty": [], "seat": "window", "meal": "any",
+        "documents": [{ "id": null, "kind": "passport", "number": PERSONAL[4], "country": "CN", "expires_on": "2031-01-02" }],
+    });
+    let save =
+        format!("return window.__TAURI_INTERNALS__.invoke('rpc', {{ name: 'save_traveller', payload: {person} }})");
+    window.run(&save).await;
     pictures(&stage, "review").await;
     window.click("[data-testid=review-hold]").await;
     window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
@@ -221,6 +237,11 @@ async fn every_screen_has_its_picture_in_both_languages_themes_and_widths() {
     window.run("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }))").await;
     window.until("the palette", "return document.querySelector('[data-testid=palette]') !== null").await;
     pictures(&stage, "palette").await;
+    let read = stage.read();
+    assert!(read.contains("苏木") && read.contains("上海"), "the screens were read");
+    for personal in PERSONAL {
+        assert!(!read.contains(personal), "{personal} stands on a screen");
+    }
     stage.close().await;
 }
 

@@ -5,4 +5,5 @@ mod attacks;
 mod driver;
 mod hosted;
 mod journeys;
+mod keyrings;
 mod stage;

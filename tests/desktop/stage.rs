@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
 };
 use tempfile::TempDir;
 
@@ -15,9 +16,11 @@ pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) window: Driver,
     http: reqwest::Client,
+    /// What stood on every screen that was pictured, in its fields too.
+    read: Mutex<String>,
 }
 
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     // Test binaries lie beside the programs: …/debug/deps/desktop-….
     std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join(name)
 }
@@ -72,7 +75,7 @@ impl Stage {
         let announced: Value = serde_json::from_str(&line).unwrap();
         let window = open_window(folder.path(), &announced, environment).await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { _sandbox: sandbox, announced, folder, window, http }
+        Self { _sandbox: sandbox, announced, folder, window, http, read: Mutex::default() }
     }
 
     /// Kills the app as a power cut would.
@@ -176,11 +179,20 @@ impl Stage {
         String::from_utf8(read.stdout).unwrap().trim().to_owned()
     }
 
-    /// Keeps a picture of the window among the build results.
-    pub(crate) fn keep_picture(name: &str) {
+    /// Keeps a picture of the window among the build results, and what stands in it.
+    pub(crate) async fn keep_picture(&self, name: &str) {
+        let words = "const fields = [...document.querySelectorAll('input, textarea')]; \
+            return [document.body.innerText, ...fields.map((field) => field.value)].join('\\n')";
+        let words = self.window.run(words).await;
+        self.read.lock().unwrap().push_str(words.as_str().unwrap());
         let folder = program("zhiyou").parent().unwrap().parent().unwrap().join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
         photograph(&folder.join(format!("{name}.png")));
+    }
+
+    /// What stood in every picture so far.
+    pub(crate) fn read(&self) -> String {
+        self.read.lock().unwrap().clone()
     }
 
     /// Opens the app again after it was closed or killed, in this environment.

@@ -1,17 +1,19 @@
 //! Paying on a channel's own page: whatever happens to the way back, the order ends the same, because the channel is asked.
 
-use crate::world::{World, count, request_id};
+use crate::{
+    page,
+    world::{World, count, request_id},
+};
 use serde_json::{Value, json};
 use url::Url;
 use zhiyou_engine::links::Awaited;
 use zhiyou_sandbox::AccountCurrency;
 
-/// A channel with a page, what suppliers quote in so that it can be paid by, the trip, and what the payer presses.
+/// A channel with a page, what suppliers quote in so that it can be paid by, and the trip.
 struct Page {
     channel: &'static str,
     account: AccountCurrency,
     plan: &'static str,
-    form: &'static [(&'static str, &'static str)],
 }
 
 const PAGES: [Page; 3] = [
@@ -19,19 +21,16 @@ const PAGES: [Page; 3] = [
         channel: "stripe",
         account: AccountCurrency::Cny,
         plan: include_str!("../../examples/shanghai-weekend.en.json"),
-        form: &[("card", "4242")],
     },
     Page {
         channel: "paypal",
         account: AccountCurrency::Usd,
         plan: include_str!("../../examples/new-york-weekend.en.json"),
-        form: &[("decision", "approve")],
     },
     Page {
         channel: "alipayplus",
         account: AccountCurrency::Cny,
         plan: include_str!("../../examples/shanghai-weekend.en.json"),
-        form: &[("wallet", "ALIPAY_CN"), ("decision", "pay")],
     },
 ];
 
@@ -59,21 +58,13 @@ impl Page {
 
     /// The payer pays in the browser; answers where it is sent then.
     async fn press(&self, world: &World, url: &Url) -> String {
-        let page = world.http.get(url.clone()).send().await.unwrap().text().await.unwrap();
-        let between =
-            |from: &str| page.split_once(from).and_then(|(_, rest)| rest.split_once('"')).map(|(text, _)| text);
-        let mut form = self.form.to_vec();
-        form.extend(between("name=\"number\" value=\"").map(|number| ("number", number)));
-        let action = url.join(between("action=\"").unwrap()).unwrap();
-        let answer = world.http.post(action).form(&form).send().await.unwrap();
-        answer.headers()["location"].to_str().unwrap().to_owned()
+        page::press(&world.http, url, page::form_of(self.channel)).await.unwrap()
     }
 
     /// The payer pays; answers the link the bounce page opens the app with.
     async fn pay(&self, world: &World, url: &Url) -> String {
         let back = self.press(world, url).await;
-        let bounce = world.http.get(back).send().await.unwrap().text().await.unwrap();
-        bounce.split_once("href=\"zhiyou://").and_then(|(_, rest)| rest.split_once('"')).unwrap().0.to_owned()
+        page::link(&world.http, &back).await.unwrap()
     }
 }
 
@@ -106,14 +97,16 @@ async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked(
             if ends == Ends::BeforeTheWayBack {
                 world.close_app().await;
                 // Closed, and known to be waited for all the same: no flood of links takes its place.
-                let link = format!("zhiyou://{}", link.as_ref().unwrap());
                 let awaited = Awaited::read(world.data_dir.path()).await.unwrap();
-                assert!(awaited.awaits(&link) && !awaited.awaits("zhiyou://pay/01KA0000000000000000000ABC"));
+                assert!(
+                    awaited.awaits(link.as_ref().unwrap())
+                        && !awaited.awaits("zhiyou://pay/01KA0000000000000000000ABC")
+                );
                 world.open_app().await;
-                assert!(world.app().engine().awaits(&link));
+                assert!(world.app().engine().awaits(link.as_ref().unwrap()));
             }
             if let Some(link) = link {
-                world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+                world.app().engine().deep_link(&link).await;
             }
             if ends == Ends::AfterTheWayBack {
                 world.close_app().await;
@@ -154,11 +147,22 @@ async fn a_link_that_names_another_payment_or_claims_success_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_looked_at_again_has_every_open_payment_asked_about_at_once() {
+    let [page, ..] = &PAGES;
+    let (world, order, url) = page.opened().await;
+    // An hour earlier the next question of its own is an hour away, and nobody tells us.
+    world.advance(-60).await;
+    page.press(&world, &url).await;
+    world.call("check_payments", json!({})).await;
+    world.until_state(&order, "confirmed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_payer_wants_back_at_paypal_is_told_in_the_order_and_never_refunded_on_top() {
     let [_, page, _] = &PAGES;
     let (world, order, url) = page.opened().await;
     let link = page.pay(&world, &url).await;
-    world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+    world.app().engine().deep_link(&link).await;
     world
         .until(&order, "paid and booked", |order| order["state"] == "confirmed" && order["next"]["kind"] == "done")
         .await;

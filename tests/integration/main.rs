@@ -7,6 +7,8 @@ mod hosted;
 mod input;
 mod main_job;
 mod member;
+#[path = "../page.rs"]
+mod page;
 mod people;
 mod storage;
 mod tools;

@@ -15,43 +15,56 @@ use std::{
 /// Of how many points a sample tries one; coprime to the two sides of a write, so that both come up.
 const SAMPLE: usize = 23;
 
-/// What goes wrong, how the traveller pays, and how it has to end.
+/// What goes wrong, how and by which channel the traveller pays, and how it has to end.
 struct Scenario {
     name: &'static str,
     switches: &'static [&'static str],
+    channel: &'static str,
     pays: &'static str,
     ends: &'static [&'static str],
 }
 
+impl Scenario {
+    /// What suppliers have to quote in, so that the channel can take it.
+    fn currency(&self) -> &'static str {
+        if self.channel == "paypal" { "USD" } else { "CNY" }
+    }
+}
+
 const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "everything_works", switches: &[], pays: "pay", ends: &["confirmed"] },
+    Scenario { name: "everything_works", switches: &[], channel: "wechatpay", pays: "pay", ends: &["confirmed"] },
     Scenario {
         name: "the_flights_are_not_ticketed",
         switches: &[r#"{"provider":"duffel","switch":"decline","op":"pay","times":99}"#],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["refunded", "failed"],
     },
     Scenario {
         name: "the_hotel_is_not_booked",
         switches: &[r#"{"provider":"duffel","switch":"decline","op":"book_stay","times":99}"#],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["refunded", "failed"],
     },
     Scenario {
         name: "the_car_is_not_booked",
         switches: &[r#"{"provider":"duffel","switch":"decline","op":"book_car","times":99}"#],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["partially_confirmed"],
     },
     Scenario {
         name: "the_activities_are_not_booked",
         switches: &[r#"{"provider":"viator","switch":"decline","op":"book","times":99}"#],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["partially_confirmed"],
     },
     Scenario {
         name: "an_activity_waits_and_is_rejected",
         switches: &[r#"{"provider":"viator","switch":"pending","seconds":45,"outcome":"rejected"}"#],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["partially_confirmed", "confirmed"],
     },
@@ -63,10 +76,17 @@ const SCENARIOS: &[Scenario] = &[
             r#"{"provider":"duffel","switch":"act_then_time_out","op":"book_car","cut":true}"#,
             r#"{"provider":"viator","switch":"act_then_time_out","op":"book","cut":true}"#,
         ],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["confirmed"],
     },
-    Scenario { name: "the_payment_is_refused", switches: &[], pays: "refuse", ends: &["cancelled"] },
+    Scenario {
+        name: "the_payment_is_refused",
+        switches: &[],
+        channel: "wechatpay",
+        pays: "refuse",
+        ends: &["cancelled"],
+    },
     Scenario {
         name: "the_payment_is_not_known",
         switches: &[
@@ -74,9 +94,39 @@ const SCENARIOS: &[Scenario] = &[
             r#"{"provider":"wechatpay","switch":"drop_notifications"}"#,
             r#"{"provider":"wechatpay","switch":"time_out_before","op":"query","times":3,"cut":true}"#,
         ],
+        channel: "wechatpay",
         pays: "pay",
         ends: &["confirmed"],
     },
+    Scenario {
+        name: "paid_by_a_scanned_alipay_code",
+        switches: &[],
+        channel: "alipay",
+        pays: "pay",
+        ends: &["confirmed"],
+    },
+    Scenario {
+        name: "set_aside_on_a_page_and_taken",
+        switches: &[],
+        channel: "stripe",
+        pays: "pay",
+        ends: &["confirmed"],
+    },
+    Scenario {
+        name: "set_aside_on_a_page_and_let_go",
+        switches: &[r#"{"provider":"duffel","switch":"decline","op":"pay","times":99}"#],
+        channel: "stripe",
+        pays: "pay",
+        ends: &["refunded", "failed"],
+    },
+    Scenario {
+        name: "approved_on_a_page_and_nobody_tells",
+        switches: &[r#"{"provider":"paypal","switch":"notify","mode":"drop","times":99}"#],
+        channel: "paypal",
+        pays: "pay",
+        ends: &["confirmed"],
+    },
+    Scenario { name: "paid_on_a_page_abroad", switches: &[], channel: "alipayplus", pays: "pay", ends: &["confirmed"] },
 ];
 
 /// A sandbox as a process of its own, killed with its end.
@@ -87,12 +137,13 @@ struct Sandbox {
 }
 
 impl Sandbox {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, currency: &str) -> Self {
         let program = std::env::current_exe().unwrap();
         let tool = program.parent().unwrap().parent().unwrap().join("zhiyouctl");
         let mut process = Command::new(tool)
             .args(["sandbox", "--data-dir"])
             .arg(folder)
+            .args(["--currency", currency])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -130,7 +181,7 @@ impl Drop for Sandbox {
 pub(crate) fn main(all: bool, only: &[String]) -> ExitCode {
     // Keys are slow to make; all sandboxes have the same ones.
     let keys = tempfile::tempdir().unwrap();
-    drop(Sandbox::start(keys.path()));
+    drop(Sandbox::start(keys.path(), "CNY"));
     let keys = keys.path().join("credentials.json");
     let (mut passed, mut failed, mut lives) = (0, 0, 0);
     let wanted = |scenario: &Scenario| only.is_empty() || only.iter().any(|name| name == scenario.name);
@@ -200,7 +251,7 @@ fn live(scenario: &Scenario, keys: &Path, point: usize, planted: Option<&str>) -
     let world = folder.path().join("sandbox");
     std::fs::create_dir_all(&world).unwrap();
     std::fs::copy(keys, world.join("credentials.json")).unwrap();
-    let sandbox = Sandbox::start(&world);
+    let sandbox = Sandbox::start(&world, scenario.currency());
     for switch in scenario.switches {
         sandbox.ask(&runtime, "/scenario", Some(switch));
     }
@@ -235,6 +286,7 @@ fn travel(
         .env(traveller::DATA_DIR, data)
         .env(traveller::SANDBOX, sandbox.control.replace("http://", &format!("http://:{}@", sandbox.token)))
         .env(traveller::PAYS, scenario.pays)
+        .env(traveller::CHANNEL, scenario.channel)
         .stdin(Stdio::null());
     if let Some(word) = planted {
         command.env(traveller::PLANT, word);
@@ -284,14 +336,11 @@ fn judge(scenario: &Scenario, order: &Value, book: &Value) -> Result<(), String>
     if list("flights").iter().any(|flight| flight["state"] == "held") {
         return Err("a hold was left behind".to_owned());
     }
-    let taken: i64 = list("payments")
-        .iter()
-        .filter(|payment| payment["state"] == "SUCCESS" || payment["state"] == "REFUND")
-        .map(|payment| payment["total_fen"].as_i64().unwrap_or(0))
-        .sum();
+    let taken: i64 = list("payments").iter().map(|payment| payment["taken_fen"].as_i64().unwrap_or(0)).sum();
+    let arrived = ["SUCCESS", "REFUND_SUCCESS", "COMPLETED", "succeeded"];
     let returned: i64 = list("refunds")
         .iter()
-        .filter(|refund| refund["state"] == "SUCCESS")
+        .filter(|refund| refund["state"].as_str().is_some_and(|state| arrived.contains(&state)))
         .map(|refund| refund["refund_fen"].as_i64().unwrap_or(0))
         .sum();
     let shown = |field: &str| order["money"][field]["amount"]["amount_minor"].as_i64().unwrap_or(0);

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod judge;
+#[path = "../page.rs"]
+mod page;
 mod traveller;
 
 fn main() -> std::process::ExitCode {

@@ -2,11 +2,13 @@
 //!
 //! Every command carries the same request id each time, as the interface does it. When nothing moves, time does.
 
+use crate::page;
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use url::Url;
@@ -21,6 +23,8 @@ pub(crate) const DATA_DIR: &str = "ZHIYOU_KILL_DATA_DIR";
 pub(crate) const SANDBOX: &str = "ZHIYOU_KILL_SANDBOX";
 /// `pay` or `refuse`.
 pub(crate) const PAYS: &str = "ZHIYOU_KILL_PAYS";
+/// The channel's word.
+pub(crate) const CHANNEL: &str = "ZHIYOU_KILL_CHANNEL";
 
 /// A defence taken away, by its word: to show that the judge would notice.
 pub(crate) const PLANT: &str = "ZHIYOU_KILL_PLANT";
@@ -48,16 +52,26 @@ impl KeyStore for KeyFile {
     }
 }
 
-struct NoBrowser;
+/// Remembers the page to pay on.
+#[derive(Default)]
+struct Opened(Mutex<Option<Url>>);
 
-impl Browser for NoBrowser {
-    fn open(&self, _: &Url) -> Result<(), BrowserError> {
-        Err(BrowserError("nobody signs in here".to_owned()))
+impl Browser for Opened {
+    fn open(&self, url: &Url) -> Result<(), BrowserError> {
+        *self.0.lock().unwrap() = Some(url.clone());
+        Ok(())
     }
+}
+
+/// What is wanted in every life.
+struct Wish {
+    channel: String,
+    pays: String,
 }
 
 struct Traveller {
     app: Embedded,
+    opened: Arc<Opened>,
     http: reqwest::Client,
     control: String,
     token: String,
@@ -74,7 +88,8 @@ pub(crate) fn main() -> ExitCode {
         let data_dir = PathBuf::from(std::env::var_os(DATA_DIR).unwrap());
         let sandbox = std::env::var(SANDBOX).unwrap();
         let traveller = Traveller::start(&data_dir, &sandbox).await;
-        let order = traveller.travel(&std::env::var(PAYS).unwrap()).await;
+        let wish = Wish { channel: std::env::var(CHANNEL).unwrap(), pays: std::env::var(PAYS).unwrap() };
+        let order = traveller.travel(&wish).await;
         traveller.app.stop().await;
         order
     });
@@ -82,9 +97,13 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The six-item example, without the sign-in that would need a browser.
-fn plan() -> String {
-    let mut plan: Value = serde_json::from_str(include_str!("../../examples/chengdu-four-days.en.json")).unwrap();
+/// The six-item example, or the one in dollars where the channel takes no yuan; without the sign-in that would need a browser.
+fn plan(channel: &str) -> String {
+    let text = match channel {
+        "paypal" => include_str!("../../examples/new-york-weekend.en.json"),
+        _ => include_str!("../../examples/chengdu-four-days.en.json"),
+    };
+    let mut plan: Value = serde_json::from_str(text).unwrap();
     for item in plan["items"].as_array_mut().unwrap() {
         item.as_object_mut().unwrap().remove("member_platform");
     }
@@ -99,18 +118,19 @@ fn request_id(number: u32) -> String {
 impl Traveller {
     async fn start(data_dir: &Path, sandbox: &str) -> Self {
         std::fs::create_dir_all(data_dir).unwrap();
+        let opened = Arc::<Opened>::default();
         let app = Embedded::start(Options {
             data_dir: data_dir.to_path_buf(),
             sandbox_url: Some(sandbox.to_owned()),
             account: zhiyou_embedded::AccountCurrency::default(),
-            browser: Arc::new(NoBrowser),
+            browser: Arc::clone(&opened) as Arc<dyn Browser>,
             keys: Arc::new(KeyFile(data_dir.join("test.key"))),
         })
         .await
         .unwrap();
         let announced = app.announcement().clone();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { app, http, control: announced.control, token: announced.control_token }
+        let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        Self { app, opened, http, control: announced.control, token: announced.control_token }
     }
 
     async fn call(&self, command: &str, payload: Value) -> Value {
@@ -118,10 +138,9 @@ impl Traveller {
         answer.unwrap_or_else(|fault| panic!("{command}: {fault}"))
     }
 
-    async fn travel(&self, pays: &str) -> Value {
-        let plan = self.call("import_plan", json!({ "text": plan(), "request_id": request_id(0) })).await;
-        let wish = json!({ "plan_id": plan["id"], "request_id": request_id(1) });
-        let order = self.call("prepare_order", wish).await;
+    async fn travel(&self, wish: &Wish) -> Value {
+        let plan = self.call("import_plan", json!({ "text": plan(&wish.channel), "request_id": request_id(0) })).await;
+        let order = self.call("prepare_order", json!({ "plan_id": plan["id"], "request_id": request_id(1) })).await;
         let id = &order["id"];
         let mut doorbell = self.app.engine().doorbell();
         let (mut steps, mut seen) = (0, 0);
@@ -132,7 +151,7 @@ impl Traveller {
             if over && order["next"]["kind"] == "done" {
                 return order;
             }
-            self.act(&order, pays).await;
+            self.act(&order, wish).await;
             // An order that changed has time again.
             let version = order["version"].as_i64().unwrap();
             if std::mem::replace(&mut seen, version) != version {
@@ -146,7 +165,7 @@ impl Traveller {
         }
     }
 
-    async fn act(&self, order: &Value, pays: &str) {
+    async fn act(&self, order: &Value, wanted: &Wish) {
         let id = &order["id"];
         match order["next"]["kind"].as_str().unwrap() {
             "choose_seats" => {
@@ -158,16 +177,29 @@ impl Traveller {
             }
             "confirm" => {
                 let wish = json!({
-                    "order_id": id, "cart_hash": order["cart_hash"], "channel": "wechatpay", "request_id": request_id(2),
+                    "order_id": id, "cart_hash": order["cart_hash"], "channel": wanted.channel, "request_id": request_id(2),
                 });
                 self.call("confirm_order", wish).await;
             }
-            "pay" if pays == "refuse" => {
+            "pay" if wanted.pays == "refuse" => {
                 self.phone("refuse", order).await;
                 self.call("cancel_order", json!({ "order_id": id, "request_id": request_id(3) })).await;
             }
+            "pay" if order["payment"]["hosted"] == true => self.pay_on_page(order, &wanted.channel).await,
             "pay" => self.phone("pay", order).await,
             _ => {}
+        }
+    }
+
+    /// Opens the channel's page, pays there and comes back by the app's link. A page that was paid on or is over before is no
+    /// matter, and neither is a way back that is missed: the channel is asked.
+    async fn pay_on_page(&self, order: &Value, channel: &str) {
+        let opened = self.app.engine().dispatch("open_payment", json!({ "order_id": order["id"] })).await;
+        let page = self.opened.0.lock().unwrap().take().filter(|_| opened.is_ok());
+        let Some(page) = page else { return };
+        let Some(back) = page::press(&self.http, &page, page::form_of(channel)).await else { return };
+        if let Some(link) = page::link(&self.http, &back).await {
+            self.app.engine().deep_link(&link).await;
         }
     }
 

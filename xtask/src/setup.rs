@@ -112,7 +112,7 @@ pub(crate) fn python_packages(folder: &str, program: &str) -> Result<PathBuf, Fa
 /// Builds the interface when its sources are newer than what was built.
 pub(crate) fn interface() -> Result<(), Failed> {
     npm_packages("ui")?;
-    let sources = ["ui/src", "ui/messages", "ui/index.html", "ui/package-lock.json", "ui/vite.config.ts"];
+    let sources = ["ui/src", "ui/index.html", "ui/package-lock.json", "ui/vite.config.ts"];
     let sources = sources.iter().map(|path| newest(&root().join(path))).max().flatten();
     if sources <= newest(&root().join("ui/dist/index.html")) {
         return Ok(());

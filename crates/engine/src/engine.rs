@@ -278,7 +278,7 @@ impl Engine {
     /// A payer came back from a hosted page: the channel is asked, and the order is shown. An id that is not ours does
     /// nothing.
     async fn returned_from_payment(&self, attempt: AttemptId) {
-        let order = crate::store::orders::of_attempt(self.db.reader(), attempt).await;
+        let order = orders::of_attempt(self.db.reader(), attempt).await;
         let Ok(Some(order)) = order else {
             tracing::info!("a return from a payment that is not ours was dropped");
             return;
@@ -289,6 +289,16 @@ impl Engine {
         if let Err(fault) = self.session_changed().await {
             tracing::error!(%fault, "the doorbell could not be rung");
         }
+    }
+
+    /// Asks the channels about every open payment, however recently they were asked. It does not wait for their answers.
+    pub(crate) async fn ask_about_payments(&self) -> Result<(), Fault> {
+        for attempt in orders::open_attempts(self.db.reader()).await? {
+            if let Some(order) = orders::of_attempt(self.db.reader(), attempt).await? {
+                self.runner.ask_now(order, Read::QueryPayment { attempt });
+            }
+        }
+        Ok(())
     }
 
     /// Says that the clock was moved: everything whose time has come is looked at.

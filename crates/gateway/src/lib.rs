@@ -56,5 +56,6 @@ fuzz::fuzzed! {
     stripe: crate::pay::stripe::webhook::fuzz::fuzz_a_signed_stripe_event_is_refused_or_says_the_same_however_it_is_spelled;
     stripe_envelope: crate::pay::stripe::webhook::fuzz::fuzz_a_stripe_event_that_was_changed_is_never_accepted;
     paypal: crate::pay::paypal::webhook::fuzz::fuzz_a_paypal_event_is_unreadable_or_the_same_hint_however_it_is_spelled;
+    alipayplus: crate::pay::alipayplus::webhook::fuzz::fuzz_an_alipayplus_event_is_unreadable_or_the_same_hint_however_it_is_spelled;
     duffel: crate::travel::duffel::webhook::tests::fuzz_a_signed_event_is_refused_or_says_the_same_however_it_is_spelled;
 }

@@ -129,12 +129,14 @@ fn activity(world: &World, booking: &Document) -> Value {
 }
 
 fn payment(payment: &Document) -> Value {
+    let paid = matches!(payment.text("trade_state"), "SUCCESS" | "REFUND");
     json!({
         "channel": "wechatpay",
         "out_trade_no": payment.id,
         "transaction_id": payment.wire["transaction_id"],
         "state": payment.wire["trade_state"],
         "total_fen": payment.wire["amount"]["total"],
+        "taken_fen": if paid { payment.wire["amount"]["total"].clone() } else { json!(0) },
     })
 }
 

@@ -316,6 +316,7 @@ export type CheckPayment = {
  * Order.
  */
 order_id: string, };
+export type CheckPayments = Record<symbol, never>;
 export type ChooseSeats = { 
 /**
  * Order.
@@ -633,7 +634,7 @@ url: string,
 status: HandOverStatusView, };
 export type ImportPlan = { 
 /**
- * The text of the file, at most 1 MiB.
+ * The text of the file, at most 1 MiB; it names travellers.
  */
 text: string, 
 /**
@@ -1924,6 +1925,7 @@ export interface Api {
   check_credit: { command: CheckOrderCredit; result: CreditView };
   open_payment: { command: OpenPayment; result: null };
   check_payment: { command: CheckPayment; result: OrderView };
+  check_payments: { command: CheckPayments; result: null };
   retry_payment: { command: RetryPayment; result: OrderView };
   cancel_order: { command: CancelOrder; result: OrderView };
   quote_cancellation: { command: QuoteCancellation; result: OrderView };

@@ -110,13 +110,22 @@ export async function loadOrders(before_us: number | null): Promise<void> {
   core.olderOrders = page.length === ORDERS_PAGE;
 }
 
+/** Whoever looks at the window again may have paid meanwhile, and what rang while the network was away was not heard. */
+function back(): void {
+  pull();
+  rpc("check_payments", {}).catch((error: unknown) => {
+    core.fault = toFault(error);
+  });
+}
+
 export async function start(): Promise<void> {
   try {
     const session = await rpc("get_session", {});
     cursor = session.cursor;
     keepSession(session);
     (await transport).onRing(pull);
-    window.addEventListener("focus", pull);
+    window.addEventListener("focus", back);
+    window.addEventListener("online", back);
     (await rpc("list_sign_ins", { plan_id: null })).forEach(keepSignIn);
     (await rpc("list_plans", {})).forEach(keepPlan);
     await loadOrders(null);

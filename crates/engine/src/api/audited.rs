@@ -55,6 +55,7 @@ const READS: &[&str] = &[
     "get_seat_maps",
     "list_channels",
     "check_credit",
+    "check_payments",
     "compare_order",
     "list_consents",
     "changes",

@@ -28,6 +28,8 @@ const SCHEMES: [(u32, u32, &[usize]); 15] = [
 
 /// Longest number there is, digits.
 const DIGITS_MAX: usize = 19;
+/// Longest gap between two groups of digits, characters.
+const GAP_MAX: usize = 3;
 
 /// Refuses a command that carries what looks like a card number; nothing of it is kept, and the refusal does not quote it.
 ///
@@ -51,11 +53,12 @@ fn is_somewhere(value: &Value) -> bool {
     }
 }
 
-/// Whether groups of digits, alone or set apart by a space or a hyphen, make a card number.
+/// Whether groups of digits, alone or set apart by spaces, tabs or hyphens, make a card number. Full stops and strokes are
+/// no gaps: lists of dates would be taken for numbers.
 fn is_in(text: &str) -> bool {
     // Each group with what stands before it; a number may be followed by others, such as its last month.
     let mut groups: Vec<Vec<u32>> = Vec::new();
-    let (mut in_group, mut before, mut bound) = (false, ' ', true);
+    let (mut in_group, mut gap, mut before, mut bound) = (false, 0, ' ', true);
     for letter in text.chars().chain(['\n']) {
         if let Some(digit) = digit(letter) {
             if groups.is_empty() {
@@ -66,9 +69,9 @@ fn is_in(text: &str) -> bool {
                 Some(group) => group.push(digit),
                 None => groups.push(vec![digit]),
             }
-            in_group = true;
-        } else if in_group && matches!(letter, ' ' | '-' | '\u{a0}') {
-            in_group = false;
+            (in_group, gap) = (true, 0);
+        } else if !groups.is_empty() && gap < GAP_MAX && matches!(letter, ' ' | '-' | '\t' | '\u{a0}' | '\u{3000}') {
+            (in_group, gap) = (false, gap + 1);
         } else {
             let ends = !letter.is_ascii_alphabetic() && letter != '_';
             if bound && any_is_number(&groups, ends) {
@@ -152,6 +155,10 @@ mod tests {
                 number.clone(),
                 by_four(" "),
                 by_four("-"),
+                by_four("  "),
+                by_four(" - "),
+                by_four("\t"),
+                by_four("\u{3000}"),
                 wide,
                 format!("卡号{number}。"),
                 format!("my card is {} 12/28 123", by_four(" ")),
@@ -183,6 +190,8 @@ mod tests {
             "ord_01KA0000000000000000000ABC",
             "ZZ1234567890",
             "2026-12-04 2026-12-06",
+            "4111 1111     1111 1111",
+            "4111/1111/1111/1111",
             "999-1234567890",
             "4111111111111112",
             "41111111",

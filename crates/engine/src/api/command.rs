@@ -36,8 +36,8 @@ command!(
 command!(
     /// Imports a plan file's text.
     ImportPlan {
-        /// The text of the file, at most 1 MiB.
-        text: String,
+        /// The text of the file, at most 1 MiB; it names travellers.
+        text: Personal as "string",
         /// Made by the caller.
         request_id: RequestId as "string",
     }
@@ -256,6 +256,10 @@ command!(
         /// Order.
         order_id: OrderId as "string",
     }
+);
+command!(
+    /// Asks the channels now about every payment that is open: the window is looked at again, or the network is back.
+    CheckPayments {}
 );
 command!(
     /// Opens a new payment after one was refused or lapsed.

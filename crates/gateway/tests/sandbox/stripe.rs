@@ -236,7 +236,7 @@ async fn authorised_money_is_taken_in_part_and_no_more_than_that_is_given_back()
         assert_eq!(world.done::<p::RefundStatus>("createRefund", &part).await, given, "once");
     }
     let [payment] = ours(&world, "payments").await.try_into().unwrap();
-    assert_eq!((&payment["captured_fen"], &payment["total_fen"]), (&json!(7_000), &json!(10_000)));
+    assert_eq!((&payment["taken_fen"], &payment["total_fen"]), (&json!(7_000), &json!(10_000)));
     let refunds = ours(&world, "refunds").await;
     assert_eq!(refunds.iter().map(|refund| refund["refund_fen"].as_i64().unwrap()).collect::<Vec<_>>(), [3_000, 4_000]);
     assert!(refunds.iter().all(|refund| refund["out_trade_no"] == open.intent.attempt_id.bare()));

@@ -364,6 +364,7 @@ pub(crate) async fn payments(book: &mut Book) -> Result<Vec<Value>, StoreError> 
             "transaction_id": if paid { json!(trade.link) } else { Value::Null },
             "state": trade.wire["trade_status"],
             "total_fen": trade.number("total_fen"),
+            "taken_fen": if paid { trade.number("total_fen") } else { 0 },
         })
     };
     Ok(book.all(TRADE).await?.iter().map(shown).collect())

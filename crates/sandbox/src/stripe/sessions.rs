@@ -268,7 +268,7 @@ pub(super) fn is_open(session: &Document) -> bool {
     session.text("status") == "open"
 }
 
-/// Every session as the control port's book shows it: what was really taken is `captured_fen`.
+/// Every session as the control port's book shows it: what was really taken is `taken_fen`.
 pub(super) async fn shown(book: &mut Book) -> Result<Vec<Value>, StoreError> {
     let mut list = Vec::new();
     for session in book.all(SESSION).await? {
@@ -280,7 +280,7 @@ pub(super) async fn shown(book: &mut Book) -> Result<Vec<Value>, StoreError> {
             "transaction_id": intent["id"],
             "state": intent["status"].as_str().unwrap_or(session.text("status")),
             "total_fen": session.wire["amount_total"],
-            "captured_fen": intent["amount_received"].as_i64().unwrap_or_default(),
+            "taken_fen": intent["amount_received"].as_i64().unwrap_or_default(),
             "currency": session.text("currency").to_uppercase(),
         }));
     }

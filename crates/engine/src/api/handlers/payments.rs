@@ -281,6 +281,10 @@ pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result
     }
 }
 
+pub(crate) async fn check_payments(engine: &Engine, _: CheckPayments) -> Result<(), Fault> {
+    engine.ask_about_payments().await
+}
+
 pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result<OrderView, Fault> {
     let order = engine.book.get(wish.order_id).await?;
     let wrong = || Fault::new(FaultCode::WrongState, "no earlier payment, or no time left");
@@ -299,7 +303,8 @@ pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result
 
 /// The payment attempt a link of the return page names; nothing else of the link is read.
 pub(crate) fn returned(link: &str) -> Option<AttemptId> {
-    AttemptId::parse_bare(link.strip_prefix("zhiyou://pay/")?.trim_end_matches('/')).ok()
+    let id = link.strip_prefix("zhiyou://pay/")?;
+    AttemptId::parse_bare(id.strip_suffix('/').unwrap_or(id)).ok()
 }
 
 #[cfg(test)]

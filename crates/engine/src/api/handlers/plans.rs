@@ -40,7 +40,7 @@ pub(crate) async fn get_plan(engine: &Engine, wish: GetPlan) -> Result<PlanView,
 }
 
 pub(crate) async fn import_plan(engine: &Engine, wish: ImportPlan) -> Result<PlanView, Fault> {
-    keep(engine, "import_plan", &wish.text, wish.request_id).await
+    keep(engine, "import_plan", wish.text.expose(), wish.request_id).await
 }
 
 pub(crate) async fn import_sample(engine: &Engine, wish: ImportSample) -> Result<PlanView, Fault> {

@@ -78,8 +78,8 @@ fn content(event: &wire::Event) -> NoticeContent {
     found.unwrap_or_else(|| NoticeContent::Ignored(event.notify_type.clone()))
 }
 
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 #[cfg(test)]
 mod tests {

@@ -2,15 +2,18 @@
 //! spelled, and never money; and without a right signature none is accepted.
 
 use super::*;
+use crate::fuzz::fuzz;
+#[cfg(test)]
 use crate::{
     Clock,
     config::{Profile, alipayplus::tests::sample},
-    fuzz::fuzz,
     http::Http,
 };
 use serde_json::Value;
+#[cfg(test)]
 use std::sync::Arc;
 
+#[cfg(test)]
 const NOW: UtcMicros = UtcMicros(1_795_141_500_000_000);
 const EVENTS: [&str; 2] = [
     r#"{"notifyType":"PAYMENT_RESULT","result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"},
@@ -34,16 +37,18 @@ const WORDS: &[&str] = &[
     "\\u0000",
 ];
 
+#[cfg(test)]
 struct Frozen;
 
+#[cfg(test)]
 impl Clock for Frozen {
     fn now(&self) -> UtcMicros {
         NOW
     }
 }
 
-#[test]
-fn fuzz_an_alipayplus_event_is_unreadable_or_the_same_hint_however_it_is_spelled() {
+#[cfg_attr(test, test)]
+pub(crate) fn fuzz_an_alipayplus_event_is_unreadable_or_the_same_hint_however_it_is_spelled() {
     let mut counted = 0_u64;
     fuzz("Alipay+", &EVENTS.map(str::as_bytes), WORDS, |body| {
         let Ok(event) = serde_json::from_slice::<wire::Event>(body) else { return };

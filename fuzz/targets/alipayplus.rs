@@ -1,0 +1,5 @@
+//! Drives the reader `alipayplus`.
+
+fn main() {
+    zhiyou_gateway::fuzzed::alipayplus(zhiyou_fuzz::drive);
+}
