@@ -3,6 +3,7 @@
 use crate::world::{World, count, request_id};
 use serde_json::{Value, json};
 use url::Url;
+use zhiyou_domain::{app::ROOT, link};
 use zhiyou_engine::links::Awaited;
 use zhiyou_sandbox::AccountCurrency;
 
@@ -73,7 +74,7 @@ impl Page {
     async fn pay(&self, world: &World, url: &Url) -> String {
         let back = self.press(world, url).await;
         let bounce = world.http.get(back).send().await.unwrap().text().await.unwrap();
-        bounce.split_once("href=\"zhiyou://").and_then(|(_, rest)| rest.split_once('"')).unwrap().0.to_owned()
+        bounce.split_once(&format!("href=\"{ROOT}")).and_then(|(_, rest)| rest.split_once('"')).unwrap().0.to_owned()
     }
 }
 
@@ -106,14 +107,14 @@ async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked(
             if ends == Ends::BeforeTheWayBack {
                 world.close_app().await;
                 // Closed, and known to be waited for all the same: no flood of links takes its place.
-                let link = format!("zhiyou://{}", link.as_ref().unwrap());
+                let link = format!("{ROOT}{}", link.as_ref().unwrap());
                 let awaited = Awaited::read(world.data_dir.path()).await.unwrap();
-                assert!(awaited.awaits(&link) && !awaited.awaits("zhiyou://pay/01KA0000000000000000000ABC"));
+                assert!(awaited.awaits(&link) && !awaited.awaits(link!("pay/01KA0000000000000000000ABC")));
                 world.open_app().await;
                 assert!(world.app().engine().awaits(&link));
             }
             if let Some(link) = link {
-                world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+                world.app().engine().deep_link(&format!("{ROOT}{link}")).await;
             }
             if ends == Ends::AfterTheWayBack {
                 world.close_app().await;
@@ -142,8 +143,7 @@ async fn a_link_that_names_another_payment_or_claims_success_changes_nothing() {
     for page in &PAGES {
         let (world, order, _) = page.opened().await;
         let before = world.call("get_order", json!({ "order_id": order["id"] })).await;
-        for forged in
-            ["zhiyou://pay/01KA0000000000000000000ABC", "zhiyou://pay/01KA0000000000000000000ABC?status=success"]
+        for forged in [link!("pay/01KA0000000000000000000ABC"), link!("pay/01KA0000000000000000000ABC?status=success")]
         {
             world.app().engine().deep_link(forged).await;
         }
@@ -158,7 +158,7 @@ async fn what_a_payer_wants_back_at_paypal_is_told_in_the_order_and_never_refund
     let [_, page, _] = &PAGES;
     let (world, order, url) = page.opened().await;
     let link = page.pay(&world, &url).await;
-    world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+    world.app().engine().deep_link(&format!("{ROOT}{link}")).await;
     world
         .until(&order, "paid and booked", |order| order["state"] == "confirmed" && order["next"]["kind"] == "done")
         .await;
