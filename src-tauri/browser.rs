@@ -54,6 +54,7 @@ mod tests {
     use super::*;
     use crate::defence::stands;
     use std::cell::Cell;
+    use zhiyou_engine::link;
 
     /// What reaches the program that opens addresses.
     fn reaches(text: &str) -> Option<String> {
@@ -92,7 +93,7 @@ mod tests {
             "calc.exe:x",
             "c:/windows/system32/calc.exe",
             "x-apple.systempreferences:",
-            "zhiyou://auth/zz-club?code=a&state=s",
+            link!("auth/zz-club?code=a&state=s"),
         ] {
             stands(Defence::WebAddresses, || reaches(hostile).is_some());
         }

@@ -6,6 +6,8 @@
 zhiyou_engine::defences! {
     /// The window goes to its own pages only.
     OwnPages = "own-pages",
+    /// What the window may ask is for the main window only, whatever is granted.
+    OwnWindow = "own-window",
     /// The browser is given web addresses only.
     WebAddresses = "web-addresses",
     /// Plain HTTP is for this machine only.

@@ -1,4 +1,4 @@
-//! The shell: the window, its one command, the doorbell, deep links, the keyring and the browser.
+//! The shell: the window, its one command to the core, the doorbell, deep links, the keyring and the browser.
 //!
 //! Deliberately not here: business rules, and anything a headless program would need too.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -28,10 +28,11 @@ pub fn run() -> ExitCode {
     let app = builder
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_opener::init())
-        .invoke_handler(tauri::generate_handler![rpc::rpc])
+        .invoke_handler(tauri::generate_handler![rpc::rpc, events::bell])
         .setup(|app| {
             let handle = app.handle().clone();
             app.manage(start::Starting::default());
+            app.manage(events::Bell::default());
             app.manage(links::queue(start::data_dir(&handle)));
             links::listen(&handle);
             window(app)?;
@@ -84,10 +85,13 @@ fn is_ours(url: &url::Url) -> bool {
 mod configured;
 #[cfg(test)]
 mod grants;
+#[cfg(test)]
+mod reviewed;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zhiyou_engine::link;
 
     #[test]
     fn ta_05_the_window_shows_its_own_pages_and_nothing_else() {
@@ -117,7 +121,7 @@ mod tests {
             "about:blank",
             "about:srcdoc",
             "view-source:tauri://localhost/",
-            "zhiyou://auth/zz-club?code=a&state=s",
+            link!("auth/zz-club?code=a&state=s"),
         ] {
             defence::stands(defence::Defence::OwnPages, || is_ours(&foreign.parse().unwrap()));
         }
@@ -127,10 +131,7 @@ mod tests {
     fn the_window_is_granted_single_permissions_only() {
         let text = include_str!("../capabilities/main.json");
         let capability: serde_json::Value = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            capability["permissions"],
-            serde_json::json!(["allow-rpc", "core:event:allow-listen", "core:event:allow-unlisten"])
-        );
+        assert_eq!(capability["permissions"], serde_json::json!(["allow-bell", "allow-rpc"]));
         assert_eq!(capability["windows"], serde_json::json!([MAIN]));
         assert!(capability.get("remote").is_none() && !text.contains("default"));
     }

@@ -6,6 +6,9 @@
 //! can take, and goes first. Which ones those are is read from the store before any link is heard, and said by the engine
 //! as soon as it is up. Deliberately not here: what a link may do.
 
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+mod registered;
+
 #[cfg(desktop)]
 use crate::MAIN;
 use crate::defence::{Defence, off};
@@ -21,6 +24,7 @@ use tokio::sync::Notify;
 use zhiyou_engine::{
     Engine,
     fault::{Fault, FaultCode},
+    link,
     links::{Awaited, is_ours},
 };
 
@@ -33,7 +37,7 @@ const BYTES_MAX: usize = 4096;
 const READ_MAX: Duration = Duration::from_secs(2);
 
 /// Kinds of links that do not wait for one another.
-const ROUTES: [&str; 3] = ["zhiyou://auth/", "zhiyou://pay/", "zhiyou://open/"];
+const ROUTES: [&str; 3] = [link!("auth/"), link!("pay/"), link!("open/")];
 /// Returns that are waited for, the routes, and what is none of them: nothing, unless a test takes a defence away.
 const LANES: usize = ROUTES.len() + 2;
 const AWAITED: usize = 0;
@@ -143,7 +147,7 @@ pub(crate) fn listen<R: Runtime>(app: &AppHandle<R>) {
     {
         let app = app.clone();
         // It runs other programs; the window does not wait for them.
-        tauri::async_runtime::spawn_blocking(move || register(&app));
+        tauri::async_runtime::spawn_blocking(move || registered::register(&app));
     }
     // Heard before the starting link is read, so that none comes in between; the same link twice is one.
     hear(app);
@@ -162,40 +166,6 @@ fn hear<R: Runtime>(app: &AppHandle<R>) {
         let queue = later.state::<Queue>();
         event.urls().iter().for_each(|url| queue.push(url.as_str()));
     });
-}
-
-/// A program that no package installed has to register itself for its links.
-#[cfg(any(target_os = "linux", target_os = "windows"))]
-fn register<R: Runtime>(app: &AppHandle<R>) {
-    let registered = app.deep_link().register_all().map_err(|error| error.to_string());
-    #[cfg(target_os = "linux")]
-    let registered = registered.and_then(|()| unquote_entry(app).map_err(|error| error.to_string()));
-    if let Err(error) = registered {
-        tracing::warn!(error, "links to the app could not be registered; sign-in by local address still works");
-    }
-}
-
-/// Without a desktop environment `xdg-open` cannot start a program whose path is quoted, and every path is written
-/// quoted; the quotes go where the path needs none.
-#[cfg(target_os = "linux")]
-fn unquote_entry<R: Runtime>(app: &AppHandle<R>) -> std::io::Result<()> {
-    let program = std::env::current_exe()?;
-    let Some(name) = program.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
-    let folder = app.path().data_dir().map_err(std::io::Error::other)?;
-    let entry = folder.join("applications").join(format!("{name}-handler.desktop"));
-    let text = std::fs::read_to_string(&entry)?;
-    match unquoted(&text) {
-        Some(text) => std::fs::write(entry, text),
-        None => Ok(()),
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn unquoted(entry: &str) -> Option<String> {
-    let (before, rest) = entry.split_once("Exec=\"")?;
-    let (path, after) = rest.split_once('"')?;
-    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ','));
-    plain.then(|| format!("{before}Exec={path}{after}"))
 }
 
 /// A second start of the program: its window comes to the front. Its link arrives through the deep-link plugin.
@@ -234,14 +204,7 @@ mod tests {
         App, WebviewUrl, WebviewWindowBuilder,
         test::{MockRuntime, mock_builder},
     };
-
-    #[test]
-    fn a_plain_path_loses_its_quotes_and_a_path_that_needs_them_keeps_them() {
-        let entry = |exec: &str| format!("[Desktop Entry]\nExec={exec}\nTerminal=false\n");
-        assert_eq!(unquoted(&entry("\"/opt/z/zhiyou\" %u")), Some(entry("/opt/z/zhiyou %u")));
-        assert_eq!(unquoted(&entry("\"/opt/my apps/zhiyou\" %u")), None);
-        assert_eq!(unquoted(&entry("/opt/z/zhiyou %u")), None);
-    }
+    use zhiyou_engine::app::{FOR_DEVELOPERS, ROOT, SCHEME};
 
     /// What waits in a queue, which is empty afterwards.
     fn waiting(queue: &Queue) -> Vec<String> {
@@ -255,17 +218,17 @@ mod tests {
 
     /// A return from a sign-in with this state, as the platform writes it.
     fn return_with(state: impl std::fmt::Display) -> String {
-        format!("zhiyou://auth/zz-club?code=a&state={state:A>43}")
+        format!("{ROOT}auth/zz-club?code=a&state={state:A>43}")
     }
 
     /// A link to a screen, of which there are as many as one likes.
     fn screen(number: usize) -> String {
-        format!("zhiyou://open/order/ord_01KA{number:022}")
+        format!("{ROOT}open/order/ord_01KA{number:022}")
     }
 
     /// A link by which a payer comes back.
     fn payer(number: usize) -> String {
-        format!("zhiyou://pay/01KA{number:022}")
+        format!("{ROOT}pay/01KA{number:022}")
     }
 
     /// An app that listens for links, with the plugin that reads them.
@@ -285,7 +248,7 @@ mod tests {
         waiting(&app.state::<Queue>())
     }
 
-    const LINK: &str = "zhiyou://auth/zz-club?code=a&state=Ab-_567890123456789012345678901234567890123";
+    const LINK: &str = link!("auth/zz-club?code=a&state=Ab-_567890123456789012345678901234567890123");
 
     #[test]
     fn ta_21_a_link_with_another_argument_is_no_link() {
@@ -294,7 +257,9 @@ mod tests {
         for more in [[LINK, "--help"], ["--help", LINK], [LINK, LINK], ["", LINK], [LINK, ""]] {
             assert_eq!(started(&app, &more), [""; 0], "{more:?}");
         }
-        for other in ["https://evil.com/", "file:///etc/passwd", "ZHIYOU", "zhiyou", ""] {
+        // The last is a link to the other kind of build, which may be installed beside this one.
+        let other_kind = format!("{}://open/order/x", if FOR_DEVELOPERS { "zhiyou" } else { "zhiyou-dev" });
+        for other in ["https://evil.com/", "file:///etc/passwd", "ZHIYOU", SCHEME, "", &other_kind] {
             assert_eq!(started(&app, &[other]), [""; 0], "{other}");
         }
     }
@@ -312,7 +277,7 @@ mod tests {
             assert_eq!(started(&app, &[option]), [""; 0], "{option}");
             assert_eq!(started(&app, &[LINK, option]), [""; 0], "{option}");
             // Whatever a link has in it stays one link, for a parser that knows two routes.
-            let link = format!("{LINK}&x={option}%20{option}");
+            let link = format!("{ROOT}&x={option}%20{option}");
             assert_eq!(started(&app, &[link.as_str()]).len(), 1, "{link}");
         }
         // The program reads no arguments of its own, and passes none on to the toolkit.
@@ -336,7 +301,7 @@ mod tests {
 
     #[test]
     fn ta_23_a_link_of_a_hundred_megabytes_is_dropped() {
-        let huge = format!("{LINK}&x={}", "z".repeat(100 << 20));
+        let huge = format!("{ROOT}&x={}", "z".repeat(100 << 20));
         stands(Defence::ShortLinks, || {
             let queue = unknowing();
             queue.push(&huge);
@@ -402,14 +367,14 @@ mod tests {
             let queue = unknowing();
             for number in 0..1_000 {
                 for junk in [
-                    format!("zhiyou://auth/{number}"),
+                    format!("{ROOT}auth/{number}"),
                     // A state that none of ours has.
-                    format!("zhiyou://auth/zz-club?code=a&state={number}"),
-                    format!("zhiyou://auth/zz-club?state={number:A>43}"),
-                    format!("zhiyou://pay/{number}"),
+                    format!("{ROOT}auth/zz-club?code=a&state={number}"),
+                    format!("{ROOT}auth/zz-club?state={number:A>43}"),
+                    format!("{ROOT}pay/{number}"),
                     format!("{}?status=success", payer(number)),
-                    format!("zhiyou://open/order/{number}"),
-                    format!("zhiyou://other/{number}"),
+                    format!("{ROOT}open/order/{number}"),
+                    format!("{ROOT}other/{number}"),
                 ] {
                     queue.push(&junk);
                 }

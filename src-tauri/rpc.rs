@@ -1,4 +1,4 @@
-//! The one command of the window: name and payload go to the engine, a view or a public fault comes back.
+//! The one command to the core: name and payload go to the engine, a view or a public fault comes back.
 
 use crate::{
     MAIN,
@@ -23,10 +23,7 @@ pub(crate) async fn rpc<R: Runtime>(
     name: String,
     payload: Value,
 ) -> Result<Value, FaultView> {
-    // The grant names the window as well; this holds if a grant is ever widened by mistake.
-    if window.label() != MAIN {
-        return Err(told(&Fault::new(FaultCode::NotFound, "not for this window")));
-    }
+    for_main(&window)?;
     let call = tauri::async_runtime::spawn(async move {
         let engine = app.state::<Starting>().engine().await?;
         engine.dispatch(&name, payload).await
@@ -37,6 +34,14 @@ pub(crate) async fn rpc<R: Runtime>(
         Err(Fault::new(FaultCode::Internal, error.to_string()))
     });
     ended.map_err(|fault| told(&fault))
+}
+
+/// Nothing for any other window. The grants name the window as well; this holds if one is ever widened by mistake.
+pub(crate) fn for_main<R: Runtime>(window: &WebviewWindow<R>) -> Result<(), FaultView> {
+    if window.label() == MAIN || off(Defence::OwnWindow) {
+        return Ok(());
+    }
+    Err(told(&Fault::new(FaultCode::NotFound, "not for this window")))
 }
 
 /// What a page is told of a fault; the rest is in the log.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use zhiyou_embedded::{Embedded, Options};
 use zhiyou_engine::{
     Engine,
+    app::IDENTIFIER,
     fault::{Fault, FaultCode},
     vault::OsKeyring,
 };
@@ -73,7 +74,7 @@ async fn start<R: Runtime>(app: &AppHandle<R>) -> Result<Arc<Engine>, Fault> {
         sandbox_url: std::env::var("ZHIYOU_SANDBOX_URL").ok(),
         account: zhiyou_embedded::account_of_environment()?,
         browser: Arc::new(SystemBrowser::new(app)),
-        keys: Arc::new(OsKeyring::new("app.zhiyou.desktop", &profile)),
+        keys: Arc::new(OsKeyring::new(IDENTIFIER, &profile)),
     })
     .await?;
     let engine = Arc::clone(embedded.engine());

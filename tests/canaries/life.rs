@@ -17,6 +17,7 @@ use std::{
 use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 use url::Url;
 use zeroize::Zeroizing;
+use zhiyou_domain::app::ROOT;
 use zhiyou_embedded::{logging, runtime::Client};
 use zhiyou_engine::{
     api::NAMES,
@@ -190,9 +191,9 @@ async fn visits(world: &World, nest: &mut Nest) {
         let visit = world.opened();
         let junk = nest.letters("junk");
         let engine = world.app().engine();
-        engine.deep_link(&format!("zhiyou://auth/zz-club?code={junk}&state={junk}&iss={junk}")).await;
-        engine.deep_link(&format!("zhiyou://open/order/{junk}")).await;
-        engine.deep_link(&format!("zhiyou://pay/{junk}")).await;
+        engine.deep_link(&format!("{ROOT}auth/zz-club?code={junk}&state={junk}&iss={junk}")).await;
+        engine.deep_link(&format!("{ROOT}open/order/{junk}")).await;
+        engine.deep_link(&format!("{ROOT}pay/{junk}")).await;
         engine.deep_link(&format!("{junk}://{junk}")).await;
         let back = world.approve(&visit).await;
         if way == "deep_link" {

@@ -10,6 +10,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
+use zhiyou_domain::link;
 
 /// A site of an attacker, who notes what reaches it.
 struct Outside {
@@ -119,7 +120,7 @@ async fn ta_05_ta_06_the_window_goes_nowhere_else_and_opens_no_other() {
         "file:///etc/passwd".to_owned(),
         "data:text/html,<title>outside</title>".to_owned(),
         "javascript:document.title = 'outside'".to_owned(),
-        "zhiyou://open/order/x".to_owned(),
+        link!("open/order/x").to_owned(),
     ] {
         let go = format!(
             "const to = {address:?}; let opened = null; try {{ opened = window.open(to); }} catch {{ /* refused at once */ }} \
@@ -162,5 +163,23 @@ async fn ta_12_what_all_objects_inherit_from_cannot_be_changed_by_a_page() {
          return ({}).name === undefined && Object.isFrozen(Object.prototype)";
     assert_eq!(stage.window.run(pollute).await, true);
     rings(&stage.window).await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oa_71_no_script_in_the_window_hears_of_a_link() {
+    let stage = Stage::new(&[]).await;
+    let listen = "window.heard = []; const { invoke, transformCallback } = window.__TAURI_INTERNALS__; \
+         const handler = transformCallback((event) => window.heard.push(JSON.stringify(event))); \
+         const listen = { event: 'deep-link://new-url', target: { kind: 'Any' }, handler }; \
+         return Promise.all([invoke('plugin:event|listen', listen), invoke('plugin:deep-link|get_current')] \
+         .map((asked) => asked.then(() => 'heard', String)))";
+    for refusal in stage.window.run(listen).await.as_array().unwrap() {
+        assert!(refusal.as_str().unwrap().contains("not allowed"), "{refusal}");
+    }
+    Stage::follow(link!("auth/zz-club?code=OnlyForTheCore&state=Ab-_567890123456789012345678901234567890123")).await;
+    // What was sent to the page before these answers would be there.
+    rings(&stage.window).await;
+    assert_eq!(stage.window.run("return window.heard").await, json!([]));
     stage.close().await;
 }

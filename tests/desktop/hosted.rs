@@ -5,6 +5,12 @@ use crate::{
     stage::{Stage, count},
 };
 use serde_json::json;
+use zhiyou_domain::{app::ROOT, link};
+
+/// In a page: the link that opens the app.
+fn way_back() -> String {
+    format!("document.querySelector(\"a[href^='{ROOT}pay/']\")")
+}
 
 /// A card, the bank's own question, a forged way back, and the real one.
 #[tokio::test(flavor = "multi_thread")]
@@ -25,13 +31,11 @@ async fn a_card_is_paid_on_the_channels_own_page_and_the_way_back_is_only_a_hint
     let browser = stage.browser().await;
     browser.open(&stage.opened().await).await;
     browser.click("button[value='3155']").await;
-    let forged = "zhiyou://pay/01KA0000000000000000000ABC?status=success";
+    let forged = link!("pay/01KA0000000000000000000ABC?status=success");
     Stage::follow(forged).await;
     window.attribute("[data-testid=payment-state]", "data-state", "requires_action").await;
     browser.click("button[value=approve]").await;
-    let back = browser
-        .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
-        .await;
+    let back = browser.until("the way back", &format!("return {}?.getAttribute('href')", way_back())).await;
     browser.close().await;
     Stage::follow(back.as_str().unwrap()).await;
     window.attribute(STATE, "data-state", "confirmed").await;
@@ -58,9 +62,7 @@ async fn a_trip_in_dollars_is_approved_at_paypal_and_the_way_back_starts_a_close
     let browser = stage.browser().await;
     browser.open(&stage.opened().await).await;
     browser.click("#approve").await;
-    let back = browser
-        .until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\")?.getAttribute('href')")
-        .await;
+    let back = browser.until("the way back", &format!("return {}?.getAttribute('href')", way_back())).await;
     browser.close().await;
     stage.start_by(back.as_str().unwrap(), "SELECT 1 FROM orders WHERE state = 'confirmed'").await;
     stage.window.click("[data-testid=trip-card]").await;
@@ -100,7 +102,7 @@ async fn a_trip_is_paid_by_a_coupon_a_card_and_a_code_and_booked_once_all_are_pa
     let browser = stage.browser().await;
     browser.open(&stage.opened().await).await;
     browser.click("button[value='4242']").await;
-    browser.until("the way back", "return document.querySelector(\"a[href^='zhiyou://pay/']\") !== null").await;
+    browser.until("the way back", &format!("return {} !== null", way_back())).await;
     browser.close().await;
     window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
     window.attribute("[data-testid=payment-part-1]", "data-state", "authorised").await;

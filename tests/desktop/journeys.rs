@@ -5,6 +5,7 @@ use crate::{
     stage::{BusWithoutKeyring, Stage, count},
 };
 use serde_json::{Value, json};
+use zhiyou_domain::{app::ROOT, link};
 
 /// What no screen shows in passing: e-mail addresses, phone numbers, a passport's number.
 const PERSONAL: [&str; 5] =
@@ -47,7 +48,7 @@ async fn allowed(stage: &Stage) -> String {
     browser.click("#approve").await;
     let back = browser.until("the way back", "return document.querySelector('#return')?.getAttribute('href')").await;
     let back = back.as_str().unwrap();
-    assert!(back.starts_with("zhiyou://auth/zz-club?"), "{back}");
+    assert!(back.starts_with(link!("auth/zz-club?")), "{back}");
     browser.close().await;
     back.to_owned()
 }
@@ -57,7 +58,7 @@ pub(crate) async fn sign_in(stage: &Stage) {
     let window = &stage.window;
     let back = allowed(stage).await;
     // A forged link first: it is dropped and the pending sign-in stays intact.
-    let forged = format!("zhiyou://auth/zz-club?code=forged&state={:A>43}", "forged");
+    let forged = format!("{ROOT}auth/zz-club?code=forged&state={:A>43}", "forged");
     for link in [&forged, &back] {
         Stage::follow(link).await;
     }
@@ -314,6 +315,22 @@ async fn without_the_doorbell_the_window_stays_as_it_is() {
     assert_eq!(window.run(shown).await, "planned");
     // Looking at the window again asks once.
     window.run("window.dispatchEvent(new Event('focus'))").await;
+    window.attribute("[data-testid=item-state-1]", "data-state", "held").await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_loaded_anew_hears_the_doorbell_again() {
+    let stage = Stage::new(&[]).await;
+    let window = &stage.window;
+    window.run("window.before = true; setTimeout(() => location.reload(), 0)").await;
+    let anew = "return window.before === undefined && document.querySelector('[data-testid=demo-band]') !== null";
+    window.until("the page anew", anew).await;
+    let mut plan = plan();
+    plan["items"][1]["after"] = json!([]);
+    import(&stage, plan).await;
+    window.click("[data-testid=review-hold]").await;
+    // Nobody looks at the window: only the doorbell can tell it.
     window.attribute("[data-testid=item-state-1]", "data-state", "held").await;
     stage.close().await;
 }

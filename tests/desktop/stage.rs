@@ -30,13 +30,18 @@ fn photograph(file: &Path) {
     assert!(Command::new("import").args(["-window", "root"]).arg(file).status().unwrap().success());
 }
 
+/// Where the app on this stage keeps its data.
+fn data_dir(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
 /// The program, started so that the app finds this stage.
 fn on_stage(program: &str, folder: &Path, announced: &Value) -> Command {
     let control = announced["control"].as_str().unwrap();
     let token = announced["control_token"].as_str().unwrap();
     let mut command = Command::new(program);
     command
-        .env("ZHIYOU_DATA_DIR", folder.join("data"))
+        .env("ZHIYOU_DATA_DIR", data_dir(folder))
         .env("ZHIYOU_SANDBOX_URL", control.replace("http://", &format!("http://:{token}@")))
         .env("ZHIYOU_TEST_BROWSER", folder.join("opened"))
         .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
@@ -78,11 +83,25 @@ impl Stage {
         Self { _sandbox: sandbox, announced, folder, window, http, read: Mutex::default() }
     }
 
-    /// Kills the app as a power cut would.
+    /// The processes that are this stage's app, whoever started it: our program, told to keep its data here.
+    fn app(&self) -> Vec<String> {
+        let (binary, told) = (program("zhiyou"), format!("ZHIYOU_DATA_DIR={}", data_dir(self.folder.path()).display()));
+        let is_it = |process: &Path| {
+            let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+            std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == binary)
+                && environment.split(|byte| *byte == 0).any(|entry| entry == told.as_bytes())
+        };
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let found = processes.filter(|process| is_it(&process.path()));
+        found.filter_map(|process| process.file_name().into_string().ok()).collect()
+    }
+
+    /// Kills the app as a power cut would; no other program of its name.
     fn kill(&mut self) {
-        let pids = Command::new("pgrep").args(["-x", "zhiyou"]).output().unwrap();
-        for pid in String::from_utf8_lossy(&pids.stdout).lines() {
-            Command::new("kill").args(["-9", pid]).status().unwrap();
+        let pids = self.app();
+        assert!(!pids.is_empty(), "there is no app to kill");
+        for pid in pids {
+            Command::new("kill").args(["-9", &pid]).status().unwrap();
         }
         self.window.abandon();
     }
@@ -100,7 +119,7 @@ impl Stage {
         let opener = on_stage("gio", self.folder.path(), &self.announced).args(["open", link]).status().unwrap();
         assert!(opener.success());
         sqlx::any::install_default_drivers();
-        let file = format!("sqlite://{}?mode=ro", self.folder.path().join("data/zhiyou.db").display());
+        let file = format!("sqlite://{}?mode=ro", data_dir(self.folder.path()).join("zhiyou.db").display());
         let database = sqlx::AnyPool::connect(&file).await.unwrap();
         let answered = async {
             while sqlx::query(until).fetch_optional(&database).await.unwrap().is_none() {
@@ -204,7 +223,7 @@ impl Stage {
     pub(crate) fn tool(&self, arguments: &[&str]) -> Value {
         let output = Command::new(program("zhiyouctl"))
             .args(arguments)
-            .env("ZHIYOU_DATA_DIR", self.folder.path().join("data"))
+            .env("ZHIYOU_DATA_DIR", data_dir(self.folder.path()))
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -214,16 +233,21 @@ impl Stage {
     /// Follows a link as a browser does. The system starts the app a second time for it, which hands the link to the
     /// window and ends; only then is the link delivered.
     pub(crate) async fn follow(link: &str) {
-        assert!(Command::new("gio").args(["open", link]).status().unwrap().success());
+        let mut turns = 0;
+        // An app that was just started needs a moment to register itself for its links.
+        while !Command::new("gio").args(["open", link]).status().unwrap().success() {
+            turns += 1;
+            assert!(turns < 600, "the link was not opened: {link}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         let carried = || {
             let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
             let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
             lines.any(|line| String::from_utf8_lossy(&line).contains(link))
         };
-        let mut turns = 0;
         while carried() {
             turns += 1;
-            assert!(turns < 600, "the link was not delivered: {link}");
+            assert!(turns < 1200, "the link was not delivered: {link}");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }

@@ -6,6 +6,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use url::Url;
+use zhiyou_domain::link;
 use zhiyou_engine::links::Awaited;
 use zhiyou_sandbox::AccountCurrency;
 
@@ -100,7 +101,7 @@ async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked(
                 let awaited = Awaited::read(world.data_dir.path()).await.unwrap();
                 assert!(
                     awaited.awaits(link.as_ref().unwrap())
-                        && !awaited.awaits("zhiyou://pay/01KA0000000000000000000ABC")
+                        && !awaited.awaits(link!("pay/01KA0000000000000000000ABC"))
                 );
                 world.open_app().await;
                 assert!(world.app().engine().awaits(link.as_ref().unwrap()));
@@ -135,8 +136,7 @@ async fn a_link_that_names_another_payment_or_claims_success_changes_nothing() {
     for page in &PAGES {
         let (world, order, _) = page.opened().await;
         let before = world.call("get_order", json!({ "order_id": order["id"] })).await;
-        for forged in
-            ["zhiyou://pay/01KA0000000000000000000ABC", "zhiyou://pay/01KA0000000000000000000ABC?status=success"]
+        for forged in [link!("pay/01KA0000000000000000000ABC"), link!("pay/01KA0000000000000000000ABC?status=success")]
         {
             world.app().engine().deep_link(forged).await;
         }

@@ -2,6 +2,7 @@
 
 use crate::world::{World, count, request_id};
 use serde_json::json;
+use zhiyou_domain::link;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trip_is_signed_in_seated_booked_and_paid_once() {
@@ -29,10 +30,9 @@ async fn the_browser_may_come_back_by_deep_link() {
     let order = world.prepare().await;
     world.until_next(&order, "sign_in").await;
     let link = world.consent("deep_link").await;
-    assert!(link.starts_with("zhiyou://auth/zz-club?"), "{link}");
+    assert!(link.starts_with(link!("auth/zz-club?")), "{link}");
     // Forged, foreign and half links are dropped, and the pending sign-in stays intact.
-    for forged in ["zhiyou://auth/zz-club?code=x&state=y", "zhiyou://auth/other?code=x&state=y", "zhiyou://pay/x", "x"]
-    {
+    for forged in [link!("auth/zz-club?code=x&state=y"), link!("auth/other?code=x&state=y"), link!("pay/x"), "x"] {
         world.app().engine().deep_link(forged).await;
     }
     world.app().engine().deep_link(&link).await;

@@ -3,6 +3,7 @@
 use crate::world::{World, count, request_id, sample};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, any::AnyPoolOptions};
+use zhiyou_domain::{app::ROOT, link};
 use zhiyou_engine::api::{NAMES, view::FaultView};
 
 /// What a page is told of a command that is refused.
@@ -144,22 +145,22 @@ async fn ta_16_what_a_database_might_take_for_a_statement_is_kept_as_it_was_type
 /// Links that pretend to do something, for an order and its payment attempt.
 fn pretending(order: &str, attempt: &str) -> Vec<String> {
     [
-        "zhiyou://pay/return?status=success",
-        "zhiyou://pay/{attempt}?status=success",
-        "zhiyou://pay/{attempt}/success",
-        "zhiyou://pay/{attempt}#trade_state=SUCCESS",
-        "zhiyou://pay?order={order}&trade_state=SUCCESS",
-        "zhiyou://paid/{order}",
-        "zhiyou://confirm/{order}",
-        "zhiyou://cancel/{order}",
-        "zhiyou://refund/{order}",
-        "zhiyou://open/order/{order}?cancel=1",
-        "zhiyou://open/order/{order}/cancel",
-        "zhiyou://open/pay/{order}",
-        "zhiyou://rpc/cancel_order?order_id={order}",
-        "zhiyou://auth/zz-club?code=a&state=b&order={order}",
+        link!("pay/return?status=success"),
+        link!("pay/{attempt}?status=success"),
+        link!("pay/{attempt}/success"),
+        link!("pay/{attempt}#trade_state=SUCCESS"),
+        link!("pay?order={order}&trade_state=SUCCESS"),
+        link!("paid/{order}"),
+        link!("confirm/{order}"),
+        link!("cancel/{order}"),
+        link!("refund/{order}"),
+        link!("open/order/{order}?cancel=1"),
+        link!("open/order/{order}/cancel"),
+        link!("open/pay/{order}"),
+        link!("rpc/cancel_order?order_id={order}"),
+        link!("auth/zz-club?code=a&state=b&order={order}"),
         "zhiyou:cancel_order",
-        "zhiyou://",
+        ROOT,
         "",
     ]
     .map(|link| link.replace("{order}", order).replace("{attempt}", attempt))
@@ -188,7 +189,7 @@ async fn ta_26_ta_27_no_link_pays_cancels_or_confirms_and_a_forged_return_only_h
         world.app().engine().deep_link(link).await;
     }
     // This one is well formed. It proves nothing, and so the channel is asked, which knows better.
-    world.app().engine().deep_link(&format!("zhiyou://pay/{bare}")).await;
+    world.app().engine().deep_link(&format!("{ROOT}pay/{bare}")).await;
     let changes = world.call("changes", json!({ "after": 0 })).await;
     assert_eq!(changes["open_screen"], format!("order/{}/pay", order["id"].as_str().unwrap()));
     let asked = world.call("check_payment", json!({ "order_id": order["id"] })).await;

@@ -8,6 +8,7 @@ use url::Url;
 use zeroize::Zeroizing;
 use zhiyou_embedded::{Embedded, Options};
 use zhiyou_engine::{
+    app::IDENTIFIER,
     ports::{Browser, BrowserError, KeyStore, KeyStoreError},
     vault::OsKeyring,
 };
@@ -16,7 +17,7 @@ use zhiyou_engine::{
 #[cfg(unix)]
 pub(crate) fn app_folder() -> Option<PathBuf> {
     let named = std::env::var_os("ZHIYOU_DATA_DIR").map(PathBuf::from);
-    named.or_else(|| dirs::data_dir().map(|folder| folder.join("app.zhiyou.desktop")))
+    named.or_else(|| dirs::data_dir().map(|folder| folder.join(IDENTIFIER)))
 }
 
 /// Starts the parts; with a data folder named by the environment, else in `fallback`.
@@ -24,7 +25,7 @@ pub(crate) async fn start(browser: Arc<dyn Browser>, fallback: PathBuf) -> Resul
     let sandbox_url = std::env::var("ZHIYOU_SANDBOX_URL").ok();
     let named = std::env::var_os("ZHIYOU_DATA_DIR").map(PathBuf::from);
     let keys: Arc<dyn KeyStore> = match &named {
-        Some(folder) => Arc::new(OsKeyring::new("app.zhiyou.desktop", folder.display().to_string())),
+        Some(folder) => Arc::new(OsKeyring::new(IDENTIFIER, folder.display().to_string())),
         // The folder is gone afterwards, and so may be the key.
         None => Arc::new(RunKey::default()),
     };

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(fuzzing, allow(dead_code, unused_imports))]
 
+pub mod app;
 pub mod booking;
 pub mod defect;
 pub mod defence;

@@ -30,6 +30,7 @@ use zhiyou_domain::{
     booking::Read,
     fault::{Fault, FaultCode},
     id::{AttemptId, OrderId, PlanId},
+    link,
     money::Currency,
     order::{Fact, OrderState},
 };
@@ -244,7 +245,7 @@ impl Engine {
         self.db.doorbell()
     }
 
-    /// Takes a link the system handed to the app (`zhiyou://…`). It completes a pending sign-in or selects a screen, and
+    /// Takes a link the system handed to the app (`…://…`). It completes a pending sign-in or selects a screen, and
     /// never moves money or state. Anything else is dropped without a word to the outside.
     pub async fn deep_link(&self, link: &str) {
         if let Some(attempt) = crate::api::handlers::payments::returned(link) {
@@ -389,9 +390,9 @@ fn sign_in_fact(order: &zhiyou_domain::order::Order, platform: &str, connected: 
     }
 }
 
-/// `zhiyou://open/order/ord_…` and `zhiyou://open/trip/pln_…` select a screen; nothing else does.
+/// `…://open/order/ord_…` and `…://open/trip/pln_…` select a screen; nothing else does.
 pub(crate) fn screen_of(link: &str) -> Option<String> {
-    let (kind, id) = link.strip_prefix("zhiyou://open/")?.split_once('/')?;
+    let (kind, id) = link.strip_prefix(link!("open/"))?.split_once('/')?;
     match kind {
         "order" => id.parse::<OrderId>().ok().map(|id| format!("order/{id}")),
         "trip" => id.parse::<PlanId>().ok().map(|id| format!("trip/{id}")),
@@ -402,26 +403,26 @@ pub(crate) fn screen_of(link: &str) -> Option<String> {
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz {
     use super::screen_of;
-    use crate::{api::handlers::payments::returned, fuzz::fuzz};
+    use crate::{api::handlers::payments::returned, app::ROOT, fuzz::fuzz};
 
     #[cfg_attr(test, test)]
     pub(crate) fn fuzz_a_link_selects_nothing_or_what_prints_back_to_the_same() {
         let id = "01KA0000000000000000000ABC";
         let sound = [
-            format!("zhiyou://open/order/ord_{id}"),
-            format!("zhiyou://open/trip/pln_{id}"),
-            format!("zhiyou://pay/{id}"),
-            format!("zhiyou://auth/zz-club?code={id}&state={id}"),
+            format!("{ROOT}open/order/ord_{id}"),
+            format!("{ROOT}open/trip/pln_{id}"),
+            format!("{ROOT}pay/{id}"),
+            format!("{ROOT}auth/zz-club?code={id}&state={id}"),
         ];
         let corpus = sound.each_ref().map(String::as_bytes);
-        let words = ["zhiyou://", "open/", "order/", "trip/", "pay/", "ord_", "pln_", "..", "%2e", "/", "?x=y", "#"];
+        let words = [ROOT, "open/", "order/", "trip/", "pay/", "ord_", "pln_", "..", "%2e", "/", "?x=y", "#"];
         fuzz("links", &corpus, &words, |input| {
             let link = String::from_utf8_lossy(input);
             if let Some(screen) = screen_of(&link) {
-                assert_eq!(screen_of(&format!("zhiyou://open/{screen}")), Some(screen));
+                assert_eq!(screen_of(&format!("{ROOT}open/{screen}")), Some(screen));
             }
             if let Some(attempt) = returned(&link) {
-                assert_eq!(returned(&format!("zhiyou://pay/{}", attempt.bare())), Some(attempt));
+                assert_eq!(returned(&format!("{ROOT}pay/{}", attempt.bare())), Some(attempt));
             }
         });
     }
@@ -430,13 +431,13 @@ pub(crate) mod fuzz {
 #[cfg(test)]
 mod tests {
     use super::screen_of;
+    use zhiyou_domain::{app::ROOT, link};
 
     #[test]
     fn a_link_selects_a_screen_by_a_well_formed_id_and_nothing_else() {
         let id = "01KA0000000000000000000ABC";
-        assert_eq!(screen_of(&format!("zhiyou://open/order/ord_{id}")), Some(format!("order/ord_{id}")));
-        for link in
-            ["zhiyou://open/order/ord_1", "zhiyou://open/pay/x", "zhiyou://open/order/../x", "ZHIYOU://open/order/x"]
+        assert_eq!(screen_of(&format!("{ROOT}open/order/ord_{id}")), Some(format!("order/ord_{id}")));
+        for link in [link!("open/order/ord_1"), link!("open/pay/x"), link!("open/order/../x"), "ZHIYOU://open/order/x"]
         {
             assert_eq!(screen_of(link), None, "{link}");
         }

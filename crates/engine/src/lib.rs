@@ -29,7 +29,7 @@ pub mod vault;
 
 pub use engine::{Demo, Engine, Options};
 pub use ids::Ids;
-pub use zhiyou_domain::{defences, fault};
+pub use zhiyou_domain::{app, defences, fault, link};
 
 #[cfg(fuzzing)]
 fuzz::fuzzed! {

@@ -17,11 +17,13 @@ export function toFault(error: unknown): FaultView {
 }
 
 async function inWindow(): Promise<Transport> {
-  const { invoke } = await import("@tauri-apps/api/core");
-  const { listen } = await import("@tauri-apps/api/event");
+  const { Channel, invoke } = await import("@tauri-apps/api/core");
   return {
     call: (name, command) => invoke("rpc", { name, payload: command }),
-    onRing: (ring) => void listen("changes", ring),
+    onRing(ring) {
+      // A ring may have been missed before the channel was taken.
+      void invoke("bell", { channel: new Channel<null>(ring) }).then(ring);
+    },
   };
 }
 

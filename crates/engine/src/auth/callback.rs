@@ -1,4 +1,4 @@
-//! Reading a return from the browser: the deep link `zhiyou://auth/<platform>?…` or the query of a loopback request.
+//! Reading a return from the browser: the deep link `…://auth/<platform>?…` or the query of a loopback request.
 //!
 //! The text comes from anybody: any program can open a link, any page can call a loopback port. It is read strictly, and
 //! what is not exactly a return is dropped. Deliberately not here: whether the return was awaited.
@@ -9,11 +9,11 @@ use super::{
     defence::{Defence, off},
     platform::is_id,
 };
-use crate::secret::Sensitive;
+use crate::{link, secret::Sensitive};
 
 /// Longest link or query read, bytes.
 const LENGTH_MAX: usize = 4096;
-const ROUTE: &str = "zhiyou://auth/";
+const ROUTE: &str = link!("auth/");
 
 /// A return, read but not yet believed.
 #[derive(Debug, Clone)]
@@ -148,6 +148,7 @@ fn decode(text: &str) -> Result<String, CallbackError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{ROOT, SCHEME};
     use proptest::prelude::*;
 
     #[track_caller]
@@ -158,38 +159,38 @@ mod tests {
     #[test]
     fn a_return_is_read() {
         let (platform, callback) =
-            read_link("zhiyou://auth/zz-club?code=a%2Bb&state=s-1&iss=https%3A%2F%2Fid.example").unwrap();
+            read_link(link!("auth/zz-club?code=a%2Bb&state=s-1&iss=https%3A%2F%2Fid.example")).unwrap();
         assert_eq!(platform, "zz-club");
         assert_eq!((callback.state.expose().as_str(), callback.iss.as_deref()), ("s-1", Some("https://id.example")));
         assert!(matches!(&callback.answer, Answer::Code(code) if code.expose() == "a+b"));
         let (_, callback) =
-            read_link("zhiyou://auth/zz-club?error=access_denied&state=s&error_description=%E4%B8%8D").unwrap();
+            read_link(link!("auth/zz-club?error=access_denied&state=s&error_description=%E4%B8%8D")).unwrap();
         assert!(matches!(callback.answer, Answer::Error(error) if error == "access_denied"));
     }
 
     #[test]
     fn another_route_or_spelling_is_refused() {
         for link in [
-            "ZHIYOU://auth/zz-club?code=a&state=s",
-            "Zhiyou://auth/zz-club?code=a&state=s",
-            "zhiyou:auth/zz-club?code=a&state=s",
-            "zhiyou:/auth/zz-club?code=a&state=s",
-            "zhiyou:///auth/zz-club?code=a&state=s",
-            "zhiyou://AUTH/zz-club?code=a&state=s",
-            "zhiyou://evil/zz-club?code=a&state=s",
-            "zhiyou://auth.evil/zz-club?code=a&state=s",
-            "zhiyou://user@auth/zz-club?code=a&state=s",
-            "zhiyou://user:pw@auth/zz-club?code=a&state=s",
-            "zhiyou://auth:80/zz-club?code=a&state=s",
-            "zhiyou://auth/zz-club/?code=a&state=s",
-            "zhiyou://auth/zz-club/x?code=a&state=s",
-            "zhiyou://auth//zz-club?code=a&state=s",
-            "zhiyou://auth/../zz-club?code=a&state=s",
-            "zhiyou://auth/zz%2Dclub?code=a&state=s",
-            "zhiyou://auth/?code=a&state=s",
-            "zhiyou://auth/zz-club",
+            link!("auth/zz-club?code=a&state=s").replace("zhiyou", "ZHIYOU").as_str(),
+            link!("auth/zz-club?code=a&state=s").replace("zhiyou", "Zhiyou").as_str(),
+            format!("{SCHEME}:auth/zz-club?code=a&state=s").as_str(),
+            format!("{SCHEME}:/auth/zz-club?code=a&state=s").as_str(),
+            link!("/auth/zz-club?code=a&state=s"),
+            link!("AUTH/zz-club?code=a&state=s"),
+            link!("evil/zz-club?code=a&state=s"),
+            link!("auth.evil/zz-club?code=a&state=s"),
+            link!("user@auth/zz-club?code=a&state=s"),
+            link!("user:pw@auth/zz-club?code=a&state=s"),
+            link!("auth:80/zz-club?code=a&state=s"),
+            link!("auth/zz-club/?code=a&state=s"),
+            link!("auth/zz-club/x?code=a&state=s"),
+            link!("auth//zz-club?code=a&state=s"),
+            link!("auth/../zz-club?code=a&state=s"),
+            link!("auth/zz%2Dclub?code=a&state=s"),
+            link!("auth/?code=a&state=s"),
+            link!("auth/zz-club"),
             "https://auth/zz-club?code=a&state=s",
-            "zhiyou://open/orders",
+            link!("open/orders"),
             "",
         ] {
             check(link, CallbackError::Route);
@@ -198,39 +199,39 @@ mod tests {
 
     #[test]
     fn missing_doubled_and_foreign_parameters_are_refused() {
-        check("zhiyou://auth/zz-club?code=a", CallbackError::NoState);
-        check("zhiyou://auth/zz-club?code=a&state=", CallbackError::NoState);
-        check("zhiyou://auth/zz-club?state=s", CallbackError::NoAnswer);
-        check("zhiyou://auth/zz-club?state=s&code=", CallbackError::NoAnswer);
-        check("zhiyou://auth/zz-club?state=s&code=a&error=b", CallbackError::NoAnswer);
-        check("zhiyou://auth/zz-club?state=s&code=a&code=a", CallbackError::Twice);
-        check("zhiyou://auth/zz-club?state=s&code=a&state=s", CallbackError::Twice);
-        check("zhiyou://auth/zz-club?state=s&code=a&st%61te=s", CallbackError::Twice);
-        check("zhiyou://auth/zz-club?state=s&code=a&iss=b&iss=b", CallbackError::Twice);
-        check("zhiyou://auth/zz-club?state=s&code=a&access_token=t", CallbackError::Token);
-        check("zhiyou://auth/zz-club?state=s&code=a&x", CallbackError::Query);
-        check("zhiyou://auth/zz-club?state=s&code=%4", CallbackError::Query);
-        check("zhiyou://auth/zz-club?state=s&code=%+1", CallbackError::Query);
+        check(link!("auth/zz-club?code=a"), CallbackError::NoState);
+        check(link!("auth/zz-club?code=a&state="), CallbackError::NoState);
+        check(link!("auth/zz-club?state=s"), CallbackError::NoAnswer);
+        check(link!("auth/zz-club?state=s&code="), CallbackError::NoAnswer);
+        check(link!("auth/zz-club?state=s&code=a&error=b"), CallbackError::NoAnswer);
+        check(link!("auth/zz-club?state=s&code=a&code=a"), CallbackError::Twice);
+        check(link!("auth/zz-club?state=s&code=a&state=s"), CallbackError::Twice);
+        check(link!("auth/zz-club?state=s&code=a&st%61te=s"), CallbackError::Twice);
+        check(link!("auth/zz-club?state=s&code=a&iss=b&iss=b"), CallbackError::Twice);
+        check(link!("auth/zz-club?state=s&code=a&access_token=t"), CallbackError::Token);
+        check(link!("auth/zz-club?state=s&code=a&x"), CallbackError::Query);
+        check(link!("auth/zz-club?state=s&code=%4"), CallbackError::Query);
+        check(link!("auth/zz-club?state=s&code=%+1"), CallbackError::Query);
     }
 
     #[test]
     fn a_code_in_the_fragment_is_refused() {
-        check("zhiyou://auth/zz-club#code=a&state=s", CallbackError::Fragment);
-        check("zhiyou://auth/zz-club?code=a&state=s#x", CallbackError::Fragment);
+        check(link!("auth/zz-club#code=a&state=s"), CallbackError::Fragment);
+        check(link!("auth/zz-club?code=a&state=s#x"), CallbackError::Fragment);
     }
 
     #[test]
     fn oversized_texts_and_deceiving_characters_are_refused() {
-        let long = format!("zhiyou://auth/zz-club?code={}&state=s", "a".repeat(1_000_000));
+        let long = format!("{ROOT}auth/zz-club?code={}&state=s", "a".repeat(1_000_000));
         check(&long, CallbackError::TooLong);
         for odd in ["\0", "\n", " ", "\u{202e}", "\u{200b}", "é"] {
-            check(&format!("zhiyou://auth/zz-club?code=a{odd}&state=s"), CallbackError::Character);
+            check(&format!("{ROOT}auth/zz-club?code=a{odd}&state=s"), CallbackError::Character);
         }
         for odd in ["%00", "%0A", "%7F", "%1b"] {
-            check(&format!("zhiyou://auth/zz-club?code=a{odd}&state=s"), CallbackError::Character);
+            check(&format!("{ROOT}auth/zz-club?code=a{odd}&state=s"), CallbackError::Character);
         }
         // Overlong and bidirectional bytes cannot become anything that matches a state.
-        let (_, callback) = read_link("zhiyou://auth/zz-club?code=a&state=%C0%AEs%E2%80%AE").unwrap();
+        let (_, callback) = read_link(link!("auth/zz-club?code=a&state=%C0%AEs%E2%80%AE")).unwrap();
         assert!(!callback.state.expose().is_ascii());
     }
 

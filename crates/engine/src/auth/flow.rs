@@ -23,6 +23,7 @@ use crate::{
         command::ReturnBy,
         view::{SignInStateView, SignInView},
     },
+    app::ROOT,
     audit::{self, Action},
     secret::Sensitive,
     store::{
@@ -232,7 +233,7 @@ impl Auth {
             return true;
         }
         let ending = match read_link(link) {
-            Ok((platform, callback)) => self.arrive(platform, &format!("zhiyou://auth/{platform}"), callback).await,
+            Ok((platform, callback)) => self.arrive(platform, &format!("{ROOT}auth/{platform}"), callback).await,
             Err(error) => self.dropped_for(&error.to_string()),
         };
         ending != Ending::Dropped

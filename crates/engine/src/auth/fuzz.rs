@@ -4,13 +4,13 @@ use super::{
     callback::{Answer, Callback, read_link, read_query},
     loopback::read_request,
 };
-use crate::fuzz::fuzz;
+use crate::{app::ROOT, fuzz::fuzz, link};
 
 const LINKS: [&[u8]; 4] = [
-    b"zhiyou://auth/zz-club?code=a%2Bb&state=s-1&iss=https%3A%2F%2Fid.example",
-    b"zhiyou://auth/zz-club?error=access_denied&state=s&error_description=%E4%B8%8D",
-    b"zhiyou://auth/other-club?state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&code=x&scope=profile+loyalty",
-    b"zhiyou://open/order/ord_01KA0000000000000000000ABC",
+    link!("auth/zz-club?code=a%2Bb&state=s-1&iss=https%3A%2F%2Fid.example").as_bytes(),
+    link!("auth/zz-club?error=access_denied&state=s&error_description=%E4%B8%8D").as_bytes(),
+    link!("auth/other-club?state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&code=x&scope=profile+loyalty").as_bytes(),
+    link!("open/order/ord_01KA0000000000000000000ABC").as_bytes(),
 ];
 const WORDS: &[&str] = &[
     "code=",
@@ -31,7 +31,7 @@ const WORDS: &[&str] = &[
     "+",
     "#",
     "?",
-    "zhiyou://auth/",
+    link!("auth/"),
     "ZHIYOU://",
     "..",
     "zz-club",
@@ -69,7 +69,7 @@ pub(crate) fn fuzz_a_deep_link_is_dropped_or_prints_back_to_the_same_return() {
         let Ok((platform, callback)) = read_link(&text) else { return };
         read += 1;
         // Printing makes three characters of one; only what still fits can be compared.
-        let link = format!("zhiyou://auth/{platform}?{}", printed(&callback));
+        let link = format!("{ROOT}auth/{platform}?{}", printed(&callback));
         if link.len() <= 4096 {
             let (again, callback_again) = read_link(&link).unwrap();
             assert_eq!((again, said(&callback_again)), (platform, said(&callback)));

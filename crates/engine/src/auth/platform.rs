@@ -7,7 +7,10 @@
 use crate::api::{command::ReturnBy, view::NameView};
 use serde::Deserialize;
 use url::Url;
-use zhiyou_domain::fault::{Fault, FaultCode};
+use zhiyou_domain::{
+    app::ROOT,
+    fault::{Fault, FaultCode},
+};
 
 /// Where a traveller signs in first, then what is reached through us; shown in this order.
 const FILES: &[&str] = &[
@@ -212,7 +215,7 @@ impl Platform {
     /// The address of its deep link: one per platform, so that a code for one cannot be taken for another's.
     #[must_use]
     pub fn deep_link(&self) -> String {
-        format!("zhiyou://auth/{}", self.id)
+        format!("{ROOT}auth/{}", self.id)
     }
 
     /// Host, and port where it is not the usual one, that the browser will show.
@@ -227,6 +230,7 @@ impl Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zhiyou_domain::link;
 
     fn installed(platform: &'static str, issuer: &str) -> Installed {
         Installed { platform, issuer: issuer.parse().unwrap(), client_id: None }
@@ -261,11 +265,28 @@ mod tests {
         }
     }
 
+    /// Whether a platform is shown a document of ours for a client id, in which somebody could name other addresses.
+    fn publishes_a_document(file: &str) -> bool {
+        let file: serde_json::Value = serde_json::from_str(file).unwrap();
+        file["client_id"].as_str().is_some_and(|id| id.contains("://") || id.contains('/') || Url::parse(id).is_ok())
+    }
+
+    #[test]
+    fn oa_73_no_client_id_is_the_address_of_a_document() {
+        for file in FILES {
+            assert!(!publishes_a_document(file), "{file}");
+            let mut weaker: serde_json::Value = serde_json::from_str(file).unwrap();
+            weaker["client_id"] = "https://zhiyou.example.com/client.json".into();
+            assert!(publishes_a_document(&weaker.to_string()));
+        }
+        assert!(FILES.iter().any(|file| file.contains("\"client_id\": \"")));
+    }
+
     #[test]
     fn a_platform_is_where_its_file_says_unless_the_installation_says_where() {
         let club = &Platforms::bundled(&[installed("zz-club", "http://127.0.0.1:8080")]).unwrap().sign_in[0];
         assert_eq!((club.issuer.as_str(), club.host().as_str()), ("http://127.0.0.1:8080", "127.0.0.1:8080"));
-        assert_eq!(club.deep_link(), "zhiyou://auth/zz-club");
+        assert_eq!(club.deep_link(), link!("auth/zz-club"));
         // Nobody said where the club or a platform of one's own are: they are not offered.
         let [turkish] = &Platforms::bundled(&[]).unwrap().sign_in[..] else { panic!() };
         assert_eq!(

@@ -20,6 +20,7 @@ use crate::{
 };
 use url::Url;
 use world::*;
+use zhiyou_domain::{app::ROOT, link};
 
 const CLUB: &str = "zz-club";
 
@@ -54,7 +55,7 @@ async fn a_person_signs_in_in_the_browser_and_comes_back_by_deep_link() {
     let parameter = |name: &str| visit.query_pairs().find(|(known, _)| known == name).unwrap().1.into_owned();
     assert_eq!(parameter("code_challenge_method"), "S256");
     assert_eq!((parameter("code_challenge").len(), parameter("state").len()), (43, 43));
-    assert_eq!(parameter("redirect_uri"), "zhiyou://auth/zz-club");
+    assert_eq!(parameter("redirect_uri"), link!("auth/zz-club"));
     assert_eq!(
         (parameter("scope"), parameter("client_id")),
         ("profile loyalty".to_owned(), "zhiyou-desktop".to_owned())
@@ -159,7 +160,7 @@ async fn forged_returns_are_dropped_and_the_awaited_one_still_works() {
         ("an encoded issuer", set("iss", Some(&issuer.replace(':', "%3A")))),
         ("another platform's address", good.replace("zz-club", "other-club")),
         ("an unknown platform", good.replace("zz-club", "evil-club")),
-        ("another scheme spelling", good.replace("zhiyou://", "ZHIYOU://")),
+        ("another scheme spelling", good.replace(ROOT, "ZHIYOU://")),
         ("an error of another issuer", set("iss", Some("https://evil.example")).replace("code=", "error=")),
         ("a token in the address", format!("{good}&access_token=evil")),
     ];
@@ -182,7 +183,7 @@ async fn a_return_by_another_way_than_it_was_sent_is_dropped() {
     let back = decide(&app.visited(), "approve").await;
     let (_, query) = back.split_once('?').unwrap();
     // Another program has the scheme and passes on what it saw; or another platform's address is used.
-    for way in ["zhiyou://auth/zz-club", "zhiyou://auth/other-club"] {
+    for way in [link!("auth/zz-club"), link!("auth/other-club")] {
         assert!(!app.auth.deep_link(&format!("{way}?{query}")).await, "{way}");
     }
     app.auth.start("other-club", Loopback).await.unwrap();
@@ -392,7 +393,7 @@ async fn what_is_waited_for_is_known_from_the_store_alone_with_nothing_running_a
     let awaited = read(&app).await;
     assert!(awaited.awaits(&link) && crate::links::is_ours(&link));
     let forged = attack::set(&link, "state", Some(&"A".repeat(43)));
-    for other in [forged.as_str(), &link.replace(CLUB, "other-club"), "zhiyou://pay/01KA0000000000000000000ABC", ""] {
+    for other in [forged.as_str(), &link.replace(CLUB, "other-club"), link!("pay/01KA0000000000000000000ABC"), ""] {
         assert!(!awaited.awaits(other), "{other}");
     }
     app.opened().await;
@@ -437,7 +438,7 @@ async fn a_link_is_known_to_be_awaited_by_its_state_alone_and_as_long_as_it_is()
     app.auth.start(CLUB, DeepLink).await.unwrap();
     let link = decide(&app.visited(), "approve").await;
     let forged = attack::set(&link, "state", Some("forged"));
-    for other in [forged.as_str(), &link.replace(CLUB, "other-club"), "zhiyou://open/order/x", "zhiyou://pay/x", ""] {
+    for other in [forged.as_str(), &link.replace(CLUB, "other-club"), link!("open/order/x"), link!("pay/x"), ""] {
         assert!(app.auth.awaits(&link) && !app.auth.awaits(other), "{other}");
     }
     // The code is not what it is known by, so another one does not lose its place; what it is worth is asked later.
@@ -455,7 +456,7 @@ async fn a_link_is_known_to_be_awaited_by_its_state_alone_and_as_long_as_it_is()
     app.auth.start(CLUB, Loopback).await.unwrap();
     let visit = app.visited();
     assert!(
-        !app.auth.awaits(&format!("zhiyou://auth/{CLUB}?code=a&state={}", attack::parameter(visit.as_str(), "state")))
+        !app.auth.awaits(&format!("{ROOT}auth/{CLUB}?code=a&state={}", attack::parameter(visit.as_str(), "state")))
     );
 }
 
@@ -683,7 +684,7 @@ async fn a_flood_of_links_changes_nothing() {
     let app = App::start().await;
     app.auth.start(CLUB, DeepLink).await.unwrap();
     for number in 0..1000 {
-        assert!(!app.auth.deep_link(&format!("zhiyou://auth/zz-club?code=c{number}&state=s{number}")).await);
+        assert!(!app.auth.deep_link(&format!("{ROOT}auth/zz-club?code=c{number}&state=s{number}")).await);
     }
     assert_eq!(app.auth.dropped(), 1000);
     assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await);

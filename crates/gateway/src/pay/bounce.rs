@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use zhiyou_domain::id::AttemptId;
+use zhiyou_domain::{app::ROOT, id::AttemptId};
 
 const PAGE: &str = include_str!("bounce.html");
 /// Nothing but the page's own style, and the way back into the app.
@@ -25,5 +25,5 @@ pub(crate) async fn page(Path(attempt): Path<String>) -> Response {
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, Html(PAGE.replace("{attempt}", &id.bare()))).into_response()
+    (headers, Html(PAGE.replace("{link}", &format!("{ROOT}pay/{}", id.bare())))).into_response()
 }

@@ -74,9 +74,9 @@ impl Client {
     }
 }
 
-/// The app's own scheme exactly, or an address of 127.0.0.1.
+/// One of the app's own schemes exactly, an installed app's or a developer's; or an address of 127.0.0.1.
 pub(super) fn is_ours(here: &Here, uri: &str) -> bool {
-    if uri.strip_prefix("zhiyou://auth/") == Some(here.record.platform) {
+    if ["zhiyou://auth/", "zhiyou-dev://auth/"].iter().any(|own| uri.strip_prefix(own) == Some(here.record.platform)) {
         return true;
     }
     let Ok(parsed) = Url::parse(uri) else { return false };

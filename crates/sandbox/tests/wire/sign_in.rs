@@ -126,6 +126,8 @@ async fn a_foreign_address_is_never_redirected_to() {
         "http://127.0.0.1.evil.example:1/cb",
         "http://localhost:1/cb",
         "zhiyou://auth/zz-club/x",
+        "zhiyou-dev://auth/zz-club/x",
+        "zhiyou-other://auth/zz-club",
         "zhiyou://evil",
         "http://127.0.0.1/cb",
         "http://user@127.0.0.1:1/cb",
@@ -148,13 +150,15 @@ async fn a_foreign_address_is_never_redirected_to() {
 }
 
 #[tokio::test]
-async fn the_apps_own_scheme_is_reached_by_a_link() {
+async fn the_apps_own_scheme_is_reached_by_a_link_and_a_build_for_developers_by_its_own() {
     let bench = Bench::new().await;
-    let number = page(&bench, &[("redirect_uri", "zhiyou://auth/zz-club")]).await;
-    let answer = decide(&bench, &number, "approve").await;
-    assert_eq!(answer.status(), 200);
-    let html = answer.text().await.unwrap();
-    assert!(html.contains("<a id=\"return\" href=\"zhiyou://auth/zz-club?code="), "{html}");
+    for own in ["zhiyou://auth/zz-club", "zhiyou-dev://auth/zz-club"] {
+        let number = page(&bench, &[("redirect_uri", own)]).await;
+        let answer = decide(&bench, &number, "approve").await;
+        assert_eq!(answer.status(), 200);
+        let html = answer.text().await.unwrap();
+        assert!(html.contains(&format!("<a id=\"return\" href=\"{own}?code=")), "{html}");
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
     id::AttemptId,
+    link,
     money::{Money, MoneyError},
     order::{AttemptState, Fact, Order, OrderItem, PaymentPart, Source, cart, risk},
     places,
@@ -303,21 +304,22 @@ pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result
 
 /// The payment attempt a link of the return page names; nothing else of the link is read.
 pub(crate) fn returned(link: &str) -> Option<AttemptId> {
-    let id = link.strip_prefix("zhiyou://pay/")?;
+    let id = link.strip_prefix(link!("pay/"))?;
     AttemptId::parse_bare(id.strip_suffix('/').unwrap_or(id)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zhiyou_domain::app::ROOT;
 
     #[test]
     fn a_return_names_an_attempt_of_ours_and_nothing_else() {
         let id = "01KA0000000000000000000ABC";
-        assert_eq!(returned(&format!("zhiyou://pay/{id}")).unwrap().bare(), id);
-        for link in ["zhiyou://pay/", "zhiyou://pay/1", "zhiyou://pay/return?status=success", "zhiyou://open/order/x"] {
+        assert_eq!(returned(&format!("{ROOT}pay/{id}")).unwrap().bare(), id);
+        for link in [link!("pay/"), link!("pay/1"), link!("pay/return?status=success"), link!("open/order/x")] {
             assert_eq!(returned(link), None, "{link}");
         }
-        assert_eq!(returned(&format!("zhiyou://pay/{id}?status=success")), None, "what a forger adds is not read");
+        assert_eq!(returned(&format!("{ROOT}pay/{id}?status=success")), None, "what a forger adds is not read");
     }
 }

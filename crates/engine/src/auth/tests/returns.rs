@@ -140,7 +140,7 @@ async fn lax() -> Club {
 async fn oa_07_an_attackers_code_in_the_victims_own_return_is_worth_nothing() {
     stands(Defence::ProofKey, async || {
         let club = lax().await;
-        let code = parameter(&attackers_return(&club.issuer, "zhiyou://auth/zz-club", "his-own").await, "code");
+        let code = parameter(&attackers_return(&club.issuer, link!("auth/zz-club"), "his-own").await, "code");
         let victim = App::at(&club.issuer).await;
         victim.auth.start(CLUB, DeepLink).await.unwrap();
         assert!(victim.auth.deep_link(&return_for(&victim.visited(), &code, &club.issuer)).await);
@@ -155,7 +155,7 @@ async fn oa_07_an_attackers_code_in_the_victims_own_return_is_worth_nothing() {
 async fn oa_08_a_return_of_an_attackers_visit_is_dropped_where_nothing_is_awaited() {
     stands(Defence::Awaited, async || {
         let club = lax().await;
-        let link = attackers_return(&club.issuer, "zhiyou://auth/zz-club", "his-own").await;
+        let link = attackers_return(&club.issuer, link!("auth/zz-club"), "his-own").await;
         let victim = App::at(&club.issuer).await;
         let taken = delivered(&victim, &link).await;
         assert_eq!(taken, connected(&victim.state().await), "signed in as the attacker");
@@ -293,7 +293,7 @@ async fn oa_21_a_visit_that_an_evil_platform_sends_on_to_an_honest_one_is_droppe
         app.auth.start(OTHER, DeepLink).await.unwrap();
         let visit = app.visited();
         let swapped = visit.query_pairs().map(|(name, value)| {
-            let value = if name == "redirect_uri" { "zhiyou://auth/zz-club".into() } else { value };
+            let value = if name == "redirect_uri" { link!("auth/zz-club").into() } else { value };
             (name, value)
         });
         let honest_page = Url::parse_with_params(&format!("{}/authorize", honest.issuer), swapped).unwrap();
@@ -311,7 +311,7 @@ async fn oa_22_an_attackers_code_for_an_honest_platform_is_dropped_in_a_visit_to
         let app = between(&honest.issuer, &evil.issuer).await;
         app.auth.start(OTHER, DeepLink).await.unwrap();
         let state = parameter(app.visited().as_str(), "state");
-        let link = attackers_return(&honest.issuer, "zhiyou://auth/zz-club", &state).await;
+        let link = attackers_return(&honest.issuer, link!("auth/zz-club"), &state).await;
         let taken = delivered(&app, &link).await;
         assert_eq!(taken, connected(&app.state().await), "signed in as the attacker");
         vec![("forced", taken)]
@@ -325,7 +325,7 @@ async fn oa_23_a_visit_that_began_on_another_device_does_not_end_here() {
         let club = lax().await;
         let victim = App::at(&club.issuer).await;
         // The victim opens the address that the attacker sent, approves, and the return comes to the victim's device.
-        let link = attackers_return(&club.issuer, "zhiyou://auth/zz-club", "of-another-device").await;
+        let link = attackers_return(&club.issuer, link!("auth/zz-club"), "of-another-device").await;
         vec![("another device", delivered(&victim, &link).await)]
     })
     .await;
@@ -338,16 +338,16 @@ async fn oa_23_a_visit_that_began_on_another_device_does_not_end_here() {
 
 #[tokio::test]
 async fn oa_34_a_link_by_another_route_is_dropped() {
-    let replaced = |good: &str, route: &str| good.replace("zhiyou://auth/zz-club", route);
+    let replaced = |good: &str, route: &str| good.replace(link!("auth/zz-club"), route);
     stands(Defence::ExactRoute, async || {
         forged(&[
-            ("another host", &|good| replaced(good, "zhiyou://evil/zz-club")),
+            ("another host", &|good| replaced(good, link!("evil/zz-club"))),
             ("no slashes", &|good| replaced(good, "zhiyou:auth/zz-club")),
             ("no host", &|good| replaced(good, "zhiyou:zz-club")),
             ("another case", &|good| replaced(good, "ZHIYOU://auth/zz-club")),
-            ("a user", &|good| replaced(good, "zhiyou://user@auth/zz-club")),
-            ("a port", &|good| replaced(good, "zhiyou://auth:80/zz-club")),
-            ("a longer path", &|good| replaced(good, "zhiyou://auth/zz-club/")),
+            ("a user", &|good| replaced(good, link!("user@auth/zz-club"))),
+            ("a port", &|good| replaced(good, link!("auth:80/zz-club"))),
+            ("a longer path", &|good| replaced(good, link!("auth/zz-club/"))),
             ("another scheme", &|good| replaced(good, "https://evil.example/zz-club")),
             ("a fragment", &|good| format!("{good}#x")),
         ])
@@ -459,7 +459,7 @@ async fn oa_69_a_thousand_forged_returns_send_nothing() {
         let app = App::at(&evil.issuer).await;
         app.auth.start(CLUB, DeepLink).await.unwrap();
         for number in 0..1000 {
-            app.auth.deep_link(&format!("zhiyou://auth/zz-club?code=c{number}&state=s{number}")).await;
+            app.auth.deep_link(&format!("{ROOT}auth/zz-club?code=c{number}&state=s{number}")).await;
         }
         let sent = evil.was_asked("POST /token") > 0;
         assert!(sent || (app.auth.dropped() == 1000 && waiting(&app.state().await)));
@@ -474,7 +474,7 @@ async fn oa_72_whatever_another_program_delivers_is_nobodys_without_a_visit() {
         let mut seen = Vec::new();
         for (name, query) in [("a code", "code=c&state=s"), ("an error", "error=access_denied&state=s")] {
             let app = App::start().await;
-            seen.push((name, delivered(&app, &format!("zhiyou://auth/zz-club?{query}")).await));
+            seen.push((name, delivered(&app, &format!("{ROOT}auth/zz-club?{query}")).await));
         }
         seen
     })
