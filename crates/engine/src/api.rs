@@ -73,6 +73,7 @@ macro_rules! commands {
             check_credit: CheckOrderCredit => CreditView;
             open_payment: OpenPayment => ();
             check_payment: CheckPayment => OrderView;
+            refresh_payment: RefreshPayment => OrderView;
             retry_payment: RetryPayment => OrderView;
             cancel_order: CancelOrder => OrderView;
             quote_cancellation: QuoteCancellation => OrderView;

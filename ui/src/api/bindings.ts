@@ -274,7 +274,7 @@ channel: ChannelWord,
  */
 recommended: boolean, 
 /**
- * Why it cannot be used now: `currency`, `failing`, `undecided`, `instalments`; empty when it can.
+ * Why it cannot be used now: `currency`, `failing`, `undecided`, `instalments`, `device`; empty when it can.
  */
 bars: Array<string>, 
 /**
@@ -1444,6 +1444,11 @@ export type ReadMember = {
  * Platform id.
  */
 platform: string, };
+export type RefreshPayment = { 
+/**
+ * Order.
+ */
+order_id: string, };
 export type RemoveTraveller = { 
 /**
  * Which.
@@ -1924,6 +1929,7 @@ export interface Api {
   check_credit: { command: CheckOrderCredit; result: CreditView };
   open_payment: { command: OpenPayment; result: null };
   check_payment: { command: CheckPayment; result: OrderView };
+  refresh_payment: { command: RefreshPayment; result: OrderView };
   retry_payment: { command: RetryPayment; result: OrderView };
   cancel_order: { command: CancelOrder; result: OrderView };
   quote_cancellation: { command: QuoteCancellation; result: OrderView };

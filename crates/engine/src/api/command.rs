@@ -258,6 +258,14 @@ command!(
     }
 );
 command!(
+    /// Asks the channel for the code of the payment that is to be paid: a new one where the old one is over. It stays the same
+    /// payment.
+    RefreshPayment {
+        /// Order.
+        order_id: OrderId as "string",
+    }
+);
+command!(
     /// Opens a new payment after one was refused or lapsed.
     RetryPayment {
         /// Order.
