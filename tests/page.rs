@@ -9,6 +9,7 @@ pub(crate) fn form_of(channel: &str) -> &'static [(&'static str, &'static str)] 
         "stripe" => &[("card", "4242")],
         "paypal" => &[("decision", "approve")],
         "alipayplus" => &[("wallet", "ALIPAY_CN"), ("decision", "pay")],
+        "wechatpay" => &[("decision", "pay")],
         other => panic!("{other} has no page"),
     }
 }
@@ -19,7 +20,7 @@ pub(crate) async fn press(http: &Client, page: &Url, form: &[(&str, &str)]) -> O
     let between = |from: &str| text.split_once(from)?.1.split_once('"').map(|(found, _)| found);
     let mut form = form.to_vec();
     form.extend(between("name=\"number\" value=\"").map(|number| ("number", number)));
-    let action = page.join(between("action=\"")?).ok()?;
+    let action = page.join(&between("action=\"")?.replace("&amp;", "&")).ok()?;
     let answer = http.post(action).form(&form).send().await.ok()?;
     answer.headers().get("location")?.to_str().ok().map(str::to_owned)
 }

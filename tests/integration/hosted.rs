@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use url::Url;
-use zhiyou_domain::link;
+use zhiyou_domain::{fault::FaultCode, link};
 use zhiyou_engine::links::Awaited;
 use zhiyou_sandbox::AccountCurrency;
 
@@ -15,30 +15,45 @@ struct Page {
     channel: &'static str,
     account: AccountCurrency,
     plan: &'static str,
+    /// What the merchant has to choose, where the page is not all there is; it opens on a phone only.
+    on_phones: Option<&'static str>,
 }
 
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 4] = [
     Page {
         channel: "stripe",
         account: AccountCurrency::Cny,
         plan: include_str!("../../examples/shanghai-weekend.en.json"),
+        on_phones: None,
     },
     Page {
         channel: "paypal",
         account: AccountCurrency::Usd,
         plan: include_str!("../../examples/new-york-weekend.en.json"),
+        on_phones: None,
     },
     Page {
         channel: "alipayplus",
         account: AccountCurrency::Cny,
         plan: include_str!("../../examples/shanghai-weekend.en.json"),
+        on_phones: None,
+    },
+    Page {
+        channel: "wechatpay",
+        account: AccountCurrency::Cny,
+        plan: include_str!("../../examples/shanghai-weekend.en.json"),
+        on_phones: Some("h5"),
     },
 ];
 
 impl Page {
     /// An order whose payment page was opened, in a world where nobody tells us that it is paid.
     async fn opened(&self) -> (World, Value, Url) {
-        let world = World::in_currency(self.account).await;
+        let mut world = World::in_currency(self.account).await;
+        if let Some(presents) = self.on_phones {
+            world.is_on_phone(true);
+            world.presents(self.channel, presents).await;
+        }
         world.scenario(json!({ "provider": self.channel, "switch": "notify", "mode": "drop", "times": 100 })).await;
         let mut plan: Value = serde_json::from_str(self.plan).unwrap();
         plan["items"][0].as_object_mut().unwrap().remove("member_platform");
@@ -159,7 +174,7 @@ async fn a_window_that_is_looked_at_again_has_every_open_payment_asked_about_at_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_payer_wants_back_at_paypal_is_told_in_the_order_and_never_refunded_on_top() {
-    let [_, page, _] = &PAGES;
+    let [_, page, ..] = &PAGES;
     let (world, order, url) = page.opened().await;
     let link = page.pay(&world, &url).await;
     world.app().engine().deep_link(&link).await;
@@ -175,6 +190,44 @@ async fn what_a_payer_wants_back_at_paypal_is_told_in_the_order_and_never_refund
     world.scenario(outcome).await;
     world.until(&order, "decided", |order| told(order, "dispute_decided")).await;
     assert_eq!(world.book().await["refunds"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_opens_on_a_phone_only_is_offered_there_and_its_page_is_asked_for_anew_when_it_is_opened() {
+    let mut world = World::new().await;
+    world.presents("wechatpay", "h5").await;
+    let order = world.held().await;
+    let bars = async |world: &World| {
+        let ways = world.call("list_channels", json!({ "order_id": order["id"] })).await;
+        let channels = ways["channels"].as_array().unwrap().clone();
+        channels.into_iter().find(|channel| channel["channel"] == "wechatpay").unwrap()["bars"].clone()
+    };
+    assert_eq!(bars(&world).await, json!(["device"]));
+    let wish = json!({
+        "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "wechatpay", "request_id": request_id(),
+    });
+    let refused = world.ask("confirm_order", wish.clone()).await.unwrap_err();
+    assert_eq!(refused.code, FaultCode::ChannelBarred, "nothing is opened that leads nowhere");
+    world.is_on_phone(true);
+    assert_eq!(bars(&world).await, json!([]));
+    world.call("confirm_order", wish).await;
+    let order = world.until(&order, "a page", |order| order["payment"]["hosted"] == true).await;
+    world.call("open_payment", json!({ "order_id": order["id"] })).await;
+    let first = world.opened();
+    assert!(first.as_str().contains("redirect_url=") && first.as_str().contains("%2Fpay%2Freturn%2F"), "{first}");
+    // The page lives for five minutes, the payment for longer.
+    world.advance(6).await;
+    let shown = world.http.get(first.clone()).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("This page has expired"), "{shown}");
+    world.call("open_payment", json!({ "order_id": order["id"] })).await;
+    let second = world.opened();
+    assert_ne!(first, second);
+    let [.., page] = &PAGES;
+    let link = page.pay(&world, &second).await;
+    world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+    world.until_state(&order, "confirmed").await;
+    let payments = world.book().await["payments"].clone();
+    assert_eq!(payments.as_array().unwrap().len(), 1, "two pages, one payment: {payments}");
 }
 
 /// A trip held for 1,169.00 or so, of which Stripe pays 500.00 and WeChat Pay the rest; Stripe's part is to be paid.

@@ -3,7 +3,7 @@
 use crate::world::{World, count, request_id, sample};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, any::AnyPoolOptions};
-use zhiyou_domain::{app::ROOT, link};
+use zhiyou_domain::{app::ROOT, fault::FaultCode, link};
 use zhiyou_engine::api::{NAMES, view::FaultView};
 
 /// What a page is told of a command that is refused.
@@ -238,4 +238,24 @@ async fn ta_37_a_hostile_file_is_refused_as_a_plan_and_leaves_nothing() {
         assert!(told.contains("malformed_input") || told.contains("too_large"), "{told}");
     }
     assert_eq!(world.call("list_plans", json!({})).await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_over_is_shown_anew_when_asked_for_and_none_once_the_order_has_ended() {
+    let world = World::new().await;
+    world.scenario(json!({ "provider": "wechatpay", "switch": "code_minutes", "value": 1 })).await;
+    let order = world.payable().await;
+    let refresh = async || world.ask("refresh_payment", json!({ "order_id": order["id"] })).await;
+    let kept = refresh().await.unwrap();
+    assert_eq!(kept["payment"], order["payment"], "a code that is good stays");
+    world.advance(2).await;
+    assert!(!world.phone("pay", &order).await.is_success(), "its time is over");
+    let shown = refresh().await.unwrap();
+    assert_ne!(shown["payment"]["qr"]["content"], order["payment"]["qr"]["content"]);
+    let same = |field: &str| shown["payment"][field] == order["payment"][field];
+    assert!(same("attempt_id") && same("amount") && same("expires_at_us"), "another code, the same payment");
+    assert!(world.phone("pay", &shown).await.is_success());
+    world.until_state(&order, "confirmed").await;
+    assert_eq!(refresh().await.unwrap_err().code, FaultCode::WrongState, "nothing is to be paid");
+    assert_eq!(world.book().await["payments"].as_array().unwrap().len(), 1);
 }

@@ -4,12 +4,16 @@ use serde_json::{Value, json};
 use std::{
     net::Ipv4Addr,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tempfile::TempDir;
 use url::Url;
 use zeroize::Zeroizing;
+use zhiyou_domain::port::payments::Presentation;
 use zhiyou_embedded::{Embedded, Options};
 use zhiyou_engine::{
     api::view::FaultView,
@@ -53,12 +57,20 @@ impl KeyStore for Keys {
 
 /// Remembers the page the engine wanted opened; the traveller decides what to do with it.
 #[derive(Default)]
-struct Opened(Mutex<Option<Url>>);
+struct Opened {
+    page: Mutex<Option<Url>>,
+    /// Whether it is a phone's.
+    on_phone: AtomicBool,
+}
 
 impl Browser for Opened {
     fn open(&self, url: &Url) -> Result<(), BrowserError> {
-        *self.0.lock().unwrap() = Some(url.clone());
+        *self.page.lock().unwrap() = Some(url.clone());
         Ok(())
+    }
+
+    fn presentable(&self) -> &'static [Presentation] {
+        if self.on_phone.load(Ordering::Relaxed) { Presentation::ON_PHONES } else { Presentation::ON_COMPUTERS }
     }
 }
 
@@ -154,9 +166,23 @@ impl World {
         answer
     }
 
+    /// The traveller is on a phone, or back at the computer.
+    #[allow(dead_code, reason = "the search for planted secrets, which shares this world, stays at the computer")]
+    pub(crate) fn is_on_phone(&self, on_phone: bool) {
+        self.opened.on_phone.store(on_phone, Ordering::Relaxed);
+    }
+
+    /// The merchant presents a channel's payments in another way, from the app's next start on.
+    #[allow(dead_code, reason = "the search for planted secrets, which shares this world, scans codes")]
+    pub(crate) async fn presents(&mut self, channel: &str, presents: &str) {
+        self.scenario(json!({ "provider": channel, "switch": "presents", "value": presents })).await;
+        self.close_app().await;
+        self.open_app().await;
+    }
+
     /// The page the app wanted opened last.
     pub(crate) fn opened(&self) -> Url {
-        self.opened.0.lock().unwrap().take().expect("a page was opened")
+        self.opened.page.lock().unwrap().take().expect("a page was opened")
     }
 
     pub(crate) async fn call(&self, command: &str, payload: Value) -> Value {

@@ -166,6 +166,28 @@ test('the page is opened by its address or by a form, paid there, and the browse
   }
 });
 
+test('on the page for phones and by the string for the SDK a payment is paid, told and given back', async () => {
+  for (const sdk of [byKey, byCertificate]) {
+    const wap = { out_trade_no: number(), total_amount: '88.88', subject, product_code: 'QUICK_WAP_WAY' };
+    const page = sdk.pageExecute('alipay.trade.wap.pay', 'GET', { notify_url: notify_url(), bizContent: wap });
+    const cashier = (await fetch(page, { redirect: 'manual' })).headers.get('location');
+    assert.match(await (await fetch(cashier)).text(), /¥ 88\.88/);
+    await fetch(`${cashier}/pay`, { method: 'POST', redirect: 'manual' });
+
+    const app = { ...wap, out_trade_no: number(), product_code: 'QUICK_MSECURITY_PAY' };
+    const handed = sdk.sdkExecute('alipay.trade.app.pay', { notify_url: notify_url(), bizContent: app });
+    assert.equal((await phone('pay', handed.replace('88.88', '0.01'))).status, 404);
+    assert.equal((await phone('pay', handed)).body.state, 'success');
+
+    for (const { out_trade_no } of [wap, app]) {
+      const told = await next((one) => one.out_trade_no === out_trade_no);
+      assert.ok(sdk.checkNotifySignV2(told));
+      assert.equal((await query(sdk, out_trade_no)).trade_status, 'TRADE_SUCCESS');
+      assert.equal((await refund(sdk, out_trade_no, `${out_trade_no}R1`, '88.88')).fund_change, 'Y');
+    }
+  }
+});
+
 test('a bad signature in either direction is refused', async () => {
   await control('/scenario', { provider: 'alipay', switch: 'bad_response_signature' });
   await assert.rejects(precreate(byKey, number(), '1.00'), /验签失败/);

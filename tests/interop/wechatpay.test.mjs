@@ -145,3 +145,70 @@ test('a tampered notification and a signature probe fail verification, the genui
   await control('/notify', { kind: 'wechatpay', id: out_trade_no, mode: 'resend' });
   assert.ok(verifies(await next(about('out_trade_no', out_trade_no))));
 });
+
+// Everything a payment goes through after it was paid, whichever way.
+async function paidToldAndGivenBack(out_trade_no, trade_type) {
+  const paid = (await query(out_trade_no)).data;
+  assert.deepEqual([paid.trade_state, paid.trade_type, paid.amount.total], ['SUCCESS', trade_type, 123456]);
+  const notification = await next(about('out_trade_no', out_trade_no));
+  assert.ok(verifies(notification));
+  assert.deepEqual(opened(notification), paid);
+  const refund = { out_trade_no, out_refund_no: `${out_trade_no}R1`, reason: '退款', notify_url: order(out_trade_no, 1).notify_url, amount: { refund: 123456, total: 123456, currency: 'CNY' } };
+  await wechatpay.v3.refund.domestic.refunds.post(refund);
+  assert.equal(opened(await next(about('out_refund_no', refund.out_refund_no))).refund_status, 'SUCCESS');
+  assert.equal((await query(out_trade_no)).data.trade_state, 'REFUND');
+}
+const scene_info = { payer_client_ip: '127.0.0.1', h5_info: { type: 'Wap' } };
+const press = (page, decision) => fetch(page, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ decision }) });
+
+test('h5: the page for phones is paid on, and leads back whether it was or not', async () => {
+  const out_trade_no = number();
+  const { data } = await wechatpay.v3.pay.transactions.h5.post(order(out_trade_no, 123456, { scene_info }));
+  const back = 'https://shop.example/back?order=1';
+  const page = `${data.h5_url}&redirect_url=${encodeURIComponent(back)}`;
+  assert.match(await (await fetch(page)).text(), /1234\.56/);
+  assert.equal((await press(page, 'leave')).headers.get('location'), back);
+  assert.equal((await query(out_trade_no)).data.trade_state, 'NOTPAY');
+  assert.equal((await press(page, 'pay')).headers.get('location'), back);
+  await paidToldAndGivenBack(out_trade_no, 'MWEB');
+});
+
+test('jsapi: what is handed to WeChat is paid where the merchant signed it, by the payer that was named', async () => {
+  const out_trade_no = number();
+  const openid = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
+  const { data } = await wechatpay.v3.pay.transactions.jsapi.post(order(out_trade_no, 123456, { payer: { openid } }));
+  const given = { appId: keys.appid, timeStamp: `${Formatter.timestamp()}`, nonceStr: Formatter.nonce(), package: `prepay_id=${data.prepay_id}` };
+  const signed = { ...given, signType: 'RSA', paySign: Rsa.sign(Formatter.joinedByLineFeed(given.appId, given.timeStamp, given.nonceStr, given.package), keys.merchant_private_key_pem) };
+  assert.equal((await phone('pay', JSON.stringify({ ...signed, nonceStr: 'another' }))).status, 404);
+  assert.equal((await phone('pay', JSON.stringify(signed))).body.state, 'success');
+  assert.equal((await query(out_trade_no)).data.payer.openid, openid);
+  await paidToldAndGivenBack(out_trade_no, 'JSAPI');
+});
+
+test('app: what is handed to the SDK is paid where the merchant signed it', async () => {
+  const out_trade_no = number();
+  const { data } = await wechatpay.v3.pay.transactions.app.post(order(out_trade_no, 123456));
+  const given = { appid: keys.appid, timestamp: `${Formatter.timestamp()}`, noncestr: Formatter.nonce(), prepayid: data.prepay_id };
+  const sign = Rsa.sign(Formatter.joinedByLineFeed(given.appid, given.timestamp, given.noncestr, given.prepayid), keys.merchant_private_key_pem);
+  const signed = { ...given, partnerid: mchid, package: 'Sign=WXPay', sign };
+  assert.equal((await phone('pay', JSON.stringify({ ...signed, prepayid: 'wx1' }))).status, 404);
+  assert.equal((await phone('pay', JSON.stringify(signed))).body.state, 'success');
+  await paidToldAndGivenBack(out_trade_no, 'APP');
+});
+
+test('h5, jsapi, app: each needs what it needs, re-enters with the same fields, and is over once closed', async () => {
+  const wants = { h5: { scene_info }, jsapi: { payer: { openid: 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o' } }, app: {} };
+  for (const [kind, extra] of Object.entries(wants)) {
+    const out_trade_no = number();
+    const create = (body) => wechatpay.v3.pay.transactions[kind].post(body);
+    if (Object.keys(extra).length > 0) await assert.rejects(create(order(out_trade_no, 100)), (error) => error.response.data.code === 'PARAM_ERROR');
+    const body = order(out_trade_no, 100, extra);
+    const named = ({ data }) => data.prepay_id ?? new URL(data.h5_url).searchParams.get('prepay_id');
+    assert.equal(named(await create(body)), named(await create(body)));
+    await assert.rejects(create({ ...body, amount: { total: 101, currency: 'CNY' } }), (error) => error.response.data.code === 'INVALID_REQUEST');
+    await assert.rejects(wechatpay.v3.pay.transactions.native.post(body), (error) => error.response.data.code === 'INVALID_REQUEST');
+    await wechatpay.v3.pay.transactions.outTradeNo.$out_trade_no$.close.post({ mchid }, { out_trade_no });
+    assert.equal((await query(out_trade_no)).data.trade_state, 'CLOSED');
+    await assert.rejects(create(body), (error) => error.response.data.code === 'ORDER_CLOSED');
+  }
+});

@@ -5,7 +5,7 @@
 
 use crate::{
     money::{Money, MoneyError},
-    port::payments::{Ability, Channel, Instalments},
+    port::payments::{Ability, Channel, Instalments, Presentation},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Ask {
     pub undecided: Option<Channel>,
     /// In how many instalments the payer wants to pay it off.
     pub instalments: Option<u8>,
+    /// What can be presented where the payer is.
+    pub presentable: &'static [Presentation],
 }
 
 /// A channel and how it has done.
@@ -98,6 +100,8 @@ pub enum Bar {
     Undecided,
     /// It does not offer so many instalments of this amount.
     Instalments,
+    /// It is paid in a way that cannot be presented where the payer is.
+    Device,
 }
 
 /// What speaks for a channel, or against it.
@@ -176,6 +180,7 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
             Bar::Instalments,
             ask.instalments.is_some_and(|count| !offers(ability.instalments.as_ref(), count, ask.amount)),
         ),
+        (Bar::Device, !ask.presentable.contains(&ability.presents)),
     ];
     let cost_bp = cost_bp(ability, ask.amount);
     let at_home = matches!(channel, Channel::Wechatpay | Channel::Alipay) == ask.domestic;
@@ -203,7 +208,7 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{money::Currency, port::payments::Presentation};
+    use crate::money::Currency;
 
     fn candidate(channel: Channel) -> Candidate {
         let (currencies, authorises, fee_bp, refund_min) = match channel {
@@ -242,6 +247,7 @@ mod tests {
             used_last: None,
             undecided: None,
             instalments: None,
+            presentable: Presentation::ON_COMPUTERS,
         }
     }
 
@@ -311,6 +317,20 @@ mod tests {
         check(&ask(), &all, &order[1..]);
         all[0].health = Health { succeeded: 9, failed: 1 };
         check(&ask(), &all, &order);
+    }
+
+    #[test]
+    fn what_cannot_be_presented_where_the_payer_is_is_barred_and_the_next_one_offered() {
+        let mut all = Channel::PROVIDERS.map(candidate);
+        all[0].ability.presents = Presentation::PhonePage;
+        let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
+        let routes = check(&ask(), &all, &order[1..]);
+        assert!(routes.iter().any(|route| route.channel == Channel::Wechatpay && route.bars == [Bar::Device]));
+        let on_phone = Ask { presentable: Presentation::ON_PHONES, ..ask() };
+        check(&on_phone, &all, &order);
+        all[0].ability.presents = Presentation::App;
+        check(&ask(), &all, &order[1..]);
+        check(&on_phone, &all, &order[1..]);
     }
 
     #[test]

@@ -74,6 +74,7 @@ macro_rules! commands {
             open_payment: OpenPayment => ();
             check_payment: CheckPayment => OrderView;
             check_payments: CheckPayments => ();
+            refresh_payment: RefreshPayment => OrderView;
             retry_payment: RetryPayment => OrderView;
             cancel_order: CancelOrder => OrderView;
             quote_cancellation: QuoteCancellation => OrderView;

@@ -3,7 +3,7 @@
 //! Deliberately not here: the supplier and payment ports, which are MCP servers (see `zhiyou_domain::port`).
 
 use url::Url;
-use zhiyou_domain::time::UtcMicros;
+use zhiyou_domain::{port::payments::Presentation, time::UtcMicros};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
@@ -18,6 +18,15 @@ pub trait Browser: Send + Sync + 'static {
     /// # Errors
     /// [`BrowserError`] when no browser could be started; the person can copy the address instead.
     fn open(&self, url: &Url) -> Result<(), BrowserError>;
+
+    /// What can be presented to the payer on this device: a channel's page for phones opens in a phone's browser only.
+    fn presentable(&self) -> &'static [Presentation] {
+        if cfg!(any(target_os = "android", target_os = "ios")) {
+            Presentation::ON_PHONES
+        } else {
+            Presentation::ON_COMPUTERS
+        }
+    }
 }
 
 /// No browser could be started.

@@ -13,6 +13,7 @@ mod paypal;
 mod rest;
 mod settlement;
 mod stripe;
+mod wechatpay;
 
 pub use alipay::{AlipayConfig, AlipayKeys, AlipayPresents};
 pub use alipayplus::AlipayPlusConfig;
@@ -26,6 +27,7 @@ pub use settlement::SettlementConfig;
 pub use stripe::StripeConfig;
 #[cfg(any(test, fuzzing))]
 pub(crate) use stripe::tests::sample as stripe_sample;
+pub use wechatpay::{WechatConfig, WechatPresents};
 
 #[cfg(test)]
 pub(crate) use paypal::tests as paypal_tests;
@@ -122,27 +124,6 @@ pub struct ViatorConfig {
     pub api_key: Sensitive<String>,
 }
 
-/// A WeChat Pay direct merchant.
-#[derive(Debug, Clone)]
-pub struct WechatConfig {
-    /// `https://api.mch.weixin.qq.com`, or the sandbox's port.
-    pub base_url: Url,
-    /// Application the payer sees.
-    pub appid: String,
-    /// Merchant number.
-    pub mchid: String,
-    /// Hex serial of the merchant certificate.
-    pub merchant_serial: String,
-    /// The merchant's private key, PKCS#8 PEM.
-    pub merchant_private_key_pem: Sensitive<String>,
-    /// The APIv3 key: exactly 32 bytes.
-    pub apiv3_key: Sensitive<String>,
-    /// Keys that sign the channel's answers and notifications; the first one is asked for in requests.
-    pub platform_keys: Vec<PlatformKeyConfig>,
-    /// Experience mode: 100 yuan a payment, 1,000 a day, and every payment is given back within 24 hours.
-    pub experience: bool,
-}
-
 /// A key of the payment platform.
 #[derive(Debug, Clone)]
 pub struct PlatformKeyConfig {
@@ -210,6 +191,7 @@ impl Config {
                     )?,
                 ],
                 experience: false,
+                presents: WechatPresents::from_sandbox(credentials)?,
             },
             alipay: AlipayConfig::from_sandbox(announcement, credentials)?,
             stripe: StripeConfig::from_sandbox(announcement, credentials)?,
@@ -247,24 +229,12 @@ impl Config {
         let token = self.duffel.token.expose().strip_prefix(kind);
         strong("duffel.token", token.ok_or_else(|| ConfigError::new("duffel.token", "is not a key of this profile"))?)?;
         strong("viator.api_key", self.viator.api_key.expose())?;
-        strong("wechatpay.apiv3_key", self.wechatpay.apiv3_key.expose())?;
-        if self.wechatpay.apiv3_key.expose().len() != 32 {
-            return Err(ConfigError::new("wechatpay.apiv3_key", "is not 32 bytes long"));
-        }
         if let Some(token) = &self.mcp_http_token {
             strong("mcp_http_token", token.expose())?;
         }
-        for (field, value) in [
-            ("wechatpay.appid", &self.wechatpay.appid),
-            ("wechatpay.mchid", &self.wechatpay.mchid),
-            ("wechatpay.merchant_serial", &self.wechatpay.merchant_serial),
-        ] {
-            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                return Err(ConfigError::new(field, "is empty or not plain letters and digits"));
-            }
-        }
-        if self.wechatpay.platform_keys.is_empty() {
-            return Err(ConfigError::new("wechatpay.platform_keys", "is empty"));
+        self.wechatpay.check()?;
+        if self.rest.is_some() && !matches!(self.wechatpay.presents, WechatPresents::Qr) {
+            return Err(ConfigError::new("rest", "shows codes to scan: wechatpay.presents has to be qr"));
         }
         self.check_limits()?;
         self.rest.as_ref().map_or(Ok(()), |rest| rest.check(self.profile))?;

@@ -42,6 +42,10 @@ zhiyou_domain::defences! {
     CertificateChain = "certificate-chain",
     /// A certificate is the channel's own.
     CertificateName = "certificate-name",
+    /// A certificate counts in its time only.
+    Validity = "certificate-validity",
+    /// What a stranger sends makes us ask the channel now and then, and not every time.
+    FetchApart = "fetched-apart",
     /// What is not signed as a whole is a reason to ask and nothing more.
     HintOnly = "hint-only",
 }

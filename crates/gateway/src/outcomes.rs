@@ -7,6 +7,7 @@ mod alipayplus;
 mod cards;
 mod paypal;
 mod travel;
+mod wechatpay;
 
 use crate::{
     Clock, Config,
@@ -112,6 +113,9 @@ enum Provider {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Open,
+    OpenH5,
+    OpenJsapi,
+    OpenApp,
     Close,
     Refund,
     OpenAlipay,
@@ -145,8 +149,11 @@ enum Effect {
     CancelActivity,
 }
 
-const EFFECTS: [Effect; 32] = [
+const EFFECTS: [Effect; 35] = [
     Effect::Open,
+    Effect::OpenH5,
+    Effect::OpenJsapi,
+    Effect::OpenApp,
     Effect::Close,
     Effect::Refund,
     Effect::OpenAlipay,
@@ -183,7 +190,9 @@ const EFFECTS: [Effect; 32] = [
 impl Effect {
     const fn provider(self) -> Provider {
         match self {
-            Self::Open | Self::Close | Self::Refund => Provider::Wechatpay,
+            Self::Open | Self::OpenH5 | Self::OpenJsapi | Self::OpenApp | Self::Close | Self::Refund => {
+                Provider::Wechatpay
+            }
             Self::OpenAlipay | Self::CloseAlipay | Self::TakeBackAlipay | Self::RefundAlipay => Provider::Alipay,
             Self::OpenPage | Self::ClosePage | Self::Capture | Self::Void | Self::RefundCard => Provider::Stripe,
             Self::PaypalOpen
@@ -321,11 +330,7 @@ impl Stub {
     /// A success, rightly signed, about something else.
     fn foreign(&self, path: &str) -> String {
         match path {
-            "/v3/pay/transactions/native" => json!({"code_url": "https://evil.example/pay"}),
-            "/v3/refund/domestic/refunds" => {
-                json!({"out_trade_no": PAYMENT, "out_refund_no": "another", "status": "SUCCESS",
-                "amount": {"total": 29_901, "refund": 100, "currency": "CNY"}})
-            }
+            _ if path.starts_with("/v3/") => wechatpay::foreign(path),
             _ if path.starts_with("/v1/") => cards::foreign(path),
             _ if path.starts_with("/v2/") => paypal::foreign(path),
             _ => json!({}),
@@ -405,6 +410,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let mut config: Config = sample(folder.path().to_owned(), &address, &address);
     config.viator.base_url = address.parse().unwrap();
+    config.wechatpay.presents = wechatpay::presents(effect);
     let platform = Signer::new(&vector("wechat/java_wechat_pay_private_key.pem").into(), "", "").unwrap();
     let stub = Arc::new(Stub { shape, provider: effect.provider(), effect, platform, effects: AtomicUsize::new(0) });
     if shape == Shape::Refused {
@@ -531,7 +537,7 @@ impl World {
             PaymentState as State,
         };
         match effect {
-            Effect::Open => self.opened(Wechat).await,
+            Effect::Open | Effect::OpenH5 | Effect::OpenJsapi | Effect::OpenApp => self.opened(Wechat).await,
             Effect::Close => told(self.desk.close(self.written(Wechat, State::RequiresAction, None).await).await),
             Effect::Refund => self.refunded(Wechat, self.written(Wechat, State::Captured, None).await).await,
             Effect::OpenAlipay => self.opened(p::Channel::Alipay).await,
@@ -609,7 +615,7 @@ async fn every_effect_ends_rightly_under_every_failure() {
             checked += 1;
         }
     }
-    let (wechatpay, alipay, stripe, paypal, suppliers) = (3 * 13 - 2, 4 * 13, 5 * 13, 6 * 12 - 2, (8 + 3) * 11);
+    let (wechatpay, alipay, stripe, paypal, suppliers) = (6 * 13 - 2, 4 * 13, 5 * 13, 6 * 12 - 2, (8 + 3) * 11);
     let alipayplus = 3 * 13;
     assert_eq!(checked, wechatpay + alipay + stripe + paypal + alipayplus + suppliers);
 }

@@ -223,6 +223,9 @@ pub(crate) trait PaymentChannel: Send + Sync {
         Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the bills of this channel are not read"))
     }
 
+    /// Does what is to be done now and then, whatever is paid.
+    async fn look_after(&self) {}
+
     /// Proves and opens a notification; the only thing it may fetch is what the proof needs.
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused>;
 }

@@ -35,6 +35,9 @@ use tokio::{io::DuplexStream, net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zhiyou_domain::port::{Outcome, payments::Channel};
 
+/// How often channels are looked after, on this machine's own time.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
+
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -127,6 +130,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     }
     let inbox = Inbox::new(store.clone(), channels.clone(), Arc::clone(&clock), config.profile);
     let registered = channels.clone();
+    tracker.spawn(look_after(channels.clone(), stop.clone()));
     let desk = Desk {
         store: store.clone(),
         channels,
@@ -337,6 +341,19 @@ async fn register_later(duffel: Arc<Duffel>, store: Store, url: String, stop: Ca
 }
 
 /// Tells every channel where its notifications go; asks again until each has heard it.
+/// Has every channel do what is to be done now and then.
+async fn look_after(channels: Channels, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        for (_, channel) in channels.all() {
+            channel.look_after().await;
+        }
+    }
+}
+
 async fn register_channels(channels: Channels, notify_base: String, stop: CancellationToken) {
     let mut waiting: Vec<Channel> = channels.all().map(|(channel, _)| channel).collect();
     loop {

@@ -15,6 +15,8 @@ mod paypal;
 mod stripe;
 #[path = "sandbox/units.rs"]
 mod units;
+#[path = "sandbox/wechatpay.rs"]
+mod wechatpay;
 #[path = "sandbox/world.rs"]
 mod world;
 

@@ -1,4 +1,4 @@
-//! Alipay OpenAPI (`/gateway.do`) for one merchant: codes to scan, the hosted page, queries, close, cancel, refunds,
+//! Alipay OpenAPI (`/gateway.do`) for one merchant: codes to scan, the hosted pages, the string for its SDK, queries, close, cancel, refunds,
 //! bills and signed notices.
 //!
 //! Facts: opendocs.alipay.com (signing, alipay.trade.*, asynchronous notice) and the official clients. Parameters of query and
@@ -27,10 +27,10 @@ use serde_json::{Map, Value, json};
 pub(crate) use keys::Credentials;
 pub(crate) use notice::{RETRY_S, notification, taken};
 pub(crate) use refunds::refunds;
-pub(crate) use trades::{Scanned, pay, payments, scan, settle};
+pub(crate) use trades::{Scanned, pay, payments, settle};
 
 use crate::net::Cut;
-use crate::store::StoreError;
+use crate::store::{Book, StoreError};
 use crate::world::{Shared, World, vanish};
 
 /// The word this provider is stored and switched under.
@@ -194,6 +194,20 @@ async fn call(world: &Shared, method: &str, asked: &Asked) -> Answer {
 fn declined(params: &Map<String, Value>) -> Refusal {
     let code = params.get("code").and_then(Value::as_str).unwrap_or("TRADE_STATUS_ERROR");
     Refusal::business(code.strip_prefix("ACQ.").unwrap_or(code), "交易状态不合法")
+}
+
+const HANDED_OVER: &str = "alipay.trade.app.pay";
+
+/// Looks up what a phone was given: a code, or the string a merchant's app hands to the channel's. None when it is nothing of
+/// this channel, or not signed by the merchant.
+pub(crate) async fn scan(world: &World, book: &mut Book, text: &str) -> Result<Option<Scanned>, StoreError> {
+    if !text.contains(HANDED_OVER) {
+        return trades::scan(world, book, text).await;
+    }
+    match read(world, text.trim(), b"") {
+        (asked, Ok(())) if asked.common("method") == HANDED_OVER => trades::handed_over(world, book, &asked).await,
+        _ => Ok(None),
+    }
 }
 
 /// Merges query and form, and judges what every request needs.

@@ -84,7 +84,7 @@ fn wrong(text: impl Into<String>) -> Problem {
 
 async fn credentials(State(world): State<Shared>) -> Json<Value> {
     let keys = &world.credentials;
-    Json(json!({
+    let mut shown = json!({
         "duffel": {"token": keys.duffel_token, "webhook_secret": keys.duffel_webhook_secret},
         "viator": {"key": keys.viator_key},
         "wechatpay": {
@@ -108,7 +108,18 @@ async fn credentials(State(world): State<Shared>) -> Json<Value> {
             "client_id": crate::oauth::CLUB.client,
             "scopes": crate::oauth::CLUB.scopes,
         },
-    }))
+    });
+    for provider in [crate::wechatpay::PROVIDER, crate::alipay::PROVIDER] {
+        // Which of the channel's products the merchant chose; without the rule it is codes to scan.
+        let Some(presents) = world.switches.word(provider, "presents") else { continue };
+        match presents.as_str() {
+            "h5" => shown[provider]["payer_client_ip"] = json!("127.0.0.1"),
+            "jsapi" => shown[provider]["openid"] = json!("oSandboxTraveller0000000001"),
+            _ => {}
+        }
+        shown[provider]["presents"] = json!(presents);
+    }
+    Json(shown)
 }
 
 async fn read_book(State(world): State<Shared>) -> Answer {

@@ -236,6 +236,13 @@ pub(crate) fn issued(
     Ok(params.signed_by(&key, &issuer)?.pem().replace("\r\n", "\n"))
 }
 
+/// Serial, certificate and private key of a platform that changes its certificate; slow.
+pub(crate) fn successor() -> Result<(String, String, String), KeyError> {
+    let (number, private) = (serial()?, private_pem(&rsa()?)?);
+    let pem = certificate_pem(&private, &number)?;
+    Ok((number, pem, private))
+}
+
 fn certificate_pem(private_pem: &str, serial: &str) -> Result<String, KeyError> {
     let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(private_pem, &rcgen::PKCS_RSA_SHA256)?;
     let mut params = rcgen::CertificateParams::default();

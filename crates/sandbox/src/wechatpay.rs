@@ -1,11 +1,13 @@
-//! WeChat Pay API v3 for one direct merchant: native payments, queries, close, refunds, trade bills, platform certificates and
-//! signed notifications.
+//! WeChat Pay API v3 for one direct merchant: payments by code, on the page for phones, inside of WeChat and by its SDK, queries,
+//! close, refunds, trade bills, platform certificates and signed notifications.
 //!
-//! Facts: pay.weixin.qq.com merchant documentation (request signature, native payment, refunds, payment notice). The body
-//! and the signature are judged on the raw bytes. Deliberately not here: other trade types, partners, bills of
-//! other kinds.
+//! Facts: pay.weixin.qq.com merchant documentation (request signature, native, H5, JSAPI and app payment, refunds, payment
+//! notice). The body and the signature are judged on the raw bytes. Deliberately not here: the other trade types, partners,
+//! bills of other kinds.
 
 mod bills;
+mod h5;
+mod kinds;
 mod notice;
 mod refunds;
 mod sign;
@@ -37,7 +39,7 @@ pub(crate) const PROVIDER: &str = "wechatpay";
 pub(crate) fn router(world: &Shared) -> Router {
     let faulty = Faulty { world: Arc::clone(world), provider: PROVIDER, op: operation, declined };
     Router::new()
-        .route("/v3/pay/transactions/native", post(transactions::create))
+        .route("/v3/pay/transactions/{kind}", post(transactions::create))
         .route("/v3/pay/transactions/out-trade-no/{number}", get(transactions::query_by_number))
         .route("/v3/pay/transactions/id/{id}", get(transactions::query_by_id))
         .route("/v3/pay/transactions/out-trade-no/{number}/close", post(transactions::close))
@@ -50,6 +52,7 @@ pub(crate) fn router(world: &Shared) -> Router {
         .layer(middleware::from_fn_with_state(faulty, faults))
         .layer(middleware::from_fn_with_state(Arc::clone(world), signed))
         .with_state(Arc::clone(world))
+        .merge(h5::router(world))
 }
 
 fn operation(method: &Method, path: &str) -> &'static str {

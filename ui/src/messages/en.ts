@@ -161,6 +161,7 @@ export const en: Words = {
     bar: {
       currency: "It cannot charge this currency.", failing: "It has failed too often lately; please choose another one.",
       undecided: "Another payment of this order is not decided yet.", instalments: "It does not offer these instalments.",
+      device: "It is paid in its app, which cannot be opened on this device.",
     },
   },
   credit: {
@@ -267,7 +268,8 @@ export const en: Words = {
     hostedHint: "It opens in your browser. We never see your card, and ask the channel for the result, whatever the page says.",
     openPage: () => "Open the payment page",
     processing: (channel) => `${channel} is working on it`,
-    payee: "Payee: Zhiyou Travel (demo)",
+    payee: (demo) => `Payee: Zhiyou Travel${demo ? " (demo)" : ""}`,
+    refresh: "New code",
     check: "I have paid",
     checked: "No payment has arrived yet. What counts is the channel's own word.",
     phone: "Open the demo phone",

@@ -155,7 +155,7 @@ export const zh = {
     payOffHint: "分期手续费由支付平台在你同意前列明；行程与退款不受影响。",
     bar: {
       currency: "不支持这种货币。", failing: "它最近失败太多，请换一种方式。", undecided: "这份订单的另一笔付款还没有结果。",
-      instalments: "不提供这样的分期。",
+      instalments: "不提供这样的分期。", device: "需要在它的 App 里付款，这台设备打不开。",
     } as Record<string, string>,
   },
   credit: {
@@ -252,7 +252,8 @@ export const zh = {
     hostedHint: "页面会在浏览器里打开。我们看不到你的卡号；无论页面怎么说，结果都以向支付平台查询为准。",
     openPage: () => "打开付款页面",
     processing: (channel: string) => `${channel}处理中`,
-    payee: "收款方 智游旅行（演示）",
+    payee: (demo: boolean) => `收款方 智游旅行${demo ? "（演示）" : ""}`,
+    refresh: "刷新付款码",
     check: "我已支付",
     checked: "还没有收到付款。付款结果以支付平台为准。",
     phone: "打开演示手机",

@@ -137,6 +137,7 @@ impl Order {
                 self.retry_payment(at, (*attempt, *channel), (*authorise, *instalments), *pay_by)
             }
             Fact::DisputeReported { status, source } => self.dispute_reported(at, status, *source),
+            Fact::PaymentShown { attempt, action } => self.payment_shown(*attempt, action),
             Fact::PaymentReported { status, source } => self.payment_reported(at, status, *source),
             Fact::CancelRequested => self.cancel_requested(at),
             Fact::PayByPassed => self.pay_by_passed(at),

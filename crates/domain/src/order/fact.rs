@@ -14,7 +14,7 @@ use crate::{
         cars::CarRate,
         flights::{FlightOffer, FlightOrder, FlightPrice},
         hotels::HotelRate,
-        payments::{Channel, DisputeStatus, PaymentIntent, PaymentStatus, RefundStatus},
+        payments::{Channel, DisputeStatus, PaymentAction, PaymentIntent, PaymentStatus, RefundStatus},
     },
     time::UtcMicros,
 };
@@ -335,6 +335,13 @@ pub enum Fact {
         /// In how many instalments the payer pays it off.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instalments: Option<u8>,
+    },
+    /// The channel shows a payment that waits for its payer by another code or page than before.
+    PaymentShown {
+        /// Attempt.
+        attempt: AttemptId,
+        /// What the payer does now.
+        action: PaymentAction,
     },
     /// A channel's word about a payment.
     PaymentReported {

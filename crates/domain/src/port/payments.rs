@@ -197,6 +197,17 @@ pub enum PaymentAction {
         /// Address of the page.
         url: String,
     },
+    /// Open the channel's page for phones in a phone's browser, where it opens the channel's app. It may be good for minutes
+    /// only: asking again with the same fields gives the one of now.
+    PhonePage {
+        /// Address of the page.
+        url: String,
+    },
+    /// Hand what the merchant signed to the channel's own app on the payer's phone, by its SDK and unread.
+    App {
+        /// What is handed over: JSON or a query string, as the channel's SDK takes it.
+        parameters: String,
+    },
     /// Nothing: it is paid by being asked for.
     Nothing,
 }
@@ -372,8 +383,19 @@ pub enum Presentation {
     Qr,
     /// On the channel's page in the system browser.
     Redirect,
+    /// On the channel's page for phones, in a phone's browser and in no other.
+    PhonePage,
+    /// In the channel's own app, which takes what the merchant signed from its SDK.
+    App,
     /// By agreeing to it; there is nothing else to do.
     Nothing,
+}
+
+impl Presentation {
+    /// What a computer can present.
+    pub const ON_COMPUTERS: &[Self] = &[Self::Qr, Self::Redirect, Self::Nothing];
+    /// What a phone can present. Handing over to a channel's app takes its SDK, which this app has none of.
+    pub const ON_PHONES: &[Self] = &[Self::Qr, Self::Redirect, Self::PhonePage, Self::Nothing];
 }
 
 /// A payment the payer's bank wants back.

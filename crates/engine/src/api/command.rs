@@ -262,6 +262,14 @@ command!(
     CheckPayments {}
 );
 command!(
+    /// Asks the channel for the code of the payment that is to be paid: a new one where the old one is over. It stays the same
+    /// payment.
+    RefreshPayment {
+        /// Order.
+        order_id: OrderId as "string",
+    }
+);
+command!(
     /// Opens a new payment after one was refused or lapsed.
     RetryPayment {
         /// Order.

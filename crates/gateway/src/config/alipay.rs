@@ -59,6 +59,8 @@ pub enum AlipayPresents {
     Page,
     /// The channel's page for phones.
     PhonePage,
+    /// The channel's app, by its SDK.
+    App,
 }
 
 impl AlipayConfig {
@@ -100,7 +102,8 @@ impl AlipayConfig {
                 None | Some(Some("qr")) => AlipayPresents::Qr,
                 Some(Some("page")) => AlipayPresents::Page,
                 Some(Some("phone_page")) => AlipayPresents::PhonePage,
-                Some(_) => return Err(ConfigError::new("alipay.presents", "is not qr, page or phone_page")),
+                Some(Some("app")) => AlipayPresents::App,
+                Some(_) => return Err(ConfigError::new("alipay.presents", "is not qr, page, phone_page or app")),
             },
         }))
     }

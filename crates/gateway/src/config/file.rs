@@ -6,12 +6,13 @@
 use super::{
     AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, CreditConfig, DuffelConfig, HttpConfig,
     InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig,
-    StripeConfig, ViatorConfig, WechatConfig,
+    StripeConfig, ViatorConfig, WechatConfig, WechatPresents,
 };
 use crate::secret::Sensitive;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -148,6 +149,10 @@ struct WechatTable {
     platform_keys: Vec<KeyTable>,
     #[serde(default)]
     experience: bool,
+    /// `qr`, `h5`, `jsapi` or `app`.
+    presents: Option<String>,
+    payer_client_ip: Option<IpAddr>,
+    openid: Option<Sensitive<String>>,
 }
 
 #[derive(Deserialize)]
@@ -312,6 +317,11 @@ impl File {
                 apiv3_key: self.wechatpay.apiv3_key,
                 platform_keys: self.wechatpay.platform_keys.into_iter().map(key).collect(),
                 experience: self.wechatpay.experience,
+                presents: WechatPresents::of_words(
+                    self.wechatpay.presents.as_deref(),
+                    self.wechatpay.payer_client_ip,
+                    self.wechatpay.openid,
+                )?,
             },
             alipay: AlipayConfig::from_sandbox(&alipay.0, &alipay.1)?,
             stripe: StripeConfig::from_sandbox(&stripe.0, &stripe.1)?,

@@ -1,4 +1,4 @@
-//! Alipay's OpenAPI, payments of one merchant by code or on the channel's page.
+//! Alipay's OpenAPI, payments of one merchant by code, on the channel's page or by its SDK.
 //!
 //! Only an answer whose signature verifies over its own raw text is believed, refusals too. Nothing here retries. The trade
 //! comes into being when the payer scans: until then the channel knows nothing it could show or close, and the code can still
@@ -287,14 +287,18 @@ impl Alipay {
         }
     }
 
-    /// The page's address is made here, without a call; the same payment has the same address.
+    /// What leads to the channel's page, or its app, is made here, without a call; the same payment has the same.
     fn show_page(&self, attempt: &Attempt, page: Page, content: &wire::Pay<'_>) -> Outcome<Opened> {
         let (method, at) = (page.words().0, attempt.created_at_us);
-        match self.signed(method, content, &attempt.notify_url, &attempt.return_url(), at) {
-            Some(signed) => Outcome::Done(Opened {
-                action: PaymentAction::Redirect { url: signed.address(&self.gateway) },
-                provider_ref: Some(PAGE_SHOWN.to_owned()),
-            }),
+        let signed = |return_url: &str| self.signed(method, content, &attempt.notify_url, return_url, at);
+        let action = match page {
+            Page::Desktop | Page::Phone => signed(&attempt.return_url())
+                .map(|signed| PaymentAction::Redirect { url: signed.address(&self.gateway) }),
+            // The SDK comes back to the app that called it.
+            Page::App => signed("").map(|signed| PaymentAction::App { parameters: signed.text() }),
+        };
+        match action {
+            Some(action) => Outcome::Done(Opened { action, provider_ref: Some(PAGE_SHOWN.to_owned()) }),
             None => Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be signed")),
         }
     }
@@ -304,6 +308,7 @@ impl Alipay {
             AlipayPresents::Qr => None,
             AlipayPresents::Page => Some(Page::Desktop),
             AlipayPresents::PhonePage => Some(Page::Phone),
+            AlipayPresents::App => Some(Page::App),
         }
     }
 
@@ -366,7 +371,11 @@ impl PaymentChannel for Alipay {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             currencies: &[Currency::CNY],
-            presents: if self.page().is_some() { Presentation::Redirect } else { Presentation::Qr },
+            presents: match self.presents {
+                AlipayPresents::Qr => Presentation::Qr,
+                AlipayPresents::Page | AlipayPresents::PhonePage => Presentation::Redirect,
+                AlipayPresents::App => Presentation::App,
+            },
             authorises: false,
             fee_bp: 60,
             refund_min: 5,

@@ -1,9 +1,11 @@
-//! WeChat Pay API v3, native payments of a direct merchant.
+//! WeChat Pay API v3, payments of a direct merchant: by code, on the page for phones, inside of WeChat and by its SDK.
 //!
 //! Only a verified 2xx is believed; an error body may be unsigned. Nothing here retries. Deliberately not here: our own
 //! records and the comparison of amounts with them, which is [`super::desk`]'s.
 
 mod bill;
+pub(crate) mod certificates;
+mod presents;
 pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
@@ -11,7 +13,7 @@ pub(crate) mod wire;
 use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused, integrity};
 use crate::{
     Clock,
-    config::{ConfigError, WechatConfig},
+    config::{ConfigError, WechatConfig, WechatPresents},
     defence::{Defence, off},
     http::{Answered, Http},
     reconcile::line::{Bill, Day, Midnight},
@@ -20,6 +22,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use axum::http::{HeaderMap, Method};
+use certificates::{Known, Patience};
 use serde::{Serialize, de::DeserializeOwned};
 use sign::{PlatformKeys, Signer};
 use std::sync::Arc;
@@ -28,16 +31,11 @@ use wire::{ErrorBody, ErrorCode};
 use zhiyou_domain::{
     id::AttemptId,
     money::{Currency, Money},
-    port::{
-        Outcome, Reason, ReasonCode,
-        payments::{PaymentAction, PaymentState, Presentation},
-    },
+    port::{Outcome, Reason, ReasonCode, payments::PaymentState},
     time::{TimeError, UtcMicros},
 };
 
 const CNY: &str = "CNY";
-/// Only such a text is shown as a QR code.
-const CODE_PREFIX: &str = "weixin://wxpay/";
 
 /// The channel.
 pub(crate) struct Wechatpay {
@@ -48,9 +46,10 @@ pub(crate) struct Wechatpay {
     mchid: String,
     apiv3_key: Sensitive<String>,
     signer: Signer,
-    keys: PlatformKeys,
-    /// The platform key the channel shall sign its answers with.
-    wanted_key: String,
+    keys: Known,
+    /// The public key the channel shall sign its answers with; with certificates it takes the one of the day.
+    wanted_key: Option<String>,
+    presents: WechatPresents,
 }
 
 /// How an exchange ended.
@@ -66,7 +65,9 @@ enum Ending {
 impl Wechatpay {
     /// Reads keys and certificates.
     pub(crate) fn new(config: &WechatConfig, http: Http, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        let wanted_key = config.platform_keys.first().map(|key| key.serial.clone());
+        let first =
+            config.platform_keys.first().ok_or_else(|| ConfigError::new("wechatpay.platform_keys", "is empty"))?;
+        let keys = Known::new(PlatformKeys::new(&config.platform_keys)?, clock.now());
         Ok(Self {
             http,
             clock,
@@ -75,8 +76,9 @@ impl Wechatpay {
             mchid: config.mchid.clone(),
             apiv3_key: config.apiv3_key.clone(),
             signer: Signer::new(&config.merchant_private_key_pem, &config.mchid, &config.merchant_serial)?,
-            keys: PlatformKeys::new(&config.platform_keys)?,
-            wanted_key: wanted_key.ok_or_else(|| ConfigError::new("wechatpay.platform_keys", "is empty"))?,
+            keys,
+            wanted_key: first.serial.starts_with("PUB_KEY_ID_").then(|| first.serial.clone()),
+            presents: config.presents.clone(),
         })
     }
 
@@ -97,7 +99,7 @@ impl Wechatpay {
             return Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be signed"));
         };
         match self.http.send(request).await {
-            Ok(answer) => self.judge(answer),
+            Ok(answer) => self.judge(answer).await,
             Err(failure) => match Outcome::<()>::from(failure) {
                 Outcome::NotSent(reason) => Ending::NotSent(reason),
                 Outcome::Unknown(reason) | Outcome::Declined(reason) => Ending::Unknown(reason),
@@ -117,15 +119,15 @@ impl Wechatpay {
             .header("authorization", authorization)
             .header("accept", "application/json")
             .header("content-type", "application/json")
-            .header("wechatpay-serial", &self.wanted_key)
             .body(body);
-        request.build().ok()
+        let wanted = self.wanted_key.iter();
+        wanted.fold(request, |request, key| request.header("wechatpay-serial", key)).build().ok()
     }
 
-    fn judge(&self, answer: Answered) -> Ending {
+    async fn judge(&self, answer: Answered) -> Ending {
         let fault = |text: String| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, text));
         match answer.status {
-            200 | 204 => match self.keys.verify(&answer.headers, &answer.body, self.clock.now()) {
+            200 | 204 => match self.proved(&answer.headers, &answer.body, self.clock.now(), Patience::Waits).await {
                 Ok(()) => Ending::Verified(answer.body),
                 Err(error) => {
                     tracing::error!(%error, "an answer of the payment channel is not authentic");
@@ -189,6 +191,21 @@ impl Wechatpay {
             total: fen(refund.amount.total, currency)?,
             provider_ref: None,
         })
+    }
+
+    fn opened(&self, created: wire::Created, return_url: &str) -> Outcome<Opened> {
+        let shown = presents::Shown {
+            appid: &self.appid,
+            mchid: &self.mchid,
+            signer: &self.signer,
+            base_url: &self.base_url,
+            return_url,
+            now_s: self.clock.now().0.div_euclid(1_000_000),
+        };
+        match presents::action(&self.presents, created, &shown) {
+            Ok(action) => Outcome::Done(Opened { action, provider_ref: None }),
+            Err(problem) => integrity(problem),
+        }
     }
 
     async fn query_number(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
@@ -257,7 +274,7 @@ impl PaymentChannel for Wechatpay {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             currencies: &[Currency::CNY],
-            presents: Presentation::Qr,
+            presents: presents::presentation(&self.presents),
             authorises: false,
             fee_bp: 60,
             refund_min: 5,
@@ -279,7 +296,7 @@ impl PaymentChannel for Wechatpay {
         let Ok(time_expire) = beijing(attempt.expires_at_us) else {
             return Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "the last moment to pay is out of range"));
         };
-        let body = wire::CreateNative {
+        let body = wire::Create {
             appid: &self.appid,
             mchid: &self.mchid,
             description: &attempt.description,
@@ -287,12 +304,11 @@ impl PaymentChannel for Wechatpay {
             time_expire: &time_expire,
             notify_url: &attempt.notify_url,
             amount: wire::Amount { total: attempt.amount.minor(), currency: CNY },
+            scene_info: presents::scene(&self.presents),
+            payer: presents::payer(&self.presents),
         };
-        match self.post("/v3/pay/transactions/native", &body).await.outcome::<wire::Created>() {
-            Outcome::Done(created) if created.code_url.starts_with(CODE_PREFIX) => {
-                Outcome::Done(Opened { action: PaymentAction::Qr { content: created.code_url }, provider_ref: None })
-            }
-            Outcome::Done(_) => integrity("the code to scan is not a payment code"),
+        match self.post(presents::path(&self.presents), &body).await.outcome::<wire::Created>() {
+            Outcome::Done(created) => self.opened(created, &attempt.return_url()),
             Outcome::NotSent(reason) => Outcome::NotSent(reason),
             Outcome::Declined(reason) => Outcome::Declined(reason),
             Outcome::Unknown(reason) => Outcome::Unknown(reason),
@@ -348,7 +364,11 @@ impl PaymentChannel for Wechatpay {
     }
 
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
-        webhook::read(self, headers, body, now)
+        webhook::read(self, headers, body, now).await
+    }
+
+    async fn look_after(&self) {
+        self.renew_certificates().await;
     }
 }
 

@@ -115,7 +115,11 @@ pub(super) async fn open(desk: &Desk, subject: &str, id: OrderId) -> Result<Code
     let code_url = match desk.create(wish).await {
         Outcome::Done(intent) => match intent.action {
             PaymentAction::Qr { content } => content,
-            PaymentAction::Redirect { .. } | PaymentAction::Nothing => return Err(Problem::internal()),
+            // No start has such a channel behind this surface.
+            PaymentAction::Redirect { .. }
+            | PaymentAction::PhonePage { .. }
+            | PaymentAction::App { .. }
+            | PaymentAction::Nothing => return Err(Problem::internal()),
         },
         Outcome::Declined(reason) => return Err(Problem::declined(&reason)),
         Outcome::NotSent(reason) | Outcome::Unknown(reason) => return Err(Problem::unknown(&reason)),

@@ -301,3 +301,60 @@ async fn who_wants_to_pay_it_off_sees_how_often_and_pays_all_of_it_at_once_to_us
     assert!(shown.contains("花呗分期 12 期"), "{shown}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_page_for_phones_a_payment_is_paid_told_and_given_back() {
+    let mut world = World::start().await;
+    world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::PhonePage).await;
+    let intent = intent(&world, 500);
+    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+    let p::PaymentAction::Redirect { url } = made.action else { panic!("{made:?}") };
+    assert!(url.contains("alipay.trade.wap.pay") && url.contains("QUICK_WAP_WAY"), "{url}");
+    let (redirected, cashier) = world.browse(reqwest::Method::GET, &url).await;
+    let cashier = cashier.unwrap();
+    assert_eq!(redirected, 302);
+    let shown = world.text(&cashier).await;
+    assert!(shown.contains("5.00"), "{shown}");
+    let (_, back) = world.browse(reqwest::Method::POST, &format!("{cashier}/pay")).await;
+    let ours = format!("{}/pay/return/{}?", world.gateway().base_url(), intent.attempt_id.bare());
+    assert!(back.unwrap().starts_with(&ours));
+    world.until_paid(intent.attempt_id).await;
+    let whole = world.refund(intent.attempt_id, intent.amount);
+    assert_eq!(given_back(&world, &whole).await, (p::RefundState::Succeeded, whole.amount));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_its_sdk_a_payment_is_paid_by_what_the_merchant_signed_told_and_given_back() {
+    let mut world = World::start().await;
+    world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::App).await;
+    let intent = intent(&world, 500);
+    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await, made);
+    let p::PaymentAction::App { parameters } = made.action else { panic!("{made:?}") };
+    for (from, to) in [("5.00", "0.01"), (intent.attempt_id.bare().as_str(), "01KA0000000000000000000ABC")] {
+        assert!(parameters.contains(from));
+        let changed = world.phone("scan", &parameters.replace(from, to)).await;
+        assert_eq!(changed["error"], "unknown_code", "{from} is signed");
+    }
+    assert!(rows(&world, "payments").await.is_empty(), "nothing was handed over: there is no trade");
+    let seen = world.phone("scan", &parameters).await;
+    assert_eq!((&seen["amount_minor"], &seen["state"]), (&json!(500), &json!("payable")));
+    world.phone_pays(&parameters).await;
+    world.until_paid(intent.attempt_id).await;
+    assert_eq!(status(&world, intent.attempt_id).await.state, p::PaymentState::Captured);
+    assert_eq!(world.phone("scan", &parameters).await["state"], "success");
+    let whole = world.refund(intent.attempt_id, intent.amount);
+    assert_eq!(given_back(&world, &whole).await, (p::RefundState::Succeeded, whole.amount));
+    let other = super::alipay::intent(&world, 700);
+    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &other).await;
+    let p::PaymentAction::App { parameters } = made.action else { panic!("{made:?}") };
+    world.phone("refuse", &parameters).await;
+    let closed = p::PaymentRef { attempt_id: other.attempt_id };
+    let closed = world.done::<p::PaymentStatus>("closePayment", &closed).await;
+    assert_eq!(
+        (closed.state, &world.phone("pay", &parameters).await["state"]),
+        (p::PaymentState::Closed, &json!("closed"))
+    );
+    world.stop().await;
+}

@@ -39,9 +39,15 @@ pub(super) async fn precreate(world: &Shared, asked: &Asked) -> Answer {
 
 /// Keeps what is asked for and answers its code; the same number again gives the code again.
 pub(super) async fn advance(world: &World, asked: &Asked) -> Result<String, Refusal> {
-    let wish = Wish::read(world, asked)?;
     let mut book = world.book().await?;
-    settle_due(world, &mut book).await?;
+    let code = advanced(world, &mut book, asked).await?;
+    world.commit(book).await?;
+    Ok(code)
+}
+
+async fn advanced(world: &World, book: &mut Book, asked: &Asked) -> Result<String, Refusal> {
+    let wish = Wish::read(world, asked)?;
+    settle_due(world, book).await?;
     if let Some(trade) = book.get(TRADE, &wish.number).await? {
         match trade.text("trade_status") {
             WAITING => {}
@@ -62,7 +68,6 @@ pub(super) async fn advance(world: &World, asked: &Asked) -> Result<String, Refu
         book.put(CODE, &Document::new(code, Value::Null, json!({"made_us": now_us})).linked(&kept.id)).await?;
     }
     book.put(ADVANCE, &kept).await?;
-    world.commit(book).await?;
     Ok(kept.hidden("code").to_owned())
 }
 
@@ -252,6 +257,22 @@ pub(crate) async fn scan(world: &World, book: &mut Book, text: &str) -> Result<O
         Some(code) => open(world, book, code).await,
         None => Ok(None),
     }
+}
+
+/// Looks up what a merchant's app handed over; being handed over is what makes the trade.
+pub(super) async fn handed_over(world: &World, book: &mut Book, asked: &Asked) -> Result<Option<Scanned>, StoreError> {
+    if asked.text("product_code") != "QUICK_MSECURITY_PAY" {
+        return Ok(None);
+    }
+    let code = match book.get(ADVANCE, asked.text("out_trade_no")).await? {
+        Some(kept) if kept.inner["content"] == asked.content => kept.hidden("code").to_owned(),
+        Some(_) => return Ok(None),
+        None => match advanced(world, book, asked).await {
+            Ok(code) => code,
+            Err(_) => return Ok(None),
+        },
+    };
+    open(world, book, &code).await
 }
 
 /// As [`scan`], by the bare code.

@@ -55,7 +55,8 @@ pub(super) async fn place(State(world): State<Shared>, Query(query): Query<HashM
     if let Some(wish) = bill::wish(&world, PROVIDER) {
         bill::plant(&mut items, &wish, "SUCCESS", || format!("42000{}", world.ids.digits("bill", 23)));
     }
-    let file = file(&world, &items);
+    let types = types(&mut book).await?;
+    let file = file(&world, &items, &types);
     let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, file.as_bytes()));
     let token = world.ids.code("bill token", 32);
     let kept = Document::new(&token, Value::String(file), json!({"made_us": world.now_us()}));
@@ -128,7 +129,13 @@ const fn fee(minor: i64) -> i64 {
     minor.saturating_mul(60).saturating_add(5_000).div_euclid(10_000)
 }
 
-fn file(world: &World, items: &[Item]) -> String {
+/// How each payment was paid, by the merchant's number.
+async fn types(book: &mut Book) -> Result<HashMap<String, String>, StoreError> {
+    let payments = book.all(PAYMENT).await?;
+    Ok(payments.into_iter().map(|payment| (payment.id.clone(), payment.text("trade_type").to_owned())).collect())
+}
+
+fn file(world: &World, items: &[Item], types: &HashMap<String, String>) -> String {
     let mut text = format!("\u{feff}{HEAD}\r\n");
     let (mut paid, mut back, mut fees): (i64, i64, i64) = (0, 0, 0);
     for item in items {
@@ -139,7 +146,8 @@ fn file(world: &World, items: &[Item]) -> String {
         } else {
             paid = paid.saturating_add(item.minor);
         }
-        text.push_str(&row(world, item, own_fee));
+        let trade_type = types.get(&item.payment_merchants).map_or("NATIVE", String::as_str);
+        text.push_str(&row(world, item, trade_type, own_fee));
     }
     let sums = [
         items.len().to_string(),
@@ -154,7 +162,7 @@ fn file(world: &World, items: &[Item]) -> String {
     text
 }
 
-fn row(world: &World, item: &Item, fee: i64) -> String {
+fn row(world: &World, item: &Item, trade_type: &str, fee: i64) -> String {
     let amount = money::text(item.minor);
     let (paid, back) = if item.refund { ("0.00", amount.as_str()) } else { (amount.as_str(), "0.00") };
     let or_zero = |text: &str| if item.refund { text.to_owned() } else { "0".to_owned() };
@@ -168,7 +176,7 @@ fn row(world: &World, item: &Item, fee: i64) -> String {
         item.payment.clone(),
         item.payment_merchants.clone(),
         "oSandboxTraveller0000000001".to_owned(),
-        "NATIVE".to_owned(),
+        trade_type.to_owned(),
         if item.refund { "REFUND" } else { "SUCCESS" }.to_owned(),
         "OTHERS".to_owned(),
         item.currency.clone(),

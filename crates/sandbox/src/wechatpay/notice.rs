@@ -21,7 +21,7 @@ use crate::world::{Shared, World};
 
 /// The five headers of a signed answer or notification and the signature type; none for an unknown platform key.
 pub(super) fn signature_headers(world: &World, asked: Option<&str>, body: &[u8]) -> Option<HeaderMap> {
-    let (key, serial) = world.pay_keys.platform(&world.credentials, asked)?;
+    let (key, serial) = world.pay_keys.platform(&world.credentials, asked, is_renewed(world))?;
     let timestamp = world.now_us().div_euclid(1_000_000).to_string();
     let nonce = world.ids.code("nonce", 32);
     let signature = sign::sign_answer(key, &timestamp, &nonce, body)?;
@@ -38,10 +38,25 @@ pub(super) fn signature_headers(world: &World, asked: Option<&str>, body: &[u8])
     Some(headers)
 }
 
+/// Whether the platform has changed its certificate: the rule `certificate` is `renewed`, or `replaced` once the first one is
+/// no longer listed.
+fn is_renewed(world: &World) -> bool {
+    world.switches.word(super::PROVIDER, "certificate").is_some()
+}
+
+/// The key that signs a notification: the public key, or by the rule `notify_key` the `certificate`, or both in turns (`mixed`).
+fn notify_key(world: &World) -> Option<String> {
+    let by_certificate = match world.switches.word(super::PROVIDER, "notify_key").as_deref() {
+        Some("certificate") => true,
+        Some("mixed") => world.pay_keys.is_certificates_turn(),
+        _ => false,
+    };
+    (!by_certificate).then(|| world.credentials.platform_public_key_id.clone())
+}
+
 /// Headers of one try to deliver a notification, signed now. A probe's signature starts with the documented marker.
 pub(crate) fn notification_headers(world: &World, body: &str, variant: Variant) -> Option<HeaderMap> {
-    let asked = world.credentials.platform_public_key_id.clone();
-    let mut headers = signature_headers(world, Some(&asked), body.as_bytes())?;
+    let mut headers = signature_headers(world, notify_key(world).as_deref(), body.as_bytes())?;
     if variant == Variant::Probe {
         let genuine = headers.get("wechatpay-signature")?.to_str().ok()?.to_owned();
         let probe = format!("WECHATPAY/SIGNTEST/{genuine}");
@@ -90,23 +105,32 @@ pub(super) async fn announce(
     notify::enqueue(world, book, super::PROVIDER, about, url, &body).await
 }
 
-/// `GET /v3/certificates`: the platform certificate, encrypted with the APIv3 key.
+/// `GET /v3/certificates`: the platform certificates, encrypted with the APIv3 key.
 pub(super) async fn certificates(State(world): State<Shared>) -> Response {
     let keys = &world.credentials;
-    let nonce = world.ids.code("aead nonce", 12);
-    let ciphertext = seal(&keys.apiv3_key, &nonce, "certificate", keys.platform_certificate_pem.as_bytes());
-    Wire(json!({"data": [{
-        "serial_no": keys.platform_certificate_serial,
-        "effective_time": CERTIFICATE_VALID.0,
-        "expire_time": CERTIFICATE_VALID.1,
-        "encrypt_certificate": {
-            "algorithm": "AEAD_AES_256_GCM",
-            "nonce": nonce,
-            "associated_data": "certificate",
-            "ciphertext": ciphertext,
-        },
-    }]}))
-    .into_response()
+    let mut listed = Vec::new();
+    if world.switches.word(super::PROVIDER, "certificate").as_deref() != Some("replaced") {
+        listed.push((&keys.platform_certificate_serial, &keys.platform_certificate_pem));
+    }
+    if let Some(successor) = is_renewed(&world).then(|| world.pay_keys.successor()).flatten() {
+        listed.push((&successor.serial, &successor.pem));
+    }
+    let entry = |(serial, pem): (&String, &String)| {
+        let nonce = world.ids.code("aead nonce", 12);
+        let ciphertext = seal(&keys.apiv3_key, &nonce, "certificate", pem.as_bytes());
+        json!({
+            "serial_no": serial,
+            "effective_time": CERTIFICATE_VALID.0,
+            "expire_time": CERTIFICATE_VALID.1,
+            "encrypt_certificate": {
+                "algorithm": "AEAD_AES_256_GCM",
+                "nonce": nonce,
+                "associated_data": "certificate",
+                "ciphertext": ciphertext,
+            },
+        })
+    };
+    Wire(json!({"data": listed.into_iter().map(entry).collect::<Vec<Value>>()})).into_response()
 }
 
 /// `base64(cipher || tag)`; none only for a key or nonce of the wrong length.

@@ -2,13 +2,16 @@
 //!
 //! Source: the merchant documentation's "signature" pages. Deliberately not here: which headers carry them (`notice`).
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::keys::{Credentials, KeyError, der};
+use crate::keys::{Credentials, KeyError, der, successor};
 
 /// Requests and answers older or younger than this are refused (every official client does the same).
 const WINDOW_S: i64 = 300;
@@ -19,6 +22,24 @@ pub(crate) struct Keys {
     merchant: Vec<u8>,
     public_key: KeyPair,
     certificate: KeyPair,
+    /// The certificate that takes the place of the first one, made when it does.
+    successor: OnceLock<Option<Successor>>,
+    /// How many notifications were signed in turns.
+    turns: AtomicU64,
+}
+
+/// A certificate and its key.
+pub(super) struct Successor {
+    pub(super) serial: String,
+    pub(super) pem: String,
+    key: KeyPair,
+}
+
+impl Successor {
+    fn make() -> Result<Self, KeyError> {
+        let (serial, pem, private) = successor()?;
+        Ok(Self { serial, pem, key: KeyPair::from_pkcs8(&der(&private)?).map_err(|_| KeyError::Crypto)? })
+    }
 }
 
 impl Keys {
@@ -29,17 +50,40 @@ impl Keys {
             merchant: read(&credentials.merchant_private_key_pem)?.public_key().as_ref().to_vec(),
             public_key: read(&credentials.platform_public_key_private_pem)?,
             certificate: read(&credentials.platform_certificate_private_pem)?,
+            successor: OnceLock::new(),
+            turns: AtomicU64::new(0),
         })
     }
 
+    /// The certificate that takes the place of the first one.
+    pub(super) fn successor(&self) -> Option<&Successor> {
+        self.successor.get_or_init(|| Successor::make().ok()).as_ref()
+    }
+
+    /// Whether it is the certificate's turn to sign, where it takes turns with the public key.
+    pub(super) fn is_certificates_turn(&self) -> bool {
+        self.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
+    }
+
     /// The key that answers under `asked` (a public-key id or a certificate serial, without case), and the name it answers
-    /// under. The certificate when nothing was asked for; none for a name nobody has.
-    pub(super) fn platform(&self, credentials: &Credentials, asked: Option<&str>) -> Option<(&KeyPair, String)> {
-        let certificate = || Some((&self.certificate, credentials.platform_certificate_serial.clone()));
+    /// under. The certificate of the day when nothing was asked for, or an earlier one; none for a name nobody has.
+    pub(super) fn platform(
+        &self,
+        credentials: &Credentials,
+        asked: Option<&str>,
+        renewed: bool,
+    ) -> Option<(&KeyPair, String)> {
+        let certificate = || match renewed.then(|| self.successor()).flatten() {
+            Some(successor) => Some((&successor.key, successor.serial.clone())),
+            None => Some((&self.certificate, credentials.platform_certificate_serial.clone())),
+        };
         match asked {
             None => certificate(),
             Some(name) if name.eq_ignore_ascii_case(&credentials.platform_certificate_serial) => certificate(),
             Some(name) if name == credentials.platform_public_key_id => Some((&self.public_key, name.to_owned())),
+            Some(name) if renewed && self.successor().is_some_and(|own| name.eq_ignore_ascii_case(&own.serial)) => {
+                certificate()
+            }
             Some(_) => None,
         }
     }
@@ -58,9 +102,14 @@ impl Keys {
             claim.mchid == credentials.mchid && claim.serial_no.eq_ignore_ascii_case(&credentials.merchant_serial);
         let [method, target, body] = message;
         let text = format!("{method}\n{target}\n{}\n{}\n{body}\n", claim.timestamp, claim.nonce_str);
-        let Ok(signature) = STANDARD.decode(&claim.signature) else { return false };
+        fresh && ours && !claim.nonce_str.is_empty() && self.verify_merchant(&text, &claim.signature)
+    }
+
+    /// Whether the merchant signed the message; base64.
+    pub(super) fn verify_merchant(&self, message: &str, signature: &str) -> bool {
+        let Ok(signature) = STANDARD.decode(signature) else { return false };
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.merchant);
-        fresh && ours && !claim.nonce_str.is_empty() && key.verify(text.as_bytes(), &signature).is_ok()
+        key.verify(message.as_bytes(), &signature).is_ok()
     }
 }
 
@@ -142,6 +191,8 @@ mod tests {
             merchant: key("wechat/java_merchant_private_key.pem").public_key().as_ref().to_vec(),
             public_key: key("wechat/test_rsa_private_key.pem"),
             certificate: key("wechat/java_wechat_pay_private_key.pem"),
+            successor: OnceLock::new(),
+            turns: AtomicU64::new(0),
         };
         let credentials = Credentials {
             mchid: text(&vector, "mchid").to_owned(),

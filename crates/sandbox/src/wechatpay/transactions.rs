@@ -1,7 +1,7 @@
-//! Native payments: create with re-entry, query, close; and what the phone may do with a scanned code.
+//! Payments: create with re-entry, query, close; and what the phone may do with a code, a page or signed parameters.
 //!
-//! Sources: native-payment and close-order pages. A code is good for two hours, a payment until `time_expire` (seven days
-//! by default); neither closes by itself. Deliberately not here: refunds (`refunds`).
+//! Sources: payment and close-order pages. What a payer is given lives as long as its kind says, a payment until `time_expire`
+//! (seven days by default); neither closes by itself. Deliberately not here: the kinds (`kinds`), refunds (`refunds`).
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
+use super::kinds::{self, Kind};
 use super::notice::{self, Event};
 use super::{Answer, PROVIDER, Refusal, Wire};
 use crate::clock::beijing;
@@ -20,30 +21,30 @@ use crate::world::{Shared, World};
 
 /// The kind payments are kept under; their id is the merchant's number.
 pub(crate) const PAYMENT: &str = "payment";
-/// The kind scanned codes are kept under; they belong to a payment.
+/// The kind of what payers are given: codes, and numbers of prepared payments; they belong to a payment.
 const CODE: &str = "payment_code";
 
-const CODE_LIVES_US: i64 = 2 * 3600 * 1_000_000;
 const MINUTE_US: i64 = 60 * 1_000_000;
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
-const CODE_PREFIX: &str = "weixin://wxpay/bizpayurl?pr=";
 
-/// `POST /v3/pay/transactions/native`.
-pub(super) async fn create(State(world): State<Shared>, body: Bytes) -> Answer {
-    let wish = Wish::read(&world, &body)?;
+/// `POST /v3/pay/transactions/{native|h5|jsapi|app}`.
+pub(super) async fn create(State(world): State<Shared>, Path(kind): Path<String>, body: Bytes) -> Answer {
+    let kind = Kind::of(&kind).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "接口不存在"))?;
+    let wish = Wish::read(&world, kind, &body)?;
     let mut book = world.book().await?;
     let mut payment = match book.get(PAYMENT, &wish.number).await? {
         Some(payment) => wish.reenter(payment)?,
         None => wish.document(&world),
     };
-    let code_url = current_code(&world, &mut book, &mut payment).await?;
+    let name = current_name(&world, &mut book, kind, &mut payment).await?;
     book.put(PAYMENT, &payment).await?;
     world.commit(book).await?;
-    Ok(Wire(json!({"code_url": code_url})).into_response())
+    Ok(Wire(kind.answer(&world, &name)).into_response())
 }
 
 /// The create call, checked.
 struct Wish {
+    kind: Kind,
     number: String,
     body: Value,
     total: i64,
@@ -51,7 +52,7 @@ struct Wish {
 }
 
 impl Wish {
-    fn read(world: &World, bytes: &Bytes) -> Result<Self, Refusal> {
+    fn read(world: &World, kind: Kind, bytes: &Bytes) -> Result<Self, Refusal> {
         let body: Value = serde_json::from_slice(bytes).map_err(|_| Refusal::param("body", "不是JSON"))?;
         let text = |field: &str| body[field].as_str().unwrap_or_default();
         for (field, longest) in [("appid", 32), ("mchid", 32), ("description", 127), ("notify_url", 255)] {
@@ -77,11 +78,12 @@ impl Wish {
         if !["", CNY].contains(&body["amount"]["currency"].as_str().unwrap_or_default()) {
             return Err(Refusal::param("amount.currency", "只支持CNY"));
         }
+        kind.check(&body)?;
         let expires_us = expiry(world.now_us(), &body["time_expire"])?;
-        Ok(Self { number: text("out_trade_no").to_owned(), total, expires_us, body })
+        Ok(Self { kind, number: text("out_trade_no").to_owned(), total, expires_us, body })
     }
 
-    /// The same number again: the same parameters give a code again, anything else is refused.
+    /// The same number again: the same parameters for the same kind give the payment again, anything else is refused.
     fn reenter(&self, payment: Document) -> Result<Document, Refusal> {
         match payment.text("trade_state") {
             "SUCCESS" | "REFUND" => return Err(Refusal::new(StatusCode::BAD_REQUEST, "ORDERPAID", "该订单已支付")),
@@ -89,7 +91,7 @@ impl Wish {
             "NOTPAY" => {}
             _ => return Err(Refusal::new(StatusCode::FORBIDDEN, "TRADE_ERROR", "交易错误")),
         }
-        if payment.inner["request"] == self.body {
+        if payment.inner["request"] == self.body && kind_of(&payment) == self.kind {
             return Ok(payment);
         }
         Err(Refusal::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致"))
@@ -107,7 +109,7 @@ impl Wish {
         if let Some(attach) = self.body["attach"].as_str() {
             wire["attach"] = json!(attach);
         }
-        let inner = json!({"request": self.body, "expires_us": self.expires_us, "created_us": world.now_us()});
+        let inner = json!({"kind": self.kind.word(), "request": self.body, "expires_us": self.expires_us, "created_us": world.now_us()});
         Document::new(&self.number, wire, inner)
     }
 }
@@ -128,15 +130,27 @@ pub(super) fn is_number(text: &str, shortest: usize, longest: usize) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-|*@".contains(&byte))
 }
 
-async fn current_code(world: &World, book: &mut Book, payment: &mut Document) -> Result<String, StoreError> {
+/// How a payment is paid; one of a book made before there were others is paid by code.
+fn kind_of(payment: &Document) -> Kind {
+    Kind::of(payment.hidden("kind")).unwrap_or(Kind::Native)
+}
+
+async fn current_name(
+    world: &World,
+    book: &mut Book,
+    kind: Kind,
+    payment: &mut Document,
+) -> Result<String, StoreError> {
     let now_us = world.now_us();
-    if payment.number("code_made_us").saturating_add(CODE_LIVES_US) <= now_us || payment.hidden("code").is_empty() {
-        let code = world.ids.code("payment code", 9);
-        payment.inner["code"] = json!(code);
+    if payment.number("code_made_us").saturating_add(kind.lives_us(world)) <= now_us
+        || payment.hidden("code").is_empty()
+    {
+        let name = kind.name(world);
+        payment.inner["code"] = json!(name);
         payment.inner["code_made_us"] = json!(now_us);
-        book.put(CODE, &Document::new(code, Value::Null, json!({"made_us": now_us})).linked(&payment.id)).await?;
+        book.put(CODE, &Document::new(name, Value::Null, json!({"made_us": now_us})).linked(&payment.id)).await?;
     }
-    Ok(format!("{CODE_PREFIX}{}", payment.hidden("code")))
+    Ok(payment.hidden("code").to_owned())
 }
 
 /// `GET /v3/pay/transactions/out-trade-no/{number}?mchid=`.
@@ -193,7 +207,7 @@ fn missing() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "ORDER_NOT_EXIST", "订单不存在")
 }
 
-/// What a phone sees after scanning.
+/// What a phone sees after scanning, or when it is handed a payment.
 pub(crate) struct Scanned {
     pub(crate) description: String,
     pub(crate) total: i64,
@@ -202,13 +216,28 @@ pub(crate) struct Scanned {
     payment: Document,
 }
 
-/// Looks a scanned text up; none when it is no code of this channel.
+/// Looks up what a phone was given; none when it is nothing of this channel.
 pub(crate) async fn scan(world: &World, book: &mut Book, text: &str) -> Result<Option<Scanned>, StoreError> {
-    let Some(code) = text.trim().strip_prefix(CODE_PREFIX) else { return Ok(None) };
-    let Some(code) = book.get(CODE, code).await? else { return Ok(None) };
+    match kinds::named(world, text.trim()) {
+        Some((kind, name)) => find(world, book, kind, &name).await,
+        None => Ok(None),
+    }
+}
+
+/// Looks up the payment a page for phones was made for.
+pub(super) async fn on_page(world: &World, book: &mut Book, prepay_id: &str) -> Result<Option<Scanned>, StoreError> {
+    find(world, book, Kind::H5, prepay_id).await
+}
+
+async fn find(world: &World, book: &mut Book, kind: Kind, name: &str) -> Result<Option<Scanned>, StoreError> {
+    let Some(code) = book.get(CODE, name).await? else { return Ok(None) };
     let Some(payment) = book.get(PAYMENT, &code.link).await? else { return Ok(None) };
+    if kind_of(&payment) != kind {
+        return Ok(None);
+    }
     let now_us = world.now_us();
-    let over = now_us >= payment.number("expires_us") || now_us >= code.number("made_us").saturating_add(CODE_LIVES_US);
+    let over =
+        now_us >= payment.number("expires_us") || now_us >= code.number("made_us").saturating_add(kind.lives_us(world));
     let state = match payment.text("trade_state") {
         "NOTPAY" if over => "expired".to_owned(),
         "NOTPAY" => "payable".to_owned(),
@@ -244,16 +273,21 @@ pub(crate) async fn pay(world: &World, book: &mut Book, scanned: Scanned) -> Res
     Ok("success".to_owned())
 }
 
+/// Who pays: the payer that was named, else the traveller.
+fn payer(payment: &Document) -> &str {
+    payment.inner["request"]["payer"]["openid"].as_str().unwrap_or("oSandboxTraveller0000000001")
+}
+
 fn charge(world: &World, payment: &mut Document) {
     let id = format!("42000{}", world.ids.digits("transaction", 23));
     let total = payment.wire["amount"]["total"].clone();
     payment.wire["transaction_id"] = json!(id);
-    payment.wire["trade_type"] = json!("NATIVE");
+    payment.wire["trade_type"] = json!(kind_of(payment).trade_type());
     payment.wire["trade_state"] = json!("SUCCESS");
     payment.wire["trade_state_desc"] = json!("支付成功");
     payment.wire["bank_type"] = json!("OTHERS");
     payment.wire["success_time"] = json!(beijing(world.now_us()));
-    payment.wire["payer"] = json!({"openid": "oSandboxTraveller0000000001"});
+    payment.wire["payer"] = json!({"openid": payer(payment)});
     payment.wire["amount"] = json!({"total": total, "payer_total": total, "currency": CNY, "payer_currency": CNY});
     payment.link = id;
 }

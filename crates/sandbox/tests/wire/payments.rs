@@ -203,3 +203,57 @@ async fn nobody_outside_this_machine_is_ever_notified() {
     let seen = bench.eventually("/notifications", tried).await;
     assert_eq!(seen["notifications"][0]["status"], Value::Null);
 }
+
+/// The create of a kind with what it needs beside the payment.
+async fn create(bench: &Bench, kind: &str, extra: Value) -> Answer {
+    let mut body = wish(bench, "http://127.0.0.1:9/none");
+    for (field, value) in extra.as_object().unwrap() {
+        body[field] = value.clone();
+    }
+    bench.wechat(Method::POST, &format!("/v3/pay/transactions/{kind}"), body).await
+}
+
+fn scene() -> Value {
+    json!({"scene_info": {"payer_client_ip": "127.0.0.1", "h5_info": {"type": "Wap"}}})
+}
+
+#[tokio::test]
+async fn each_way_to_pay_needs_what_it_needs_and_answers_what_it_answers() {
+    for (kind, missing, whole, answer) in [
+        ("h5", json!({}), scene(), "h5_url"),
+        ("h5", json!({"scene_info": {"payer_client_ip": "127.0.0.1"}}), scene(), "h5_url"),
+        ("jsapi", json!({}), json!({"payer": {"openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}}), "prepay_id"),
+        ("facepay", json!({}), json!({}), ""),
+    ] {
+        let bench = Bench::new().await;
+        let refused = create(&bench, kind, missing).await;
+        assert!(refused.status.is_client_error(), "{kind}: {refused:?}");
+        let made = create(&bench, kind, whole).await;
+        assert_eq!(made.body[answer].is_string(), !answer.is_empty(), "{kind}: {made:?}");
+        let other = bench.wechat(Method::POST, NATIVE, wish(&bench, "http://127.0.0.1:9/none")).await;
+        assert_eq!(other.status.is_success(), answer.is_empty(), "one number, one way: {other:?}");
+    }
+    let bench = Bench::new().await;
+    assert!(create(&bench, "app", json!({})).await.body["prepay_id"].as_str().unwrap().starts_with("wx"));
+}
+
+#[tokio::test]
+async fn the_page_for_phones_takes_the_money_for_five_minutes_and_says_how_it_was_paid() {
+    let bench = Bench::new().await;
+    let address = |answer: Answer| answer.body["h5_url"].as_str().unwrap().to_owned();
+    let first = address(create(&bench, "h5", scene()).await);
+    bench.advance(5).await;
+    let press = async |url: &str| {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        http.post(url).form(&[("decision", "pay")]).send().await.unwrap().text().await.unwrap()
+    };
+    assert!(press(&first).await.contains("This page has expired"));
+    assert_eq!(query(&bench).await["trade_state"], "NOTPAY");
+    let second = address(create(&bench, "h5", scene()).await);
+    assert_ne!(first, second);
+    assert!(press(&second).await.contains("已支付"));
+    let paid = query(&bench).await;
+    assert_eq!((&paid["trade_state"], &paid["trade_type"]), (&json!("SUCCESS"), &json!("MWEB")));
+    assert!(press(&second).await.contains("已支付"), "once");
+    assert_eq!(bench.book().await["payments"].as_array().unwrap().len(), 1);
+}

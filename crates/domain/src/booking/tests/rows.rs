@@ -286,6 +286,12 @@ fn wx_15_once_the_hold_has_ended_no_code_is_shown_again_and_no_new_one_opened() 
         };
         assert!(order.apply(world.now, &again).is_err());
     }
+    let action = PaymentAction::Qr { content: "weixin://wxpay/bizpayurl?pr=y".into() };
+    let shown = Fact::PaymentShown { attempt: attempt(1), action: action.clone() };
+    assert!(order.apply(world.now, &shown).is_err(), "nor the same payment by another code");
+    let mut waits = World::new().confirmed();
+    World::new().tell(&mut waits, shown);
+    assert_eq!((waits.state, &waits.attempts[0].action), (OrderState::PaymentPending, &Some(action)));
     // Refused while it is open, too: a number is asked for once, and another one only after its end.
     let open = World::new().confirmed();
     let pay_by = T0.plus_minutes(10);

@@ -16,7 +16,8 @@ use crate::{
     port::{
         ReasonCode,
         payments::{
-            Channel, DisputeState, DisputeStatus, PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus,
+            Channel, DisputeState, DisputeStatus, PaymentAction, PaymentIntent, PaymentState, PaymentStatus,
+            RefundState, RefundStatus,
         },
     },
     time::UtcMicros,
@@ -99,6 +100,16 @@ impl Order {
             let amount = attempt.amount;
             self.note(at, TimelineKind::PaymentOpened, None, Some(amount), None);
         }
+        Ok(())
+    }
+
+    pub(super) fn payment_shown(&mut self, id: AttemptId, action: &PaymentAction) -> Result<(), Illegal> {
+        let ended = self.ending.is_some();
+        let attempt = self.attempt_mut(id)?;
+        if ended || attempt.state != AttemptState::RequiresAction {
+            return illegal("only a payment that waits for its payer is shown again");
+        }
+        attempt.action = Some(action.clone());
         Ok(())
     }
 

@@ -20,9 +20,16 @@ pub(crate) fn newest(order: &Order) -> Option<PaymentView> {
         state,
         qr: match attempt.action.as_ref().filter(|_| payable) {
             Some(PaymentAction::Qr { content }) => qr(content),
-            Some(PaymentAction::Redirect { .. } | PaymentAction::Nothing) | None => None,
+            Some(
+                PaymentAction::Redirect { .. }
+                | PaymentAction::PhonePage { .. }
+                | PaymentAction::App { .. }
+                | PaymentAction::Nothing,
+            )
+            | None => None,
         },
-        hosted: payable && matches!(attempt.action, Some(PaymentAction::Redirect { .. })),
+        hosted: payable
+            && matches!(attempt.action, Some(PaymentAction::Redirect { .. } | PaymentAction::PhonePage { .. })),
         expires_at_us: attempt.pay_by.0,
         transaction_id: attempt.transaction_id.clone(),
     })
@@ -93,7 +100,7 @@ pub(crate) fn channel(route: &Route, ability: &Ability, recommended: bool) -> Ch
         bars: route.bars.iter().map(|found| bar(*found).to_owned()).collect(),
         reasons: route.reasons.iter().map(|why| reason(*why).to_owned()).collect(),
         fee: money(route.fee),
-        hosted: ability.presents == Presentation::Redirect,
+        hosted: matches!(ability.presents, Presentation::Redirect | Presentation::PhonePage),
         sets_aside: ability.authorises,
         refund_min: ability.refund_min,
         instalments: match &ability.instalments {
@@ -110,6 +117,7 @@ pub(crate) const fn bar(bar: Bar) -> &'static str {
         Bar::Failing => "failing",
         Bar::Undecided => "undecided",
         Bar::Instalments => "instalments",
+        Bar::Device => "device",
     }
 }
 

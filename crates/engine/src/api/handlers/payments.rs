@@ -22,14 +22,14 @@ use zhiyou_domain::{
     id::AttemptId,
     link,
     money::{Money, MoneyError},
-    order::{AttemptState, Fact, Order, OrderItem, PaymentPart, Source, cart, risk},
+    order::{Attempt, AttemptState, Fact, Order, OrderItem, PaymentPart, Source, cart, risk},
     places,
     plan::ItemRequest,
     port::{
         Outcome,
         payments::{
-            Abilities, Ability, Channel, CheckCredit, CreditStatus, ListChannels, PaymentAction, PaymentRef,
-            PaymentStatus,
+            Abilities, Ability, Channel, CheckCredit, CreditStatus, ListChannels, PaymentAction, PaymentIntent,
+            PaymentRef, PaymentStatus,
         },
     },
     routing::{self, Ask, Candidate, Health, Route},
@@ -111,6 +111,7 @@ async fn routes(engine: &Engine, order: &Order, instalments: Option<u8>) -> Resu
         used_last: known.iter().find(|row| is_used(row)).map(|row| row.channel),
         undecided: undecided(order),
         instalments,
+        presentable: engine.browser.presentable(),
     };
     let candidate =
         |ability: &Ability| Candidate { ability: ability.clone(), health: health(&recent, ability.channel) };
@@ -258,13 +259,59 @@ pub(crate) async fn open_payment(engine: &Engine, wish: OpenPayment) -> Result<(
     let payable = |attempt: &&zhiyou_domain::order::Attempt| attempt.state == AttemptState::RequiresAction;
     let attempt = order.attempts.last().filter(payable);
     let action = attempt.and_then(|attempt| Some((attempt.channel, attempt.action.as_ref()?)));
-    let Some((channel, PaymentAction::Redirect { url })) = action else {
-        return Err(Fault::new(FaultCode::WrongState, "no page is to be opened"));
+    let (channel, url) = match action {
+        Some((channel, PaymentAction::Redirect { url })) => (channel, url.clone()),
+        Some((channel, PaymentAction::PhonePage { .. })) => (channel, phone_page(engine, &order).await?),
+        Some((_, PaymentAction::Qr { .. } | PaymentAction::App { .. } | PaymentAction::Nothing)) | None => {
+            return Err(Fault::new(FaultCode::WrongState, "no page is to be opened"));
+        }
     };
     attempt.into_iter().for_each(|attempt| engine.payer_leaves(attempt.id));
-    let url = page::address(url, channel, engine.demo.is_some());
+    let url = page::address(&url, channel, engine.demo.is_some());
     let url = url.ok_or_else(|| Fault::new(FaultCode::Internal, "a page that is not to be opened"))?;
     engine.browser.open(&url).map_err(|error| Fault::new(FaultCode::BrowserUnavailable, error.to_string()))
+}
+
+/// The page for phones that the channel shows now: it is good for minutes, and asking again gives the same payment.
+async fn phone_page(engine: &Engine, order: &Order) -> Result<String, Fault> {
+    match opened_again(engine, order).await?.action {
+        PaymentAction::PhonePage { url } => Ok(url),
+        PaymentAction::Qr { .. }
+        | PaymentAction::Redirect { .. }
+        | PaymentAction::App { .. }
+        | PaymentAction::Nothing => Err(Fault::new(FaultCode::WrongState, "the channel shows no page any more")),
+    }
+}
+
+/// What the channel says the payer of the newest attempt does now; the same payment as ever.
+async fn opened_again(engine: &Engine, order: &Order) -> Result<PaymentIntent, Fault> {
+    let attempt = waiting(order, engine.clock.now())?;
+    match engine.ports.open_again(order, attempt.id).await {
+        Outcome::Done(intent) => Ok(intent),
+        Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => Err(unavailable(reason)),
+    }
+}
+
+/// The attempt that waits for its payer, in an order that has not ended and in time.
+fn waiting(order: &Order, now: UtcMicros) -> Result<&Attempt, Fault> {
+    let waits = |attempt: &&Attempt| attempt.state == AttemptState::RequiresAction && attempt.pay_by > now;
+    let attempt = order.attempts.last().filter(waits).filter(|_| order.ending.is_none());
+    attempt.ok_or_else(|| Fault::new(FaultCode::WrongState, "nothing is to be paid"))
+}
+
+/// The code or page of now. A new one is written down; the payment stays the same, and so does the last moment to pay it.
+pub(crate) async fn refresh_payment(engine: &Engine, wish: RefreshPayment) -> Result<OrderView, Fault> {
+    let order = engine.book.get(wish.order_id).await?;
+    let PaymentIntent { attempt_id, action, .. } = opened_again(engine, &order).await?;
+    let shown = |order: &Order, now: UtcMicros| {
+        let attempt = waiting(order, now)?;
+        if attempt.id != attempt_id {
+            return Err(Fault::new(FaultCode::WrongState, "another payment took its place"));
+        }
+        let news = attempt.action.as_ref() != Some(&action);
+        Ok(news.then(|| Fact::PaymentShown { attempt: attempt_id, action: action.clone() }).into_iter().collect())
+    };
+    changed(engine, engine.book.record(order.id, shown).await?).await
 }
 
 pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result<OrderView, Fault> {

@@ -23,6 +23,11 @@ impl Ports {
         }
     }
 
+    /// What the payer of an opened attempt does now: asking again gives the same payment, and a code or page that is still good.
+    pub(crate) async fn open_again(&self, order: &Order, attempt: AttemptId) -> Outcome<PaymentIntent> {
+        self.opened(order, attempt).await
+    }
+
     async fn opened(&self, order: &Order, attempt: AttemptId) -> Outcome<PaymentIntent> {
         let Some(known) = order.attempt(attempt) else { return inconsistent("no such attempt") };
         let request = CreatePaymentIntent {

@@ -5,9 +5,12 @@ use super::*;
 use super::{alipay, alipayplus, cards, paypal};
 use crate::{
     defence::take_away,
-    pay::paypal::sign::{
-        crc32,
-        tests::{Authority, Host, NOW, good, stranger},
+    pay::{
+        paypal::sign::{
+            crc32,
+            tests::{Authority, Host, NOW, good, stranger},
+        },
+        wechatpay::certificates::tests as certificates,
     },
 };
 use std::sync::atomic::Ordering;
@@ -16,7 +19,7 @@ use zhiyou_domain::port::payments::Channel::{Alipay, AlipayPlus as Plus, Paypal,
 /// The channels that each defence is taken away from. Where one is missing the channel has nothing of the kind: Alipay's notices
 /// carry no time and no currency, cards, PayPal and Alipay+ have one application per account, and the words of PayPal and of
 /// Alipay+ move nothing.
-const TAKEN_AWAY: [(Defence, &[Channel]); 20] = [
+const TAKEN_AWAY: [(Defence, &[Channel]); 22] = [
     (Defence::Signature, &[Wechat, Alipay, Stripe, Paypal, Plus]),
     (Defence::Window, &[Wechat, Stripe, Paypal, Plus]),
     (Defence::Once, &[Wechat, Alipay, Stripe, Paypal, Plus]),
@@ -36,6 +39,8 @@ const TAKEN_AWAY: [(Defence, &[Channel]); 20] = [
     (Defence::CertificateHost, &[Paypal]),
     (Defence::CertificateChain, &[Paypal]),
     (Defence::CertificateName, &[Paypal]),
+    (Defence::Validity, &[Wechat]),
+    (Defence::FetchApart, &[Wechat]),
     (Defence::HintOnly, &[Paypal, Plus]),
 ];
 
@@ -240,6 +245,8 @@ async fn comes_through(defence: Defence, channel: Channel) -> bool {
         Defence::CertificateHost | Defence::CertificateChain | Defence::CertificateName => {
             by_certificate(defence).await
         }
+        Defence::Validity => certificates::an_old_certificate_is_believed().await,
+        Defence::FetchApart => certificates::a_flood_is_passed_on().await,
         // A success that was true once: the payment was cancelled since, and the money is back with the payer.
         Defence::HintOnly if channel == Plus => {
             let closed = pay::PaymentSeen::bare(PaymentState::Closed);
@@ -276,7 +283,7 @@ async fn every_defence_is_all_that_stands_against_some_attack_on_each_channel_th
             exploited += 1;
         }
     }
-    assert_eq!((refused, exploited), (49, 49));
+    assert_eq!((refused, exploited), (51, 51));
     for defence in Defence::ALL {
         assert!(TAKEN_AWAY.iter().any(|(one, _)| one == defence), "{defence:?} is never taken away");
     }

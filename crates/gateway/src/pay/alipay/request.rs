@@ -15,10 +15,6 @@ pub(crate) enum Page {
     /// A page for a phone's browser, which opens the app.
     Phone,
     /// The channel's SDK inside a mobile app.
-    #[cfg_attr(
-        not(any(test, fuzzing)),
-        expect(dead_code, reason = "no shell of ours hands a string to the channel's SDK yet")
-    )]
     App,
 }
 

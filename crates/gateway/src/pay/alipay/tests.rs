@@ -421,3 +421,20 @@ async fn a_page_is_shown_without_a_call_and_the_same_payment_has_the_same_addres
         assert!(world.methods().is_empty());
     }
 }
+
+#[tokio::test]
+async fn what_is_handed_to_the_channels_sdk_is_made_without_a_call_and_the_same_every_time() {
+    let world = world_showing(AlipayPresents::App, &[]).await;
+    assert_eq!(world.channel.capabilities().presents, Presentation::App);
+    let Outcome::Done(opened) = world.channel.create(&attempt(|_| {})).await else { panic!() };
+    world.wait(5);
+    assert_eq!(world.channel.create(&attempt(|_| {})).await, Outcome::Done(opened.clone()));
+    let PaymentAction::App { parameters } = opened.action else { panic!() };
+    assert!(!parameters.contains('+'), "the SDK reads no plus sign as a blank");
+    let pairs: BTreeMap<String, String> = url::form_urlencoded::parse(parameters.as_bytes()).into_owned().collect();
+    let content: Value = serde_json::from_str(&pairs["biz_content"]).unwrap();
+    assert_eq!(pairs["method"], "alipay.trade.app.pay");
+    assert_eq!((&content["product_code"], &content["out_trade_no"]), (&json!("QUICK_MSECURITY_PAY"), &json!(PAYMENT)));
+    assert!(pairs.contains_key("sign") && !pairs.contains_key("return_url"));
+    assert!(opened.provider_ref.is_some() && world.methods().is_empty());
+}

@@ -3,7 +3,11 @@
 //! Source: payment notice and refund notice pages. What the opened resource says decides, not the outer event type.
 //! Deliberately not here: storing and applying, which is the inbox's.
 
-use super::{Wechatpay, sign, wire};
+use super::{
+    Wechatpay,
+    certificates::{Patience, Unproved},
+    sign, wire,
+};
 use crate::pay::{Notice, NoticeContent, Refused};
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
@@ -11,11 +15,26 @@ use zhiyou_domain::time::UtcMicros;
 
 const ALGORITHM: &str = "AEAD_AES_256_GCM";
 
-pub(super) fn read(channel: &Wechatpay, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
-    channel.keys.verify(headers, body, now).map_err(|error| match error {
-        sign::SignatureError::Probe => Refused::Probe,
-        other => Refused::NotAuthentic(other.to_string()),
-    })?;
+pub(super) async fn read(
+    channel: &Wechatpay,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: UtcMicros,
+) -> Result<Notice, Refused> {
+    channel.proved(headers, body, now, Patience::ComesAgain).await.map_err(refused)?;
+    opened(channel, body)
+}
+
+fn refused(error: Unproved) -> Refused {
+    match error {
+        Unproved::Signature(sign::SignatureError::Probe) => Refused::Probe,
+        Unproved::Signature(other) => Refused::NotAuthentic(other.to_string()),
+        Unproved::Unreachable(_) => Refused::Unprovable(error.to_string()),
+    }
+}
+
+/// What a notification says that was proved to come from the channel.
+fn opened(channel: &Wechatpay, body: &[u8]) -> Result<Notice, Refused> {
     let notification: wire::Notification =
         serde_json::from_slice(body).map_err(|error| Refused::Unreadable(error.to_string()))?;
     let resource = &notification.resource;

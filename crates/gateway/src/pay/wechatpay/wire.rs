@@ -9,9 +9,9 @@ use zhiyou_domain::port::{
     payments::{PaymentState, RefundState},
 };
 
-/// Body of `POST /v3/pay/transactions/native`.
+/// Body of `POST /v3/pay/transactions/{native,h5,jsapi,app}`.
 #[derive(Debug, Serialize)]
-pub(crate) struct CreateNative<'a> {
+pub(crate) struct Create<'a> {
     pub(crate) appid: &'a str,
     pub(crate) mchid: &'a str,
     pub(crate) description: &'a str,
@@ -20,6 +20,33 @@ pub(crate) struct CreateNative<'a> {
     pub(crate) time_expire: &'a str,
     pub(crate) notify_url: &'a str,
     pub(crate) amount: Amount,
+    /// Only with `h5`, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scene_info: Option<SceneInfo>,
+    /// Only with `jsapi`, and needed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) payer: Option<Payer<'a>>,
+}
+
+/// Where a page is opened.
+#[derive(Debug, Serialize)]
+pub(crate) struct SceneInfo {
+    pub(crate) payer_client_ip: String,
+    pub(crate) h5_info: H5Info,
+}
+
+/// What opens a page.
+#[derive(Debug, Serialize)]
+pub(crate) struct H5Info {
+    /// `Wap`: a browser. `iOS` and `Android` are apps that show the page themselves.
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+}
+
+/// Who pays.
+#[derive(Debug, Serialize)]
+pub(crate) struct Payer<'a> {
+    pub(crate) openid: &'a str,
 }
 
 /// An amount in fen.
@@ -29,10 +56,40 @@ pub(crate) struct Amount {
     pub(crate) currency: &'static str,
 }
 
-/// Answer to a create.
+/// Answer to a create: one of them, by what was asked for.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Created {
+    #[serde(default)]
     pub(crate) code_url: String,
+    #[serde(default)]
+    pub(crate) h5_url: String,
+    #[serde(default)]
+    pub(crate) prepay_id: String,
+}
+
+/// What a page inside of WeChat hands to `WeixinJSBridge`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JsapiParameters<'a> {
+    pub(crate) app_id: &'a str,
+    pub(crate) time_stamp: &'a str,
+    pub(crate) nonce_str: &'a str,
+    /// `prepay_id=…`
+    pub(crate) package: &'a str,
+    pub(crate) sign_type: &'static str,
+    pub(crate) pay_sign: &'a str,
+}
+
+/// What an app hands to WeChat's SDK.
+#[derive(Debug, Serialize)]
+pub(crate) struct AppParameters<'a> {
+    pub(crate) appid: &'a str,
+    pub(crate) partnerid: &'a str,
+    pub(crate) prepayid: &'a str,
+    pub(crate) package: &'static str,
+    pub(crate) noncestr: &'a str,
+    pub(crate) timestamp: &'a str,
+    pub(crate) sign: &'a str,
 }
 
 /// Body of a close.
@@ -160,6 +217,29 @@ pub(crate) struct BillPlace {
     pub(crate) hash_type: String,
     pub(crate) hash_value: String,
     pub(crate) download_url: String,
+}
+
+/// Answer to `GET /v3/certificates`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Certificates {
+    pub(crate) data: Vec<Certificate>,
+}
+
+/// A platform certificate; its own times count, not those told beside it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Certificate {
+    pub(crate) serial_no: String,
+    pub(crate) encrypt_certificate: Encrypted,
+}
+
+/// A certificate as it travels.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Encrypted {
+    pub(crate) algorithm: String,
+    pub(crate) ciphertext: String,
+    #[serde(default)]
+    pub(crate) associated_data: String,
+    pub(crate) nonce: String,
 }
 
 /// A notification before its resource is opened.

@@ -49,8 +49,10 @@ fn checked(text: &str, channel: Channel, demo: bool, checks: &[Check]) -> Option
 /// Hosts of the channel's pages where money is real: those its documentation names, and the merchant side holds it to.
 const fn hosts(channel: Channel) -> &'static [&'static str] {
     match channel {
-        // Paid by scanning a code, or by agreeing to it; there is no page.
-        Channel::Wechatpay | Channel::Credit => &[],
+        // Paid by agreeing to it; there is no page.
+        Channel::Credit => &[],
+        // The page for phones.
+        Channel::Wechatpay => &["wx.tenpay.com"],
         Channel::Alipay => &["openapi.alipay.com"],
         Channel::Stripe => &["checkout.stripe.com"],
         Channel::Paypal => &["www.paypal.com"],
@@ -75,6 +77,10 @@ mod tests {
         for (channel, page) in [
             (Channel::Stripe, "https://checkout.stripe.com/c/pay/cs_test_a1#fidkdWxOYHwnPyd1blpxYHZxWjA0%2F"),
             (Channel::Paypal, "https://www.paypal.com/checkoutnow?token=5O190127TN364715T"),
+            (
+                Channel::Wechatpay,
+                "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx20&package=2150917749&redirect_url=https%3A%2F%2Fgw.zhiyou.cn%2Fpay%2Freturn%2F01KA",
+            ),
             (Channel::Alipay, "https://openapi.alipay.com/gateway.do?app_id=1&sign=a%2Bb%3D"),
             (
                 Channel::AlipayPlus,

@@ -7,7 +7,10 @@ use crate::{
     Clock,
     config::tests::{sample, vector},
     http::Http,
-    pay::{NoticeContent, PaymentChannel, PaymentSeen, Refused, wechatpay::Wechatpay},
+    pay::{
+        NoticeContent, PaymentChannel, PaymentSeen, Refused,
+        wechatpay::{Wechatpay, certificates::Known},
+    },
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -42,7 +45,7 @@ fn undated(certificate: &str, serial: &str) -> PlatformKeys {
     let mut key =
         PlatformKey::read(&PlatformKeyConfig { serial: serial.to_owned(), pem: vector(certificate) }).unwrap();
     key.valid = None;
-    PlatformKeys { keys: vec![key] }
+    PlatformKeys { keys: vec![Arc::new(key)] }
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -269,7 +272,7 @@ fn during_a_migration_certificate_and_public_key_both_verify() {
     let id = "PUB_KEY_ID_0119000001092026112000382000000001";
     let mut keys = undated("wechat/java_wechat_pay_certificate.pem", "440024045C4A427599D09BB4E3DE0279F2E813FD");
     let public = PlatformKeyConfig { serial: id.to_owned(), pem: vector("wechat/java_wechat_pay_public_key.pem") };
-    keys.keys.push(PlatformKey::read(&public).unwrap());
+    keys.keys.push(Arc::new(PlatformKey::read(&public).unwrap()));
     assert_eq!(message.check(&keys), Ok(()));
     message.serial = id.to_owned();
     assert_eq!(message.check(&keys), Ok(()));
@@ -330,7 +333,7 @@ fn channel(now: UtcMicros, apiv3_key: &str, certificate: &str, serial: &str) -> 
     config.apiv3_key = apiv3_key.to_owned().into();
     let http = Http::new(crate::config::Profile::Sandbox).unwrap();
     let mut channel = Wechatpay::new(&config, http, Arc::new(Frozen(now))).unwrap();
-    channel.keys = undated(certificate, serial);
+    channel.keys = Known::new(undated(certificate, serial), now);
     channel
 }
 
