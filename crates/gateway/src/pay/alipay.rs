@@ -368,6 +368,7 @@ impl PaymentChannel for Alipay {
             currencies: &[Currency::CNY],
             presents: if self.page().is_some() { Presentation::Redirect } else { Presentation::Qr },
             authorises: false,
+            bounds: &[],
             fee_bp: 60,
             refund_min: 5,
             description_bytes_max: 256,
