@@ -1,6 +1,7 @@
 //! Engine, gateway and sandbox together, without a window: the main job and what can go wrong in it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod channels;
 mod credit;
 mod faults;
 mod hosted;

@@ -145,6 +145,12 @@ impl World {
         self.app = Some(Embedded::start(self.options()).await.unwrap());
     }
 
+    /// With a gateway that is configured otherwise.
+    #[allow(dead_code, reason = "the search for planted secrets shares this world and does not need it")]
+    pub(crate) async fn open_app_with(&mut self, change: impl FnOnce(&mut zhiyou_gateway::Config) + Send) {
+        self.app = Some(Embedded::start_with(self.options(), change).await.unwrap());
+    }
+
     pub(crate) async fn close_app(&mut self) {
         self.app.take().unwrap().stop().await;
     }

@@ -48,7 +48,7 @@ async fn ask(stage: &Stage, attempts: &[AttemptId], questions: usize) -> Result<
     let mut times = Vec::with_capacity(questions);
     for attempt in attempts.iter().cycle().take(questions) {
         let began = Instant::now();
-        stage.call("getPaymentStatus", json!({ "attemptId": attempt })).await?;
+        stage.call("settlePayment", json!({ "attemptId": attempt })).await?;
         times.push(began.elapsed());
     }
     Ok(times)

@@ -110,7 +110,7 @@ impl Stage {
                 "attemptId": attempt, "channel": "wechatpay", "amount": { "amountMinor": TOTAL, "currency": "CNY" },
                 "description": "智游 上海三日", "expiresAtUs": now().plus_minutes(60),
             });
-            self.call("createPaymentIntent", wish).await.map(|_| attempt)
+            self.call("openPayment", wish).await.map(|_| attempt)
         };
         let opened: Vec<Result<AttemptId, _>> =
             stream::iter(0..count).map(open).buffer_unordered(width.max(1)).collect().await;

@@ -12,6 +12,7 @@ mod headless;
 mod inbox;
 mod rebuild;
 mod reconcile;
+mod route;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -90,6 +91,8 @@ enum Command {
         #[arg(long, value_parser = reconcile::channel)]
         channel: Vec<zhiyou_domain::port::payments::Channel>,
     },
+    /// Rank the ways to pay for a payment that is only supposed, and say why; nothing is opened
+    Route(route::Supposed),
     /// Serve the interface to a browser on this machine; the first line printed is its address
     Browser {
         /// Port; chosen by the system otherwise
@@ -143,6 +146,7 @@ async fn run(command: Command) -> Outcome {
         Command::Gateway { config } => gateway::serve(&config).await,
         Command::Inbox { action } => inbox::run(action).await,
         Command::Reconcile { config, day, channel } => reconcile::run(&config, day, &channel).await,
+        Command::Route(supposed) => route::run(supposed).await,
         Command::Browser { port } => browser::run(port).await,
         Command::Rebuild { data_dir } => rebuild::run(&data_dir).await,
     }

@@ -126,6 +126,10 @@ typed_id!(
     RefundId, "rfd", "a refund"
 );
 typed_id!(
+    /// What an agent wants done with money, as a person is asked about it.
+    ConfirmationId, "cnf", "a confirmation"
+);
+typed_id!(
     /// A cancellation quote shown to the traveller.
     QuoteId, "qte", "a quote"
 );

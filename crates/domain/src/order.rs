@@ -413,6 +413,8 @@ pub enum TimelineKind {
     ItemCancelled,
     /// A refund was asked for.
     RefundRequested,
+    /// The merchant side gave a payment back by itself.
+    GivenBack,
     /// Money came back.
     Refunded,
     /// A refund needs a person.

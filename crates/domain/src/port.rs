@@ -94,6 +94,8 @@ pub enum ReasonCode {
     Unauthorized,
     /// Above what we allow ourselves to charge per payment or per day.
     OverLimit,
+    /// The channel failed too often lately: nothing new is opened there, and nothing was sent.
+    ChannelFailing,
     /// Too many requests; later may succeed.
     RateLimited,
     /// The provider's terms forbid it (not cancellable, not refundable now).

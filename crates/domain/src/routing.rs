@@ -1,11 +1,11 @@
 //! Which channel to pay by: what cannot be used and why, what is recommended and why. Pure; a dry run is the same call.
 //!
 //! Hard rules come first, then weights; every point has a reason that is shown. Deliberately not here: asking channels what
-//! they can do, counting how they did (the engine's), and the words of a reason (the interface's).
+//! they can do, counting how they did (the gateway's), and the words of a reason (the interface's).
 
 use crate::{
     money::{Money, MoneyError},
-    port::payments::{Ability, Channel, Instalments, Presentation},
+    port::payments::{Ability, Channel, Health, Instalments, Presentation},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,24 +31,6 @@ pub struct Ask {
     pub instalments: Option<u8>,
     /// What can be presented where the payer is.
     pub presentable: &'static [Presentation],
-}
-
-/// A channel and how it has done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// What it can do.
-    pub ability: Ability,
-    /// How it did lately.
-    pub health: Health,
-}
-
-/// Payments that reached their end lately.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Health {
-    /// That succeeded.
-    pub succeeded: u32,
-    /// That the channel refused or failed; what a payer gave up does not count.
-    pub failed: u32,
 }
 
 /// How much each consideration counts, and when a channel is left alone.
@@ -94,6 +76,8 @@ impl Default for Weights {
 pub enum Bar {
     /// It does not charge this currency.
     Currency,
+    /// It takes no payment so small, or none so large.
+    Amount,
     /// It has failed too often lately.
     Failing,
     /// Another payment's outcome is not known yet.
@@ -137,12 +121,21 @@ pub struct Route {
     pub fee: Money,
 }
 
+/// What is subtracted while a channel is only tried: it comes after every other one that can be used.
+const TRIED: i32 = 100_000;
+
 impl Health {
+    /// Whether too many of its payments failed.
+    #[must_use]
+    pub const fn is_poor(self, weights: &Weights) -> bool {
+        let all = self.succeeded.saturating_add(self.failed);
+        all >= weights.sample_min && self.succeeded.saturating_mul(100) < all.saturating_mul(weights.success_min)
+    }
+
     /// Whether new payments are kept away from it.
     #[must_use]
     pub const fn is_failing(self, weights: &Weights) -> bool {
-        let all = self.succeeded.saturating_add(self.failed);
-        all >= weights.sample_min && self.succeeded.saturating_mul(100) < all.saturating_mul(weights.success_min)
+        self.is_poor(weights) && !self.may_try
     }
 }
 
@@ -150,11 +143,11 @@ impl Health {
 ///
 /// # Errors
 /// [`MoneyError`] when a fee cannot be reckoned.
-pub fn route(ask: &Ask, candidates: &[Candidate], weights: &Weights) -> Result<Vec<Route>, MoneyError> {
-    let usable = |candidate: &&Candidate| candidate.ability.currencies.contains(&ask.amount.currency());
-    let lowest = candidates.iter().filter(usable).map(|candidate| cost_bp(&candidate.ability, ask.amount)).min();
+pub fn route(ask: &Ask, abilities: &[Ability], weights: &Weights) -> Result<Vec<Route>, MoneyError> {
+    let usable = |ability: &&Ability| ability.currencies.contains(&ask.amount.currency()) && ability.takes(ask.amount);
+    let lowest = abilities.iter().filter(usable).map(|ability| cost_bp(ability, ask.amount)).min();
     let mut routes =
-        candidates.iter().map(|candidate| one(ask, candidate, lowest, weights)).collect::<Result<Vec<_>, _>>()?;
+        abilities.iter().map(|ability| one(ask, ability, lowest, weights)).collect::<Result<Vec<_>, _>>()?;
     routes.sort_by_key(|route| (!route.bars.is_empty(), std::cmp::Reverse(route.score), route.channel));
     Ok(routes)
 }
@@ -169,12 +162,12 @@ fn offers(instalments: Option<&Instalments>, count: u8, amount: Money) -> bool {
     instalments.is_some_and(|instalments| instalments.offers(count, amount))
 }
 
-fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights) -> Result<Route, MoneyError> {
-    let ability = &candidate.ability;
+fn one(ask: &Ask, ability: &Ability, lowest: Option<u16>, weights: &Weights) -> Result<Route, MoneyError> {
     let channel = ability.channel;
     let bars = [
         (Bar::Currency, !ability.currencies.contains(&ask.amount.currency())),
-        (Bar::Failing, candidate.health.is_failing(weights)),
+        (Bar::Amount, !ability.takes(ask.amount)),
+        (Bar::Failing, ability.health.is_failing(weights)),
         (Bar::Undecided, ask.undecided.is_some_and(|other| other != channel)),
         (
             Bar::Instalments,
@@ -195,7 +188,9 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
     said.retain(|(_, _, true_here)| *true_here);
     said.sort_by_key(|(points, ..)| std::cmp::Reverse(*points));
     let fee_points = i32::from(cost_bp / 10).saturating_mul(weights.fee);
-    let score = said.iter().map(|(points, ..)| *points).sum::<i32>().saturating_sub(fee_points);
+    let tried = if ability.health.is_poor(weights) { TRIED } else { 0 };
+    let points = said.iter().map(|(points, ..)| *points).sum::<i32>();
+    let score = points.saturating_sub(fee_points).saturating_sub(tried);
     Ok(Route {
         channel,
         score,
@@ -208,9 +203,9 @@ fn one(ask: &Ask, candidate: &Candidate, lowest: Option<u16>, weights: &Weights)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::Currency;
+    use crate::{money::Currency, port::payments::Bounds};
 
-    fn candidate(channel: Channel) -> Candidate {
+    fn ability(channel: Channel) -> Ability {
         let (currencies, authorises, fee_bp, refund_min) = match channel {
             Channel::Wechatpay | Channel::Alipay => (vec![Currency::CNY], false, 60, 5),
             Channel::Stripe => (vec![Currency::CNY, "USD".parse().unwrap()], true, 290, 7_200),
@@ -221,19 +216,18 @@ mod tests {
         let counts = vec![3, 6, 12];
         let instalments = (channel == Channel::Alipay).then_some(Instalments { currency: Currency::CNY, counts });
         let presents = Presentation::Qr;
-        Candidate {
-            ability: Ability {
-                channel,
-                currencies,
-                presents,
-                authorises,
-                fee_bp,
-                settles: None,
-                exchange_bp: 0,
-                refund_min,
-                instalments,
-            },
+        Ability {
+            channel,
+            currencies,
+            presents,
+            authorises,
+            fee_bp,
+            settles: None,
+            exchange_bp: 0,
+            refund_min,
+            instalments,
             health: Health::default(),
+            bounds: Vec::new(),
         }
     }
 
@@ -253,8 +247,8 @@ mod tests {
 
     /// Checks which channels can be used, in their order.
     #[track_caller]
-    fn check(ask: &Ask, candidates: &[Candidate], order: &[Channel]) -> Vec<Route> {
-        let routes = route(ask, candidates, &Weights::default()).unwrap();
+    fn check(ask: &Ask, abilities: &[Ability], order: &[Channel]) -> Vec<Route> {
+        let routes = route(ask, abilities, &Weights::default()).unwrap();
         let usable: Vec<Channel> = routes.iter().filter(|r| r.bars.is_empty()).map(|r| r.channel).collect();
         assert_eq!(usable, order, "{routes:#?}");
         routes
@@ -262,7 +256,7 @@ mod tests {
 
     #[test]
     fn at_home_the_home_channels_come_first_and_what_cannot_charge_the_currency_is_barred() {
-        let all = Channel::PROVIDERS.map(candidate);
+        let all = Channel::PROVIDERS.map(ability);
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
         let routes = check(&ask(), &all, &order);
         assert_eq!(routes.last().unwrap().bars, [Bar::Currency]);
@@ -275,17 +269,17 @@ mod tests {
     fn abroad_and_in_dollars_the_cards_come_first() {
         let amount = Money::new(10_000, "USD".parse().unwrap()).unwrap();
         let abroad = Ask { amount, domestic: false, ..ask() };
-        check(&abroad, &Channel::PROVIDERS.map(candidate), &[Channel::Stripe, Channel::Paypal, Channel::AlipayPlus]);
+        check(&abroad, &Channel::PROVIDERS.map(ability), &[Channel::Stripe, Channel::Paypal, Channel::AlipayPlus]);
     }
 
     #[test]
     fn a_channel_that_exchanges_what_it_charges_costs_more_and_comes_after_one_that_does_not() {
         let usd = "USD".parse().unwrap();
         let abroad = Ask { amount: Money::new(10_000, usd).unwrap(), domestic: false, ..ask() };
-        let mut all = Channel::PROVIDERS.map(candidate);
-        for exchanging in all.iter_mut().filter(|candidate| candidate.ability.channel == Channel::Stripe) {
-            exchanging.ability.settles = Some(Currency::CNY);
-            exchanging.ability.exchange_bp = 200;
+        let mut all = Channel::PROVIDERS.map(ability);
+        for exchanging in all.iter_mut().filter(|ability| ability.channel == Channel::Stripe) {
+            exchanging.settles = Some(Currency::CNY);
+            exchanging.exchange_bp = 200;
         }
         let routes = check(&abroad, &all, &[Channel::Paypal, Channel::AlipayPlus, Channel::Stripe]);
         let stripe = routes.iter().find(|route| route.channel == Channel::Stripe).unwrap();
@@ -301,59 +295,85 @@ mod tests {
     fn the_payers_own_choice_outweighs_everything_that_is_not_a_hard_rule() {
         let chosen = Ask { preferred: Some(Channel::Stripe), ..ask() };
         let order = [Channel::Stripe, Channel::Wechatpay, Channel::Alipay, Channel::AlipayPlus];
-        check(&chosen, &Channel::PROVIDERS.map(candidate), &order);
+        check(&chosen, &Channel::PROVIDERS.map(ability), &order);
         let impossible = Ask { preferred: Some(Channel::Paypal), ..ask() };
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
-        check(&impossible, &Channel::PROVIDERS.map(candidate), &order);
+        check(&impossible, &Channel::PROVIDERS.map(ability), &order);
     }
 
     #[test]
     fn below_nine_in_ten_no_new_payment_is_opened_there_and_the_next_one_is_offered() {
-        let mut all = Channel::PROVIDERS.map(candidate);
-        all[0].health = Health { succeeded: 8, failed: 1 };
+        let mut all = Channel::PROVIDERS.map(ability);
+        let health = |succeeded, failed| Health { succeeded, failed, may_try: false };
+        all[0].health = health(8, 1);
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
         check(&ask(), &all, &order);
-        all[0].health = Health { succeeded: 8, failed: 2 };
+        all[0].health = health(8, 2);
         check(&ask(), &all, &order[1..]);
-        all[0].health = Health { succeeded: 9, failed: 1 };
+        all[0].health = health(9, 1);
         check(&ask(), &all, &order);
     }
 
     #[test]
     fn what_cannot_be_presented_where_the_payer_is_is_barred_and_the_next_one_offered() {
-        let mut all = Channel::PROVIDERS.map(candidate);
-        all[0].ability.presents = Presentation::PhonePage;
+        let mut all = Channel::PROVIDERS.map(ability);
+        all[0].presents = Presentation::PhonePage;
         let order = [Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
         let routes = check(&ask(), &all, &order[1..]);
         assert!(routes.iter().any(|route| route.channel == Channel::Wechatpay && route.bars == [Bar::Device]));
         let on_phone = Ask { presentable: Presentation::ON_PHONES, ..ask() };
         check(&on_phone, &all, &order);
-        all[0].ability.presents = Presentation::App;
+        all[0].presents = Presentation::App;
         check(&ask(), &all, &order[1..]);
         check(&on_phone, &all, &order[1..]);
     }
 
     #[test]
+    fn a_channel_that_is_only_tried_again_comes_after_every_other_one() {
+        let mut all = Channel::PROVIDERS.map(ability);
+        all[0].health = Health { succeeded: 8, failed: 2, may_try: true };
+        let order = [Channel::Alipay, Channel::Stripe, Channel::AlipayPlus, Channel::Wechatpay];
+        check(&Ask { preferred: Some(Channel::Wechatpay), ..ask() }, &all, &order);
+    }
+
+    #[test]
+    fn a_channel_that_would_refuse_the_amount_is_not_offered_and_does_not_set_the_lowest_fee() {
+        let mut all = Channel::PROVIDERS.map(ability);
+        let most = |most| vec![Bounds { currency: Currency::CNY, least: Some(100), most: Some(most) }];
+        all[0].bounds = most(224_399);
+        all[1].bounds = most(224_400);
+        let order = [Channel::Alipay, Channel::Stripe, Channel::AlipayPlus];
+        let routes = check(&ask(), &all, &order);
+        assert!(routes.iter().any(|route| route.channel == Channel::Wechatpay && route.bars == [Bar::Amount]));
+        let small = |minor| Ask { amount: Money::new(minor, Currency::CNY).unwrap(), ..ask() };
+        check(&small(99), &all, &order[1..]);
+        check(&small(100), &all, &[Channel::Wechatpay, Channel::Alipay, Channel::Stripe, Channel::AlipayPlus]);
+        all[0].fee_bp = 10;
+        let routes = check(&ask(), &all, &order);
+        assert!(routes[0].reasons.contains(&Why::LowestFee), "a cheaper one that cannot be used is no measure");
+    }
+
+    #[test]
     fn who_wants_instalments_is_only_offered_what_offers_so_many() {
         let six = Ask { instalments: Some(6), ..ask() };
-        let routes = check(&six, &Channel::PROVIDERS.map(candidate), &[Channel::Alipay]);
+        let routes = check(&six, &Channel::PROVIDERS.map(ability), &[Channel::Alipay]);
         assert_eq!(routes[1].bars, [Bar::Instalments]);
-        check(&Ask { instalments: Some(5), ..ask() }, &Channel::PROVIDERS.map(candidate), &[]);
+        check(&Ask { instalments: Some(5), ..ask() }, &Channel::PROVIDERS.map(ability), &[]);
         let dollars = Money::new(10_000, "USD".parse().unwrap()).unwrap();
         let abroad = Ask { amount: dollars, instalments: Some(6), ..ask() };
-        check(&abroad, &Channel::PROVIDERS.map(candidate), &[]);
+        check(&abroad, &Channel::PROVIDERS.map(ability), &[]);
     }
 
     #[test]
     fn what_counts_how_much_is_the_configurations_to_say() {
         let cheap = Weights { at_home: 0, quick_refund: 0, fee: 0, sets_aside: 50, ..Weights::default() };
-        let routes = route(&ask(), &Channel::PROVIDERS.map(candidate), &cheap).unwrap();
+        let routes = route(&ask(), &Channel::PROVIDERS.map(ability), &cheap).unwrap();
         assert_eq!(routes[0].channel, Channel::Stripe, "{routes:#?}");
     }
 
     #[test]
     fn while_a_payment_is_undecided_no_other_channel_is_offered() {
         let waiting = Ask { undecided: Some(Channel::Alipay), ..ask() };
-        check(&waiting, &Channel::PROVIDERS.map(candidate), &[Channel::Alipay]);
+        check(&waiting, &Channel::PROVIDERS.map(ability), &[Channel::Alipay]);
     }
 }

@@ -66,6 +66,17 @@ impl Embedded {
     /// # Errors
     /// A [`Fault`]; what was started is stopped again.
     pub async fn start(options: Options) -> Result<Self, Fault> {
+        Self::start_with(options, |_| {}).await
+    }
+
+    /// The same with a gateway that is configured otherwise, as a merchant's file could say. It stays one of the sandbox.
+    ///
+    /// # Errors
+    /// A [`Fault`]; what was started is stopped again.
+    pub async fn start_with(
+        options: Options,
+        change: impl FnOnce(&mut zhiyou_gateway::Config) + Send,
+    ) -> Result<Self, Fault> {
         private_folder(&options.data_dir).map_err(|error| io(&error))?;
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -82,7 +93,7 @@ impl Embedded {
         };
         #[cfg(all(unix, not(any(target_os = "android", target_os = "ios"))))]
         let data_dir = options.data_dir.clone();
-        let (engine, gateway, clock) = match join(&http, options, &announcement).await {
+        let (engine, gateway, clock) = match join(&http, options, &announcement, change).await {
             Ok(parts) => parts,
             Err(fault) => {
                 if let Some(sandbox) = sandbox {
@@ -153,6 +164,7 @@ async fn join(
     http: &reqwest::Client,
     options: Options,
     announcement: &Announcement,
+    change: impl FnOnce(&mut zhiyou_gateway::Config) + Send,
 ) -> Result<(Arc<Engine>, Gateway, Listener), Fault> {
     let clock = Arc::new(DemoClock::default());
     let listener =
@@ -162,8 +174,9 @@ async fn join(
     control(http, announcement, reqwest::Method::POST, "/clock/listeners", Some(registration)).await?;
     let credentials = control(http, announcement, reqwest::Method::GET, "/credentials", None).await?;
     let announced = serde_json::to_value(announcement).map_err(|error| internal(&error))?;
-    let config = zhiyou_gateway::Config::from_sandbox(options.data_dir.clone(), &announced, &credentials)
+    let mut config = zhiyou_gateway::Config::from_sandbox(options.data_dir.clone(), &announced, &credentials)
         .map_err(|error| internal(&error))?;
+    change(&mut config);
     let gateway =
         zhiyou_gateway::start(config, Arc::<DemoClock>::clone(&clock)).await.map_err(|error| internal(&error))?;
     let serve = |serve: &dyn Fn(DuplexStream)| {

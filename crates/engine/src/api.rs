@@ -70,6 +70,7 @@ macro_rules! commands {
             choose_seats: ChooseSeats => OrderView;
             confirm_order: ConfirmOrder => OrderView;
             list_channels: ListOrderChannels => WaysToPayView;
+            preview_channels: PreviewChannels => WaysToPayView;
             check_credit: CheckOrderCredit => CreditView;
             open_payment: OpenPayment => ();
             check_payment: CheckPayment => OrderView;

@@ -10,6 +10,7 @@ mod checkup;
 mod config;
 mod console;
 mod defence;
+mod gate;
 mod http;
 mod inbox;
 mod mcp;

@@ -5,6 +5,7 @@
 //! errors. Deliberately not here: what a tool does.
 
 pub(crate) mod activities;
+pub(crate) mod agents;
 pub(crate) mod cars;
 pub(crate) mod flights;
 pub(crate) mod hotels;
@@ -12,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod payments;
 
 use crate::secret::Sensitive;
+use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     handler::server::common::{schema_for_input, schema_for_output},
@@ -37,6 +39,8 @@ pub(crate) enum Effect {
     Act { repeatable: bool },
     /// Gives up or gives back something.
     Undo { repeatable: bool },
+    /// Lets money be taken.
+    Spend,
 }
 
 impl Effect {
@@ -45,13 +49,29 @@ impl Effect {
             Self::Read => (true, false, true),
             Self::Act { repeatable } => (false, false, repeatable),
             Self::Undo { repeatable } => (false, true, repeatable),
+            Self::Spend => (false, true, true),
         };
         ToolAnnotations::new().read_only(read).destructive(destructive).idempotent(idempotent).open_world(true)
     }
 }
 
 type Running = Pin<Box<dyn Future<Output = CallToolResult> + Send>>;
-type Handler = Arc<dyn Fn(JsonObject, Option<Sensitive<String>>) -> Running + Send + Sync>;
+type Handler = Arc<dyn Fn(JsonObject, Caller) -> Running + Send + Sync>;
+
+/// Whom an agent acts for, as its token proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal(pub(crate) String);
+
+/// Who calls a tool, as far as the call says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    /// The traveller's own token for the platform the tool is about.
+    token: Option<Sensitive<String>>,
+    /// Whose agent it is; none for the engine.
+    principal: Option<Principal>,
+    /// What the client calls itself: anybody's claim, shown as such.
+    client: String,
+}
 
 /// A tool and what it runs.
 #[derive(Clone)]
@@ -81,9 +101,9 @@ where
     let tool = Tool::new(name, description, input)
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(effect.annotations());
-    let run: Handler = Arc::new(move |arguments, token| match read::<A>(arguments) {
+    let run: Handler = Arc::new(move |arguments, caller| match read::<A>(arguments) {
         Ok(arguments) => {
-            let running = run(arguments, token);
+            let running = run(arguments, caller.token);
             Box::pin(async move { running.await.map_or_else(|Broken| broken(), |result| written(&result)) })
         }
         Err(error) => Box::pin(std::future::ready(error)),
@@ -145,25 +165,54 @@ fn broken() -> CallToolResult {
 }
 
 fn failed(code: &str, message: &str, field: Option<&str>) -> CallToolResult {
-    let mut error = json!({"code": code, "message": message, "retryable": code == "internal"});
+    refusal(code, message, field, code == "internal", None)
+}
+
+fn refusal(
+    code: &str,
+    message: &str,
+    field: Option<&str>,
+    retryable: bool,
+    correlation: Option<&str>,
+) -> CallToolResult {
+    let mut error = json!({"code": code, "message": message, "retryable": retryable});
+    if let Some(correlation) = correlation {
+        error["correlationId"] = json!(correlation);
+    }
     if let Some(field) = field {
         error["field"] = json!(field);
     }
     CallToolResult::error(vec![ContentBlock::text(json!({"error": error}).to_string())])
 }
 
-/// One server.
+/// One server. An agent is offered its own tools and never the engine's.
 #[derive(Clone)]
 pub(crate) struct Server {
     name: &'static str,
     tools: Arc<[Entry]>,
+    for_agents: Arc<[Entry]>,
     tracker: TaskTracker,
 }
 
 impl Server {
     pub(crate) fn new(name: &'static str, tools: Vec<Entry>, tracker: TaskTracker) -> Self {
-        Self { name, tools: tools.into(), tracker }
+        Self { name, tools: tools.into(), for_agents: Arc::default(), tracker }
     }
+
+    /// The same server with tools for agents that act for a customer.
+    pub(crate) fn with_agents(self, tools: Vec<Entry>) -> Self {
+        Self { for_agents: tools.into(), ..self }
+    }
+
+    /// What this caller is offered.
+    fn offered(&self, principal: Option<&Principal>) -> &[Entry] {
+        if principal.is_some() { &self.for_agents } else { &self.tools }
+    }
+}
+
+/// Whose agent asks: what the listener proved of the request's token.
+fn principal(context: &RequestContext<RoleServer>) -> Option<Principal> {
+    context.extensions.get::<Parts>()?.extensions.get::<Principal>().cloned()
 }
 
 impl ServerHandler for Server {
@@ -175,13 +224,18 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.iter().map(|entry| entry.tool.clone()).collect()))
+        let offered = self.offered(principal(&context).as_ref());
+        Ok(ListToolsResult::with_all_items(offered.iter().map(|entry| entry.tool.clone()).collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|entry| entry.tool.name == name).map(|entry| entry.tool.clone())
+        self.tools
+            .iter()
+            .chain(self.for_agents.iter())
+            .find(|entry| entry.tool.name == name)
+            .map(|entry| entry.tool.clone())
     }
 
     /// The work runs on its own task: a caller who goes away cannot cut an effect in two.
@@ -190,7 +244,8 @@ impl ServerHandler for Server {
         call: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(entry) = self.tools.iter().find(|entry| entry.tool.name == call.name) else {
+        let principal = principal(&context);
+        let Some(entry) = self.offered(principal.as_ref()).iter().find(|entry| entry.tool.name == call.name) else {
             return Err(ErrorData::invalid_params(
                 format!("no tool {:?}", call.name.chars().take(64).collect::<String>()),
                 None,
@@ -203,7 +258,9 @@ impl ServerHandler for Server {
             .get(TRAVELLER_TOKEN_META)
             .and_then(Value::as_str)
             .map(|token| Sensitive::new(token.to_owned()));
-        let running = (entry.run)(call.arguments.unwrap_or_default(), token);
+        let client = context.client_info().map(|client| client.name).unwrap_or_default();
+        let caller = Caller { token, principal, client };
+        let running = (entry.run)(call.arguments.unwrap_or_default(), caller);
         let result = self.tracker.spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, tool = %call.name, "a tool ended without an answer");
             broken()

@@ -9,6 +9,7 @@ pub(crate) mod bounce;
 pub(crate) mod credit;
 pub(crate) mod desk;
 pub(crate) mod experience;
+mod health;
 pub(crate) mod paypal;
 #[cfg(test)]
 mod recorded;
@@ -29,7 +30,7 @@ use zhiyou_domain::{
     money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{Channel, DisputeState, PaymentAction, PaymentState, Presentation, RefundState},
+        payments::{Bounds, Channel, DisputeState, PaymentAction, PaymentState, Presentation, RefundState},
     },
     time::UtcMicros,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Capabilities {
     pub(crate) presents: Presentation,
     /// Whether money can be authorised first and taken later.
     pub(crate) authorises: bool,
+    /// How much one payment can be, where that is known.
+    pub(crate) bounds: &'static [Bounds],
     /// What it keeps of a payment, basis points.
     pub(crate) fee_bp: u16,
     /// How long a refund usually takes, minutes.
@@ -193,8 +196,14 @@ pub(crate) trait PaymentChannel: Send + Sync {
     /// Opens the payment; the same attempt again shows the same payment.
     async fn create(&self, attempt: &Attempt) -> Outcome<Opened>;
 
-    /// Where the payment stands; [`PaymentState::NotFound`] when the channel does not know it.
+    /// Where the payment stands, after what was begun was ended: what the payer approved is taken where that is ours to do, and
+    /// what may not have arrived is sent again under its key. [`PaymentState::NotFound`] when the channel does not know it.
     async fn query(&self, attempt: &Attempt) -> Outcome<PaymentSeen>;
+
+    /// Where the payment stands, without any effect; a channel whose [`Self::query`] has one says here how to do without.
+    async fn peek(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        self.query(attempt).await
+    }
 
     /// Whether the channel knows a payment under this number although we have no record of it.
     async fn knows(&self, attempt: AttemptId) -> Outcome<bool>;

@@ -4,14 +4,16 @@
 //! channel's callback is admitted by its own signature alone. What a payment is, and every rule about money, is the desk's.
 //! Deliberately not here: confirming a booking (only money that arrived does), issuing tokens, a catalogue of prices.
 
-mod orders;
-mod problem;
+mod confirmations;
+pub(crate) mod orders;
+pub(crate) mod problem;
 mod qrcode;
-mod token;
-mod view;
+pub(crate) mod token;
+pub(crate) mod view;
 
 use crate::{
     config::RestConfig,
+    gate::{Gate, Word},
     inbox::{self, Inbox},
     pay::desk::Desk,
     store::updates,
@@ -27,14 +29,14 @@ use axum::{
 use problem::Problem;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::{future::Future, sync::Arc};
+use std::{future::Future, str::FromStr, sync::Arc};
 use token::Tokens;
 use tokio_util::task::TaskTracker;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
-use zhiyou_domain::id::OrderId;
+use zhiyou_domain::id::{ConfirmationId, OrderId};
 
 /// Largest request, bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -45,6 +47,7 @@ const KEY_BYTES_MAX: usize = 128;
 #[derive(Clone)]
 pub(crate) struct Rest {
     desk: Desk,
+    gate: Gate,
     inbox: Inbox,
     tokens: Arc<Tokens>,
     tracker: TaskTracker,
@@ -57,6 +60,10 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Rest>)> {
         ("get", "/api/v1/payment/orders/{order_id}", get(get_order)),
         ("post", "/api/v1/payment/orders/{order_id}/cancel", post(cancel_order)),
         ("post", "/api/v1/payment/orders/{order_id}/refund", post(refund_order)),
+        ("get", "/api/v1/payment/confirmations/{confirmation_id}", get(show_confirmation)),
+        ("post", "/api/v1/payment/confirmations/{confirmation_id}/approve", post(approve)),
+        ("post", "/api/v1/payment/confirmations/{confirmation_id}/deny", post(deny)),
+        ("post", "/api/v1/payment/confirmations/{confirmation_id}/code", post(show_confirmation_code)),
         ("post", "/api/v1/payment/wxpay/create", post(create_payment)),
         ("get", "/api/v1/payment/wxpay/qrcode/{order_id}", get(show_code)),
         ("post", "/api/v1/payment/wxpay/callback", post(callback)),
@@ -67,8 +74,8 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Rest>)> {
 }
 
 /// The routes under `/api`.
-pub(crate) fn router(config: &RestConfig, desk: Desk, inbox: Inbox, tracker: TaskTracker) -> Router {
-    let rest = Rest { desk, inbox, tokens: Arc::new(Tokens::new(config)), tracker };
+pub(crate) fn router(config: &RestConfig, gate: Gate, inbox: Inbox, tracker: TaskTracker) -> Router {
+    let rest = Rest { desk: gate.desk.clone(), gate, inbox, tokens: Arc::new(Tokens::new(config)), tracker };
     routes()
         .into_iter()
         .fold(Router::new(), |router, (_, path, method)| router.route(path, method))
@@ -84,7 +91,8 @@ pub(crate) fn router(config: &RestConfig, desk: Desk, inbox: Inbox, tracker: Tas
 #[openapi(
     info(title = "Zhiyou payments", description = "Orders paid by scanning a code. Amounts are minor units, never decimals."),
     paths(
-        create_order, get_order, cancel_order, refund_order, create_payment, show_code, callback, health, health_db, description
+        create_order, get_order, cancel_order, refund_order, show_confirmation, approve, deny, show_confirmation_code,
+        create_payment, show_code, callback, health, health_db, description
     ),
     modifiers(&Bearer)
 )]
@@ -116,10 +124,10 @@ impl FromRequestParts<Rest> for Caller {
     }
 }
 
-/// What an order's address names; anything else is not found.
-struct Named(OrderId);
+/// What an address names, an order or a confirmation; anything else is not found.
+struct Named<T>(T);
 
-impl FromRequestParts<Rest> for Named {
+impl<T: FromStr> FromRequestParts<Rest> for Named<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, rest).await;
@@ -190,7 +198,7 @@ async fn create_order(
 async fn get_order(
     State(rest): State<Rest>,
     Caller(subject): Caller,
-    Named(id): Named,
+    Named(id): Named<OrderId>,
 ) -> Result<Json<view::OrderView>, Problem> {
     let desk = rest.desk.clone();
     rest.whole(async move { orders::status(&desk, &subject, id).await }).await.map(Json)
@@ -205,7 +213,7 @@ async fn get_order(
 async fn cancel_order(
     State(rest): State<Rest>,
     Caller(subject): Caller,
-    Named(id): Named,
+    Named(id): Named<OrderId>,
 ) -> Result<Json<view::OrderView>, Problem> {
     let desk = rest.desk.clone();
     rest.whole(async move { orders::cancel(&desk, &subject, id).await }).await.map(Json)
@@ -223,13 +231,68 @@ async fn cancel_order(
 async fn refund_order(
     State(rest): State<Rest>,
     Caller(subject): Caller,
-    Named(id): Named,
+    Named(id): Named<OrderId>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Json<view::RefundView>, Problem> {
     let (key, wish) = (client_key(&headers)?, body::<view::NewRefund>(&bytes)?);
     let desk = rest.desk.clone();
     rest.whole(async move { orders::refund(&desk, &subject, id, key, wish).await }).await.map(Json)
+}
+
+/// What an agent wants done, as its customer is asked.
+#[utoipa::path(get, path = "/api/v1/payment/confirmations/{confirmation_id}", security(("token" = [])),
+    params(("confirmation_id" = String, Path)),
+    responses((status = 200, body = confirmations::ConfirmationView), (status = 401, body = problem::ProblemBody),
+        (status = 404, body = problem::ProblemBody)))]
+async fn show_confirmation(
+    State(rest): State<Rest>,
+    Caller(subject): Caller,
+    Named(id): Named<ConfirmationId>,
+) -> Result<Json<confirmations::ConfirmationView>, Problem> {
+    let asked = rest.gate.show(&subject, id).await?;
+    Ok(Json(confirmations::view(&asked, rest.desk.clock.now())))
+}
+
+/// The customer says yes: the agent's same call goes on. Said before, it changes nothing.
+#[utoipa::path(post, path = "/api/v1/payment/confirmations/{confirmation_id}/approve", security(("token" = [])),
+    params(("confirmation_id" = String, Path)),
+    responses((status = 200, body = confirmations::ConfirmationView), (status = 401, body = problem::ProblemBody),
+        (status = 404, body = problem::ProblemBody), (status = 409, body = problem::ProblemBody, description = "Too late")))]
+async fn approve(
+    State(rest): State<Rest>,
+    Caller(subject): Caller,
+    Named(id): Named<ConfirmationId>,
+) -> Result<Json<confirmations::ConfirmationView>, Problem> {
+    let asked = rest.gate.say(&subject, id, Word::Yes).await?;
+    Ok(Json(confirmations::view(&asked, rest.desk.clock.now())))
+}
+
+/// The customer says no.
+#[utoipa::path(post, path = "/api/v1/payment/confirmations/{confirmation_id}/deny", security(("token" = [])),
+    params(("confirmation_id" = String, Path)),
+    responses((status = 200, body = confirmations::ConfirmationView), (status = 401, body = problem::ProblemBody),
+        (status = 404, body = problem::ProblemBody), (status = 409, body = problem::ProblemBody, description = "Too late")))]
+async fn deny(
+    State(rest): State<Rest>,
+    Caller(subject): Caller,
+    Named(id): Named<ConfirmationId>,
+) -> Result<Json<confirmations::ConfirmationView>, Problem> {
+    let asked = rest.gate.say(&subject, id, Word::No).await?;
+    Ok(Json(confirmations::view(&asked, rest.desk.clock.now())))
+}
+
+/// A code the customer can tell the agent instead of approving; show it only after what is asked was shown.
+#[utoipa::path(post, path = "/api/v1/payment/confirmations/{confirmation_id}/code", security(("token" = [])),
+    params(("confirmation_id" = String, Path)),
+    responses((status = 200, body = confirmations::ConfirmationCode), (status = 401, body = problem::ProblemBody),
+        (status = 404, body = problem::ProblemBody), (status = 409, body = problem::ProblemBody, description = "Decided, or too late")))]
+async fn show_confirmation_code(
+    State(rest): State<Rest>,
+    Caller(subject): Caller,
+    Named(id): Named<ConfirmationId>,
+) -> Result<Json<confirmations::ConfirmationCode>, Problem> {
+    Ok(Json(confirmations::ConfirmationCode { code: rest.gate.code(&subject, id).await? }))
 }
 
 /// Opens the order's payment at WeChat Pay; again, it is the same payment.
@@ -258,7 +321,7 @@ async fn create_payment(
 async fn show_code(
     State(rest): State<Rest>,
     Caller(subject): Caller,
-    Named(id): Named,
+    Named(id): Named<OrderId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let code = orders::code(&rest.desk, &subject, id).await?;

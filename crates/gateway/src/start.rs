@@ -5,15 +5,15 @@
 use crate::{
     Clock,
     config::{Config, ConfigError, Profile},
+    gate::Gate,
     http::Http,
     inbox::{self, Inbox},
-    mcp::{self, Server},
+    mcp::{self, Server, http::Doors},
     pay::{
         Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, desk::Desk, experience, paypal::Paypal,
         stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
     },
-    rest,
-    secret::Sensitive,
+    rest::{self, token::Tokens},
     store::{Store, StoreError, webhooks},
     travel::{
         ActivitySupplier, CarSupplier, FlightSupplier, HotelSupplier,
@@ -143,6 +143,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         credits: config.credits.clone().into(),
         weights: config.weights,
     };
+    let gate = Gate::new(desk.clone()).map_err(|error| std::io::Error::other(error.to_string()))?;
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
     let hotels: Arc<dyn HotelSupplier> = duffel.clone();
@@ -156,7 +157,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         hotels: server("hotels", mcp::hotels::tools(&hotels)),
         cars: server("cars", mcp::cars::tools(&cars)),
         activities: server("activities", mcp::activities::tools(&activities)),
-        payments: server("payments", mcp::payments::tools(&desk)),
+        payments: server("payments", mcp::payments::tools(&desk)).with_agents(mcp::agents::tools(&gate)),
         stop: stop.clone(),
         tracker: tracker.clone(),
     };
@@ -166,11 +167,14 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     }
     let mut router = inbox::router(inbox.clone());
     if let Some(rest) = &config.rest {
-        router = router.merge(rest::router(rest, desk, inbox, tracker.clone()));
+        router = router.merge(rest::router(rest, gate, inbox, tracker.clone()));
     }
-    if let Some(token) = config.mcp_http_token {
-        router = router.merge(gateway.mcp_http(token, authority));
-    }
+    let doors = Doors {
+        engine: config.mcp_http_token.clone().map(Arc::new),
+        agents: config.rest.as_ref().map(Tokens::of_agents).map(Arc::new),
+        clock,
+    };
+    router = router.merge(gateway.mcp_http(&doors, authority, config.public_url.as_ref()));
     tracker.spawn(serve(listener, router, stop.clone()));
     let url = format!("{notify_base}/notify/duffel");
     if !register(&duffel, &store, &url).await {
@@ -251,9 +255,23 @@ impl Gateway {
         });
     }
 
-    fn mcp_http(&self, token: Sensitive<String>, authority: String) -> axum::Router {
-        let servers = [&self.flights, &self.hotels, &self.cars, &self.activities, &self.payments].map(Server::clone);
-        mcp::http::router(&servers, token, &[authority], &self.stop)
+    /// Every server for an engine; without one, `payments` for agents.
+    fn mcp_http(&self, doors: &Doors, authority: String, public_url: Option<&url::Url>) -> axum::Router {
+        let servers: &[&Server] = match (&doors.engine, &doors.agents) {
+            (Some(_), _) => &[&self.flights, &self.hotels, &self.cars, &self.activities, &self.payments],
+            (None, Some(_)) => &[&self.payments],
+            (None, None) => &[],
+        };
+        let servers: Vec<Server> = servers.iter().copied().cloned().collect();
+        let (mut hosts, mut origins) = (vec![authority.clone()], vec![format!("http://{authority}")]);
+        if let Some(url) = public_url {
+            hosts.extend(url.host_str().map(|host| match url.port() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            }));
+            origins.push(url.origin().ascii_serialization());
+        }
+        mcp::http::router(&servers, doors, &hosts, &origins, &self.stop)
     }
 
     /// The newest update's cursor; changes after every notification that was applied.

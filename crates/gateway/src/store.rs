@@ -3,7 +3,9 @@
 //! One file per table under `store/`. Deliberately not here: the engine's tables, and what the rows mean.
 
 pub(crate) mod attempts;
+pub(crate) mod confirmations;
 pub(crate) mod inbox;
+pub(crate) mod own_refunds;
 pub(crate) mod refunds;
 mod rows;
 pub(crate) mod shop_orders;

@@ -1,6 +1,8 @@
 //! The REST surface over real HTTP, with the sandbox's WeChat Pay behind it and a clock that can be moved.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "rest/agents.rs"]
+mod agents;
 #[path = "rest/shop.rs"]
 mod shop;
 
@@ -243,13 +245,41 @@ async fn experience_mode_gives_every_payment_back_within_a_day_and_caps_them() {
     shop.restart().await;
     assert_eq!(status(&shop.get_later(&format!("{ORDERS}/{paid}")).await), (200, "paid"), "not due yet");
     assert!(shop.book().await["refunds"].as_array().unwrap().is_empty());
+    // The clock jumps, and nobody waits for real time or a restart.
     shop.move_clock(2).await;
-    shop.restart().await;
     for id in [&paid, &silent] {
         shop.until(|| async { status(&shop.get_later(&format!("{ORDERS}/{id}")).await) == (200, "refunded") }).await;
     }
     shop.restart().await;
     assert_eq!(shop.book().await["refunds"].as_array().unwrap().len(), 2, "once each");
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn experience_mode_takes_a_thousand_yuan_a_beijing_day_and_not_a_fen_more() {
+    const DAY_MIN: i64 = 24 * 60;
+    let shop = Shop::start(|config| config.wechatpay.experience = true).await;
+    // The first minute of a day in Beijing, so that the whole test is within one.
+    let beijing_min = jiff::Timestamp::now().as_second().div_euclid(60) + 8 * 60;
+    shop.move_clock(DAY_MIN - beijing_min.rem_euclid(DAY_MIN) + 1).await;
+    let open = async |key: &str, minor: i64| {
+        let body = json!({"kind": "travel", "reference": "r", "description": "d", "amount": {"minor": minor, "currency": "CNY"}});
+        let later = shop.later();
+        let order = shop.ask("POST", &format!("{ORDERS}/create"), Some(&later), Some(key), None, &body).await;
+        shop.ask("POST", PAY, Some(&later), None, None, &json!({"order_id": order.json["order_id"]})).await
+    };
+    for number in 0..9 {
+        assert_eq!(open(&format!("k{number}"), 10_000).await.status, 200);
+    }
+    assert_eq!(code(&open("over", 10_001).await), (422, "over_limit"), "more than one payment may be");
+    assert_eq!(open("k9", 9_999).await.status, 200);
+    assert_eq!(code(&open("two-fen-more", 2).await), (422, "over_limit"));
+    assert_eq!(open("the-last-fen", 1).await.status, 200);
+    assert_eq!(code(&open("one-fen-more", 1).await), (422, "over_limit"));
+    shop.move_clock(DAY_MIN - 3).await;
+    assert_eq!(code(&open("late", 1).await), (422, "over_limit"), "still the same day");
+    shop.move_clock(3).await;
+    assert_eq!(open("new-day", 10_000).await.status, 200);
     shop.stop().await;
 }
 

@@ -54,7 +54,7 @@ async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
     world.until_told_of_order(&held.order_id).await;
 
     let intent = world.intent(held.total);
-    let opened = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+    let opened = world.done::<p::PaymentIntent>("openPayment", &intent).await;
     let content = scannable(opened.action);
     let mut wake = world.gateway().wake();
     world.phone_pays(&content).await;
@@ -97,7 +97,7 @@ async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
     assert_eq!(order.state, f::FlightOrderState::Cancelled);
 
     let refund = world.refund(intent.attempt_id, held.total);
-    world.done::<p::RefundStatus>("createRefund", &refund).await;
+    world.done::<p::RefundStatus>("refundPayment", &refund).await;
     world
         .until(|| async {
             world.done::<p::RefundStatus>("getRefundStatus", &p::RefundRef { refund_id: refund.refund_id }).await.state
@@ -106,7 +106,7 @@ async fn a_trip_is_held_paid_ticketed_booked_and_given_back() {
         .await;
     let more = world.refund(intent.attempt_id, held.total);
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &more).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &more).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     world.stop().await;
@@ -216,19 +216,19 @@ async fn a_hotel_is_quoted_booked_found_and_cancelled_with_its_terms() {
 async fn a_payment_is_opened_once_and_never_with_other_fields() {
     let world = World::start().await;
     let intent = world.intent(world.cny(32_840));
-    let first = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
-    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await, first);
+    let first = world.done::<p::PaymentIntent>("openPayment", &intent).await;
+    assert_eq!(world.done::<p::PaymentIntent>("openPayment", &intent).await, first);
     let other = p::CreatePaymentIntent { amount: world.cny(32_841), ..intent.clone() };
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &other).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &other).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     let status =
-        world.done::<p::PaymentStatus>("getPaymentStatus", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
+        world.done::<p::PaymentStatus>("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
     assert_eq!((status.state, status.captured), (p::PaymentState::RequiresAction, None));
     let unknown = world.intent(world.cny(1));
     let status =
-        world.done::<p::PaymentStatus>("getPaymentStatus", &p::PaymentRef { attempt_id: unknown.attempt_id }).await;
+        world.done::<p::PaymentStatus>("settlePayment", &p::PaymentRef { attempt_id: unknown.attempt_id }).await;
     assert_eq!(status.state, p::PaymentState::NotFound);
     world.stop().await;
 }
@@ -237,16 +237,16 @@ async fn a_payment_is_opened_once_and_never_with_other_fields() {
 async fn closing_a_paid_payment_answers_paid_and_closing_an_open_one_closes_it() {
     let world = World::start().await;
     let (paid, open) = (world.intent(world.cny(100)), world.intent(world.cny(200)));
-    let content = scannable(world.done::<p::PaymentIntent>("createPaymentIntent", &paid).await.action);
+    let content = scannable(world.done::<p::PaymentIntent>("openPayment", &paid).await.action);
     world.phone_pays(&content).await;
     let status = world.done::<p::PaymentStatus>("closePayment", &p::PaymentRef { attempt_id: paid.attempt_id }).await;
     assert_eq!((status.state, status.captured), (p::PaymentState::Captured, Some(paid.amount)));
     assert!(status.transaction_id.is_some() && status.paid_at_us.is_some());
-    world.done::<p::PaymentIntent>("createPaymentIntent", &open).await;
+    world.done::<p::PaymentIntent>("openPayment", &open).await;
     let status = world.done::<p::PaymentStatus>("closePayment", &p::PaymentRef { attempt_id: open.attempt_id }).await;
     assert_eq!(status.state, p::PaymentState::Closed);
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &open).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &open).await),
         ("declined", ReasonCode::AlreadyClosed)
     );
     world.stop().await;
@@ -258,16 +258,14 @@ async fn a_wrongly_signed_answer_is_unknown_and_a_probe_is_refused_without_losin
     let intent = world.intent(world.cny(100));
     world.scenario(json!({"provider": "wechatpay", "switch": "bad_response_signature"})).await;
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &intent).await),
         ("unknown", ReasonCode::IntegrityFault)
     );
-    let content = scannable(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action);
+    let content = scannable(world.done::<p::PaymentIntent>("openPayment", &intent).await.action);
     world.scenario(json!({"provider": "wechatpay", "switch": "signature_probe"})).await;
     world.phone_pays(&content).await;
-    let state = world
-        .done::<p::PaymentStatus>("getPaymentStatus", &p::PaymentRef { attempt_id: intent.attempt_id })
-        .await
-        .state;
+    let state =
+        world.done::<p::PaymentStatus>("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await.state;
     assert_eq!(state, p::PaymentState::Captured);
     world.stop().await;
 }
@@ -276,27 +274,30 @@ async fn a_wrongly_signed_answer_is_unknown_and_a_probe_is_refused_without_losin
 async fn a_refused_refund_frees_its_amount_and_the_sum_never_exceeds_what_was_paid() {
     let world = World::start().await;
     let intent = world.intent(world.cny(1_000));
-    let content = scannable(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action);
+    let content = scannable(world.done::<p::PaymentIntent>("openPayment", &intent).await.action);
     let early = world.refund(intent.attempt_id, world.cny(1));
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &early).await), ("declined", ReasonCode::NotAllowed));
+    assert_eq!(
+        code(world.call::<p::RefundStatus>("refundPayment", &early).await),
+        ("declined", ReasonCode::NotAllowed)
+    );
     world.phone_pays(&content).await;
     world.scenario(json!({"provider": "wechatpay", "switch": "decline", "op": "refund"})).await;
     let refused = world.refund(intent.attempt_id, world.cny(900));
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &refused).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &refused).await),
         ("declined", ReasonCode::NotAllowed)
     );
     let first = world.refund(intent.attempt_id, world.cny(600));
-    world.done::<p::RefundStatus>("createRefund", &first).await;
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &first).await.amount, first.amount);
+    world.done::<p::RefundStatus>("refundPayment", &first).await;
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &first).await.amount, first.amount);
     let changed = p::CreateRefund { amount: world.cny(400), ..first.clone() };
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &changed).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &changed).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     let much = world.refund(intent.attempt_id, world.cny(401));
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &much).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &much).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     let book = world.book().await;
@@ -336,11 +337,11 @@ async fn the_member_profile_needs_the_travellers_own_living_token() {
 async fn the_port_the_payments_and_the_cursor_survive_a_restart() {
     let mut world = World::start().await;
     let intent = world.intent(world.cny(100));
-    let opened = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+    let opened = world.done::<p::PaymentIntent>("openPayment", &intent).await;
     let address = world.gateway().base_url().to_owned();
     world.restart_gateway().await;
     assert_eq!(world.gateway().base_url(), address);
-    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await, opened);
+    assert_eq!(world.done::<p::PaymentIntent>("openPayment", &intent).await, opened);
     let content = scannable(opened.action);
     let mut wake = world.gateway().wake();
     world.phone_pays(&content).await;
@@ -352,6 +353,35 @@ async fn the_port_the_payments_and_the_cursor_survive_a_restart() {
     let (offer, _) = world.offer_with_seat().await;
     let held = world.done::<f::FlightOrder>("holdFlight", &world.wish(&offer, vec![])).await;
     world.until_told_of_order(&held.order_id).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_wechat_payment_is_closed_at_the_channel_before_it_is_told_and_unless_that_is_known_it_is_not() {
+    let world = World::start().await;
+    let decline = async || {
+        let intent = world.intent(world.cny(100));
+        let content = scannable(world.done::<p::PaymentIntent>("openPayment", &intent).await.action);
+        world.scenario(json!({"provider": "wechatpay", "switch": "decline", "op": "pay"})).await;
+        world.phone("pay", &content).await;
+        p::PaymentRef { attempt_id: intent.attempt_id }
+    };
+    let standing = async |about: &p::PaymentRef| {
+        let number = about.attempt_id.bare();
+        let book = world.book().await;
+        let payments = book["payments"].as_array().unwrap().clone();
+        payments.into_iter().find(|payment| payment.to_string().contains(&number)).unwrap()["state"].clone()
+    };
+    let about = decline().await;
+    assert_eq!(standing(&about).await, "PAYERROR");
+    assert_eq!(world.done::<p::PaymentStatus>("settlePayment", &about).await.state, p::PaymentState::Failed);
+    assert_eq!(standing(&about).await, "CLOSED", "no other payment may follow while this one can be paid");
+
+    let about = decline().await;
+    world.scenario(json!({"provider": "wechatpay", "switch": "time_out_before", "op": "close", "cut": true})).await;
+    assert_eq!(code(world.call::<p::PaymentStatus>("settlePayment", &about).await).0, "unknown");
+    assert_eq!(world.done::<p::PaymentStatus>("settlePayment", &about).await.state, p::PaymentState::Failed);
+    assert_eq!(standing(&about).await, "CLOSED");
     world.stop().await;
 }
 

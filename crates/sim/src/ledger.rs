@@ -7,8 +7,10 @@
 use crate::run::Run;
 use fastrand::Rng;
 use std::collections::BTreeSet;
+use ulid::Ulid;
 use zhiyou_domain::{
     defect::{self, Defect},
+    id::RefundId,
     money::{Currency, Money},
     order::{Fact, Order, StepEnd, cart, journal, ledger},
     port::{
@@ -146,6 +148,13 @@ fn altered(facts: &[(UtcMicros, Fact)], rng: &mut Rng) -> Vec<(UtcMicros, Fact)>
             }
             5..=7 => sequence.push((*at, other(fact, rng))),
             _ => sequence.push((*at, fact.clone())),
+        }
+        // The merchant side gives it back by itself, whatever the order is doing then.
+        if let Fact::PaymentReported { status, .. } = fact
+            && let Some(amount) = status.captured.filter(|_| rng.u8(0..4) == 0)
+        {
+            let refund = RefundId::from_ulid(Ulid(rng.u128(..)));
+            late.push((number + rng.usize(1..=8), Fact::GivenBack { refund, attempt: status.attempt_id, amount }));
         }
     }
     sequence

@@ -144,7 +144,7 @@ export const en: Words = {
     hosted: "On its own page in your browser",
     why: {
       preferred: "your choice in the settings", used_last: "used last time", at_home: "made for where you are",
-      sets_aside: "takes only what is really booked", quick_refund: "refunds within minutes", lowest_fee: "",
+      sets_aside: "takes only what is really booked", quick_refund: "refunds within minutes", lowest_fee: "lowest fee for the merchant",
     },
     divide: "Pay with two methods",
     second: "The other method",
@@ -159,7 +159,7 @@ export const en: Words = {
     payOffIn: (count: number) => `In ${count} instalments`,
     payOffHint: "What it costs you is shown by the payment platform before you agree. Trips and refunds are not affected.",
     bar: {
-      currency: "It cannot charge this currency.", failing: "It has failed too often lately; please choose another one.",
+      currency: "It cannot charge this currency.", amount: "It takes no payment so small or so large.", failing: "It has failed too often lately; please choose another one.",
       undecided: "Another payment of this order is not decided yet.", instalments: "It does not offer these instalments.",
       device: "It is paid in its app, which cannot be opened on this device.",
     },
@@ -206,7 +206,7 @@ export const en: Words = {
   },
   timeline: {
     created: "Preparing", offer_found: "Offer found", seats_chosen: "You chose seats", seats_skipped: "Seats left to the airline", held: "Held",
-    priced: "Price checked", confirmed: "You confirmed the trip and its price", payment_opened: "Payment opened", paid: "Paid", authorised: "The money is set aside", disputed: "Your bank asked for this payment back", dispute_decided: "The dispute was decided", money_taken: "What is booked was taken", money_released: "What was set aside is free again; nothing was charged",
+    priced: "Price checked", confirmed: "You confirmed the trip and its price", payment_opened: "Payment opened", paid: "Paid", authorised: "The money is set aside", disputed: "Your bank asked for this payment back", given_back: "The merchant gave this payment back by itself (experience mode); what is booked stays booked", dispute_decided: "The dispute was decided", money_taken: "What is booked was taken", money_released: "What was set aside is free again; nothing was charged",
     payment_failed: "The payment did not succeed", payment_closed: "Payment closed; nothing was charged",
     paid_late: "A late or second payment arrived; it goes back", booked: "Booked", item_failed: "Could not be booked",
     outcome_unknown: "The supplier did not answer; we are finding out", cancelled_by_traveller: "You ended the order", expired: "Time ran out; the order ended",

@@ -139,7 +139,7 @@ export const zh = {
     hosted: "在浏览器里它自己的页面付款",
     why: {
       preferred: "你在设置里选的", used_last: "上次用过", at_home: "适合你所在的地区",
-      sets_aside: "只收取真正订上的部分", quick_refund: "退款几分钟到账", lowest_fee: "",
+      sets_aside: "只收取真正订上的部分", quick_refund: "退款几分钟到账", lowest_fee: "手续费最低",
     } as Record<string, string>,
     divide: "用两种方式付款",
     second: "另一种方式",
@@ -154,7 +154,7 @@ export const zh = {
     payOffIn: (count: number) => `分 ${count} 期`,
     payOffHint: "分期手续费由支付平台在你同意前列明；行程与退款不受影响。",
     bar: {
-      currency: "不支持这种货币。", failing: "它最近失败太多，请换一种方式。", undecided: "这份订单的另一笔付款还没有结果。",
+      currency: "不支持这种货币。", amount: "这个金额太小或太大，它不收。", failing: "它最近失败太多，请换一种方式。", undecided: "这份订单的另一笔付款还没有结果。",
       instalments: "不提供这样的分期。", device: "需要在它的 App 里付款，这台设备打不开。",
     } as Record<string, string>,
   },
@@ -198,7 +198,7 @@ export const zh = {
   },
   timeline: {
     created: "开始准备", offer_found: "找到报价", seats_chosen: "你选好了座位", seats_skipped: "座位由航司安排", held: "已占位", priced: "价格已核对",
-    confirmed: "你确认了行程与价格", payment_opened: "付款已发起", paid: "付款成功", authorised: "金额已预授权", disputed: "你的银行要求退回这笔付款", dispute_decided: "争议已有结果", money_taken: "已收取订上的部分", money_released: "预授权已解除，没有扣款", payment_failed: "付款没有成功", payment_closed: "付款已关闭，没有扣款",
+    confirmed: "你确认了行程与价格", payment_opened: "付款已发起", paid: "付款成功", authorised: "金额已预授权", disputed: "你的银行要求退回这笔付款", given_back: "体验版：这笔款已由商户自动退回，已订的仍然有效", dispute_decided: "争议已有结果", money_taken: "已收取订上的部分", money_released: "预授权已解除，没有扣款", payment_failed: "付款没有成功", payment_closed: "付款已关闭，没有扣款",
     paid_late: "收到一笔迟到或重复的付款，将原路退回", booked: "已预订", item_failed: "没有订上", outcome_unknown: "商家没有回应，我们正在查询结果",
     cancelled_by_traveller: "你结束了这份订单", expired: "时间已到，订单结束", released: "占位已释放", cancel_quoted: "取消报价已给出",
     cancel_accepted: "你接受了取消报价", item_cancelled: "已取消", refund_requested: "已发起退款", refunded: "退款到账", refund_needs_attention: "退款需要人工处理",

@@ -147,6 +147,7 @@ impl Order {
             Fact::CancelAccepted { quote, refund } => self.cancel_accepted(at, *quote, *refund),
             Fact::RefundDecided { refund, attempt, amount } => self.refund_decided(at, *refund, *attempt, *amount),
             Fact::RefundReported { status, source } => self.refund_reported(at, status, *source),
+            Fact::GivenBack { refund, attempt, amount } => self.given_back(at, *refund, *attempt, *amount),
             Fact::ItemGivenUp { item, reason } => self.fail_item(at, *item, reason),
             Fact::DeadlineReached { deadline } => self.deadline_reached(at, *deadline),
             Fact::SupplierCancelled { item, refund, source } => self.supplier_cancelled(at, *item, *refund, *source),

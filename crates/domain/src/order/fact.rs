@@ -468,6 +468,15 @@ pub enum Fact {
         /// Where from.
         source: Source,
     },
+    /// The merchant side gave what was left of a payment back by itself.
+    GivenBack {
+        /// Refund.
+        refund: RefundId,
+        /// Payment it comes from.
+        attempt: AttemptId,
+        /// Amount.
+        amount: Money,
+    },
     /// A channel's word about a dispute.
     DisputeReported {
         /// Status.

@@ -1,10 +1,11 @@
 //! MCP server `payments`: open, query and close a payment, refund it, and read what arrived by notification.
 //!
-//! Tools and their types: `createPaymentIntent` [`CreatePaymentIntent`] → [`PaymentIntent`]; `getPaymentStatus` and
+//! What an engine asks of the desk; what an agent is offered is the gateway's own. Tools and their types: `openPayment`
+//! [`CreatePaymentIntent`] → [`PaymentIntent`]; `settlePayment` (takes what the payer approved, where that is ours to do) and
 //! `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `capturePayment` [`CapturePayment`] and `voidPayment` [`PaymentRef`] →
-//! [`PaymentStatus`]; `checkCredit` [`CheckCredit`] → [`CreditStatus`]; `createRefund` [`CreateRefund`] and `getRefundStatus` [`RefundRef`]
-//! → [`RefundStatus`]; `listChannels` [`ListChannels`] → [`Abilities`] and `listUpdates` [`ListUpdates`] → [`Updates`] (reads of
-//! the gateway's own tables, without an outcome).
+//! [`PaymentStatus`]; `checkCredit` [`CheckCredit`] → [`CreditStatus`]; `refundPayment` [`CreateRefund`] and `getRefundStatus`
+//! [`RefundRef`] → [`RefundStatus`]; `listChannels` [`ListChannels`] → [`Abilities`] and `listUpdates` [`ListUpdates`] →
+//! [`Updates`] (reads of the gateway's own tables, without an outcome).
 
 use crate::{
     id::{AttemptId, RefundId},
@@ -355,6 +356,55 @@ pub struct Ability {
     /// The instalments a payer can choose, where it offers any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instalments: Option<Instalments>,
+    /// How its payments did lately.
+    #[serde(default)]
+    pub health: Health,
+    /// How much one payment can be; a currency that is not named has no bounds that are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<Bounds>,
+}
+
+impl Ability {
+    /// Whether a payment of this amount is neither too small nor too large for it.
+    #[must_use]
+    pub fn takes(&self, amount: Money) -> bool {
+        let of_currency = |bounds: &&Bounds| bounds.currency == amount.currency();
+        self.bounds.iter().filter(of_currency).all(|bounds| bounds.hold(amount.minor()))
+    }
+}
+
+/// How payments of a channel did lately, over all who paid there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Health {
+    /// That were paid.
+    pub succeeded: u32,
+    /// That the channel refused, or did not answer about; what a payer gave up and what we refused does not count.
+    pub failed: u32,
+    /// Whether one new payment may be tried although too many failed, to see whether it is well again.
+    pub may_try: bool,
+}
+
+/// How much one payment can be in a currency, minor units, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bounds {
+    /// Currency.
+    pub currency: crate::money::Currency,
+    /// The least.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub least: Option<i64>,
+    /// The most.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub most: Option<i64>,
+}
+
+impl Bounds {
+    /// Whether an amount is within them.
+    #[must_use]
+    pub fn hold(&self, minor: i64) -> bool {
+        self.least.is_none_or(|least| minor >= least) && self.most.is_none_or(|most| minor <= most)
+    }
 }
 
 /// What a channel offers to payers who want to pay off what they buy.
@@ -440,7 +490,7 @@ pub struct Updates {
     pub updates: Vec<Update>,
 }
 
-/// One verified notification.
+/// One verified notification, or something the gateway did by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Update {
@@ -465,6 +515,13 @@ pub enum UpdateContent {
     Refund {
         /// Its state.
         status: RefundStatus,
+    },
+    /// The gateway gave what was left of a payment back by itself; no notification says so.
+    GivenBack {
+        /// The payment.
+        payment: PaymentStatus,
+        /// What goes back.
+        refund: RefundStatus,
     },
     /// The payer's bank takes a payment back, or has decided about it.
     Dispute {

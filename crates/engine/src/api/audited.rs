@@ -54,6 +54,7 @@ const READS: &[&str] = &[
     "get_order",
     "get_seat_maps",
     "list_channels",
+    "preview_channels",
     "check_credit",
     "check_payments",
     "compare_order",

@@ -230,7 +230,26 @@ command!(
     ListOrderChannels {
         /// Order.
         order_id: OrderId as "string",
+        /// How much of it a channel is to pay, minor units; all that is to be paid when `null`.
+        amount_minor: Option<i64> as "number | null",
         /// In how many instalments the payer wants to pay it off.
+        instalments: Option<u8>,
+    }
+);
+command!(
+    /// Ranks the ways to pay for a payment that is only supposed; nothing is opened and nothing kept.
+    PreviewChannels {
+        /// How much, minor units.
+        amount_minor: i64 as "number",
+        /// ISO 4217 code.
+        currency: String,
+        /// Whether who pays is at home in mainland China; as for an order when `null`.
+        domestic: Option<bool>,
+        /// What who pays likes to pay by; what the settings say when `null`.
+        preferred: Option<Channel> as "ChannelWord | null",
+        /// How many items it pays for; one when `null`.
+        items: Option<u32>,
+        /// In how many instalments it is to be paid off.
         instalments: Option<u8>,
     }
 );

@@ -192,7 +192,7 @@ impl Ports {
     }
 
     async fn query_payment(&self, order: &Order, attempt: AttemptId) -> Heard {
-        match self.payments.call("getPaymentStatus", &PaymentRef { attempt_id: attempt }).await {
+        match self.payments.call("settlePayment", &PaymentRef { attempt_id: attempt }).await {
             Outcome::Done(status) if says_something_new(order, &status) => {
                 Heard::fact(Fact::PaymentReported { status, source: Source::Poll })
             }

@@ -84,6 +84,17 @@ impl Follower {
                 orders::of_attempt(reader, status.attempt_id).await?,
                 Fact::DisputeReported { status, source: Source::Notification },
             ),
+            UpdateContent::GivenBack { payment, refund } => {
+                let Some(order) = orders::of_attempt(reader, payment.attempt_id).await? else { return Ok(()) };
+                if orders::of_refund(reader, refund.refund_id).await?.is_some() {
+                    return Ok(());
+                }
+                let (attempt, amount) = (payment.attempt_id, refund.amount);
+                let back = Fact::GivenBack { refund: refund.refund_id, attempt, amount };
+                // Who did not hear that it was paid hears both at once.
+                let paid = Fact::PaymentReported { status: payment, source: Source::Notification };
+                return self.write(order, &[paid, back]).await;
+            }
             UpdateContent::PaymentHint { attempt_id } => {
                 if let Some(order) = orders::of_attempt(reader, attempt_id).await? {
                     self.runner.ask_now(order, Read::QueryPayment { attempt: attempt_id });
@@ -115,12 +126,12 @@ impl Follower {
             self.runner.ask_now(order, Read::QueryPayment { attempt: status.attempt_id });
             return Ok(());
         }
-        self.write(order, fact).await
+        self.write(order, &[fact]).await
     }
 
-    /// Writes a fact; what no longer fits and what concerns a frozen order is let go.
-    async fn write(&self, order: OrderId, fact: Fact) -> Result<(), Fault> {
-        match self.book.record(order, |_, _| Ok(vec![fact.clone()])).await {
+    /// Writes facts; what no longer fits and what concerns a frozen order is let go.
+    async fn write(&self, order: OrderId, facts: &[Fact]) -> Result<(), Fault> {
+        match self.book.record(order, |_, _| Ok(facts.to_vec())).await {
             Ok(_) => self.runner.look(order),
             Err(fault) if fault.code == FaultCode::WrongState || fault.code.is_frozen() => {
                 tracing::warn!(%order, %fault, "an update no longer fits");
@@ -141,7 +152,7 @@ impl Follower {
             match AssertUnwindSafe(self.steps.reread(&order, item)).catch_unwind().await {
                 Ok(Outcome::Done(None)) => return,
                 Ok(Outcome::Done(Some(fact))) => {
-                    if self.write(id, fact).await.is_ok() {
+                    if self.write(id, &[fact]).await.is_ok() {
                         return;
                     }
                 }

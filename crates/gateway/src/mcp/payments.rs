@@ -1,6 +1,8 @@
-//! MCP server `payments`.
+//! MCP server `payments`, as the engine sees it: the port of the desk.
 //!
-//! Deliberately not here: channels, and the rules around them.
+//! A payment's number and amount come from the engine, whose order they belong to. Only what is sure to do nothing but read is
+//! said to read: asking some channels where a payment or a refund stands also ends what was begun there
+//! (`docs/decisions/019`). Deliberately not here: channels and the rules around them, and what an agent may ask ([`super::agents`]).
 
 use super::{Broken, Effect, Entry, tool};
 use crate::pay::desk::Desk;
@@ -24,7 +26,7 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
     vec![
         at_the_desk!(
             desk,
-            "createPaymentIntent",
+            "openPayment",
             "Opens a payment; the same attempt again shows the same payment.",
             again,
             p::CreatePaymentIntent,
@@ -32,9 +34,9 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
         ),
         at_the_desk!(
             desk,
-            "getPaymentStatus",
-            "Asks the channel where a payment stands.",
-            Effect::Read,
+            "settlePayment",
+            "Asks the channel where a payment stands; takes what the payer approved, and opens once more what may not have arrived.",
+            again,
             p::PaymentRef,
             |wish| status(wish.attempt_id)
         ),
@@ -59,7 +61,7 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
         )),
         at_the_desk!(
             desk,
-            "createRefund",
+            "refundPayment",
             "Gives money back; the same refund again gives back once.",
             back,
             p::CreateRefund,
@@ -68,8 +70,8 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
         at_the_desk!(
             desk,
             "getRefundStatus",
-            "Asks the channel where a refund stands.",
-            Effect::Read,
+            "Asks the channel where a refund stands; sends it once more under its key where its answer was lost.",
+            back,
             p::RefundRef,
             |wish| refund_status(wish.refund_id)
         ),
@@ -84,8 +86,13 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
         tool("listChannels", "Tells what the configured payment channels can do.", Effect::Read, {
             let desk = desk.clone();
             move |_: p::ListChannels, _| {
-                let abilities = desk.abilities();
-                async move { Ok(abilities) }
+                let desk = desk.clone();
+                async move {
+                    desk.abilities().await.map_err(|error| {
+                        tracing::error!(%error, "what the channels can do cannot be read");
+                        Broken
+                    })
+                }
             }
         }),
         tool(

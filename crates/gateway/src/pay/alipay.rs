@@ -377,6 +377,7 @@ impl PaymentChannel for Alipay {
                 AlipayPresents::App => Presentation::App,
             },
             authorises: false,
+            bounds: &[],
             fee_bp: 60,
             refund_min: 5,
             description_bytes_max: 256,

@@ -343,6 +343,7 @@ impl PaymentChannel for AlipayPlus {
             currencies: &wire::CURRENCIES,
             presents: Presentation::Redirect,
             authorises: false,
+            bounds: &[],
             fee_bp: 260,
             refund_min: 24 * 60,
             description_bytes_max: 256,

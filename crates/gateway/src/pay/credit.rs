@@ -87,6 +87,7 @@ impl PaymentChannel for Credit {
             currencies: &CURRENCIES,
             presents: Presentation::Nothing,
             authorises: true,
+            bounds: &[],
             fee_bp: 0,
             refund_min: 0,
             description_bytes_max: 127,

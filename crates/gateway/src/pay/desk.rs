@@ -4,7 +4,7 @@
 //! The desk sends each effect once per call and never retries. Deliberately not here: wire formats, and notifications, which
 //! are the inbox's.
 
-use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, turns::Turns};
+use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, health::Call, turns::Turns};
 use crate::{
     Clock,
     config::{CapConfig, CreditConfig, InstalmentConfig, SettlementConfig},
@@ -20,12 +20,12 @@ use aws_lc_rs::digest;
 use std::sync::Arc;
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
-    money::Money,
+    money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
         payments::{
-            Abilities, Ability, CapturePayment, Channel, CreatePaymentIntent, CreateRefund, Instalments, PaymentIntent,
-            PaymentState, PaymentStatus, RefundState, RefundStatus, Updates,
+            Abilities, Ability, Bounds, CapturePayment, Channel, CreatePaymentIntent, CreateRefund, Instalments,
+            PaymentIntent, PaymentState, PaymentStatus, RefundState, RefundStatus, Updates,
         },
     },
     routing::Weights,
@@ -122,7 +122,7 @@ pub(crate) fn fingerprint(parts: &[&str]) -> String {
 }
 
 impl Desk {
-    /// Tool `createPaymentIntent`.
+    /// Tool `openPayment`.
     pub(crate) async fn create(&self, wish: CreatePaymentIntent) -> Outcome<PaymentIntent> {
         let _turn = self.turns.take(wish.attempt_id).await;
         let attempt = match self.open_attempt(&wish).await {
@@ -133,7 +133,9 @@ impl Desk {
             Ok(channel) => channel,
             Err(ending) => return finish(Err(ending)),
         };
-        let opened = match channel.create(&attempt).await {
+        let opened = channel.create(&attempt).await;
+        self.learn(&attempt, Call::Create, &opened).await;
+        let opened = match opened {
             Outcome::Done(opened) => opened,
             Outcome::NotSent(reason) => return Outcome::NotSent(reason),
             Outcome::Declined(reason) => return Outcome::Declined(reason),
@@ -168,11 +170,12 @@ impl Desk {
     }
 
     /// Tool `listChannels`.
-    pub(crate) fn abilities(&self) -> Abilities {
-        let ability = |(channel, adapter): (Channel, &dyn PaymentChannel)| {
+    pub(crate) async fn abilities(&self) -> Result<Abilities, StoreError> {
+        let mut channels = Vec::new();
+        for (channel, adapter) in self.channels.all().filter(|(channel, _)| *channel != Channel::Credit) {
             let able = adapter.capabilities();
             let pays_out = self.settlements.iter().find(|found| found.channel == channel);
-            Ability {
+            channels.push(Ability {
                 channel,
                 currencies: able.currencies.to_vec(),
                 presents: able.presents,
@@ -182,11 +185,32 @@ impl Desk {
                 exchange_bp: pays_out.map_or(0, |found| found.exchange_bp),
                 refund_min: able.refund_min,
                 instalments: self.instalments_of(channel),
-            }
-        };
-        let of_providers = self.channels.all().filter(|(channel, _)| *channel != Channel::Credit);
-        let channels = of_providers.map(ability).collect();
-        Abilities { channels, credits: !self.credits.is_empty(), weights: self.weights }
+                health: self.health(channel).await?,
+                bounds: self.bounds(channel, able.currencies, able.bounds).await?,
+            });
+        }
+        Ok(Abilities { channels, credits: !self.credits.is_empty(), weights: self.weights })
+    }
+
+    /// How much one payment can be now: what the channel takes, what a cap allows, and what is left of a day.
+    async fn bounds(
+        &self,
+        channel: Channel,
+        currencies: &[Currency],
+        known: &[Bounds],
+    ) -> Result<Vec<Bounds>, StoreError> {
+        let capped = self.caps.iter().any(|cap| cap.channel == channel);
+        let mut bounds = known.to_vec();
+        for currency in currencies.iter().copied().filter(|_| capped) {
+            let of_currency = |cap: &&CapConfig| cap.channel == channel && cap.per_payment.currency() == currency;
+            let (from, until) = beijing_day(self.clock.now());
+            let today = attempts::asked_for(self.store.reader(), channel, currency, from, until).await?;
+            let caps = self.caps.iter().filter(of_currency);
+            let most = caps.map(|cap| cap.per_payment.minor().min(cap.per_day.minor().saturating_sub(today))).min();
+            // A channel with a cap charges only in currencies that have one.
+            bounds.push(Bounds { currency, least: None, most: Some(most.unwrap_or(0)) });
+        }
+        Ok(bounds)
     }
 
     fn instalments_of(&self, channel: Channel) -> Option<Instalments> {
@@ -248,6 +272,7 @@ impl Desk {
                 return declined(ReasonCode::InvalidRequest, "the last moment to pay is over");
             }
             self.within_caps(&mut tx, wish.channel, wish.amount, now).await?;
+            self.within_health(&mut tx, wish.channel, now).await?;
             if let Some(credit) = &wish.credit {
                 self.within_credit(&mut tx, credit, wish.amount).await?;
             }
@@ -269,7 +294,7 @@ impl Desk {
                 return declined(ReasonCode::OverLimit, "more than is allowed for one payment");
             }
             let (from, until) = beijing_day(now);
-            let today = attempts::asked_for(tx, channel, amount.currency(), from, until).await?;
+            let today = attempts::asked_for(&mut **tx, channel, amount.currency(), from, until).await?;
             let with = today.checked_add(amount.minor());
             if with.is_none_or(|with| with > cap.per_day.minor()) {
                 return declined(ReasonCode::OverLimit, "more than is allowed for one day");
@@ -278,7 +303,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Tool `getPaymentStatus`.
+    /// Tool `settlePayment`.
     pub(crate) async fn status(&self, id: AttemptId) -> Outcome<PaymentStatus> {
         let _turn = self.turns.take(id).await;
         match attempts::find(self.store.reader(), id).await {
@@ -287,11 +312,21 @@ impl Desk {
                     Ok(channel) => channel.query(&attempt).await,
                     Err(ending) => return finish(Err(ending)),
                 };
+                self.learn(&attempt, Call::Query, &seen).await;
                 self.settle(&attempt, seen).await
             }
             Ok(None) => self.status_without_record(id).await,
             Err(error) => finish(Err(error.into())),
         }
+    }
+
+    /// Where a payment stands, asked without any effect.
+    pub(crate) async fn look(&self, attempt: &Attempt) -> Outcome<PaymentStatus> {
+        let seen = match self.channel(attempt.channel) {
+            Ok(channel) => channel.peek(attempt).await,
+            Err(ending) => return finish(Err(ending)),
+        };
+        self.settle(attempt, seen).await
     }
 
     /// Without a record nothing can be compared: a payment that a channel knows all the same is a matter for a person.
@@ -404,7 +439,7 @@ impl Desk {
         counted.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
     }
 
-    /// Tool `createRefund`.
+    /// Tool `refundPayment`.
     pub(crate) async fn refund(&self, wish: CreateRefund) -> Outcome<RefundStatus> {
         let (refund, attempt) = match self.open_refund(&wish).await {
             Ok(opened) => opened,

@@ -1,14 +1,16 @@
 //! Experience mode: every payment of WeChat Pay is given back within 24 hours, so nothing is ever left to settle.
 //!
 //! What is due is computed from the tables at every look, so a restart or a lost answer changes nothing. A refund's number is
-//! the payment's own, counted up only after the channel closed an earlier one. Deliberately not here: the caps of the mode,
-//! which are the configuration's.
+//! the payment's own, counted up only after the channel closed an earlier one. Whoever reads the updates is told, because no
+//! notification says it. Deliberately not here: the caps of the mode, which are the configuration's.
 
 use super::desk::Desk;
 use crate::store::{
     StoreError,
     attempts::{self, Attempt},
+    own_refunds,
     refunds::{self, Refund, Standing},
+    updates,
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -18,14 +20,17 @@ use zhiyou_domain::{
     money::Money,
     port::{
         Outcome,
-        payments::{Channel, CreateRefund, RefundState},
+        payments::{Channel, CreateRefund, RefundState, UpdateContent},
     },
+    time::UtcMicros,
 };
 
 /// Age at which a payment goes back, minutes: an hour before the day is over, to try again in.
 const DUE_MIN: i64 = 23 * 60;
-/// How often the tables are looked at, on this machine's own time.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often the tables are looked at, seconds of the gateway's clock.
+const LOOK_EVERY_S: i64 = 60;
+/// How often it is looked whether that time has come: the clock of a demo jumps, and then nobody waits for it.
+const TICK: Duration = Duration::from_secs(1);
 /// How long a payment nobody asked about any more is still asked about, minutes.
 const ASK_MIN: i64 = 48 * 60;
 /// What the payer reads.
@@ -33,13 +38,18 @@ const REASON: &str = "体验版自动退款";
 
 /// Looks until it is stopped; first at once, because the gateway may have been away.
 pub(crate) async fn run(desk: Desk, stop: CancellationToken) {
+    let mut looked: Option<UtcMicros> = None;
     loop {
-        if let Err(error) = look(&desk).await {
-            tracing::error!(%error, "the payments of the experience mode could not be read");
+        let now = desk.clock.now();
+        if looked.is_none_or(|looked| looked.plus_seconds(LOOK_EVERY_S) <= now || now < looked) {
+            looked = Some(now);
+            if let Err(error) = look(&desk).await {
+                tracing::error!(%error, "the payments of the experience mode could not be read");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(TICK) => {}
         }
     }
 }
@@ -58,6 +68,19 @@ pub(crate) async fn look(desk: &Desk) -> Result<(), StoreError> {
     }
     for attempt in attempts::unreturned(desk.store.reader(), Channel::Wechatpay, due).await? {
         give_back(desk, &attempt).await?;
+    }
+    tell(desk).await
+}
+
+/// Says what went back. In one transaction with the mark that it was said: it is told once, and never not at all.
+async fn tell(desk: &Desk) -> Result<(), StoreError> {
+    for refund in own_refunds::untold(desk.store.reader()).await? {
+        let Some(attempt) = attempts::find(desk.store.reader(), refund.attempt_id).await? else { continue };
+        let content = UpdateContent::GivenBack { payment: attempt.status(), refund: refund.status() };
+        let mut tx = desk.store.begin().await?;
+        updates::append(&mut tx, &[(content, desk.clock.now())]).await?;
+        own_refunds::told(&mut tx, refund.refund_id).await?;
+        desk.store.commit(tx).await?;
     }
     Ok(())
 }
@@ -90,6 +113,9 @@ async fn give_back(desk: &Desk, attempt: &Attempt) -> Result<(), StoreError> {
             reason: REASON.to_owned(),
         },
     };
+    let mut tx = desk.store.begin().await?;
+    own_refunds::keep(&mut tx, wish.refund_id).await?;
+    desk.store.commit(tx).await?;
     ask(desk, wish).await;
     Ok(())
 }

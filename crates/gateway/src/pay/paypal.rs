@@ -391,6 +391,7 @@ impl PaymentChannel for Paypal {
             currencies: &wire::CURRENCIES,
             presents: Presentation::Redirect,
             authorises: true,
+            bounds: wire::bounds(),
             fee_bp: 440,
             refund_min: 5 * 24 * 60,
             description_bytes_max: 127,
@@ -488,6 +489,15 @@ impl PaymentChannel for Paypal {
             }
             Ok(Stand::Approved(total)) => self.take(attempt, &order.id, total).await,
             Err(problem) => integrity(problem),
+        }
+    }
+
+    /// Takes nothing: what the payer approved is told as being worked on. An order whose name was lost cannot be asked about
+    /// without opening it once more.
+    async fn peek(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        match attempt.provider_ref.as_deref().filter(|id| is_plain(id)) {
+            Some(id) => self.look(attempt, id).await,
+            None => Outcome::Done(PaymentSeen::bare(attempt.state)),
         }
     }
 

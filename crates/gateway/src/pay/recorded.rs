@@ -350,3 +350,35 @@ async fn what_is_sent_to_stripe_is_what_was_recorded_for_a_server_that_is_not_ou
         stripe_operation,
     );
 }
+
+/// `docs/decisions/019`: what a tool that says it reads asks of a channel.
+#[tokio::test]
+async fn looking_at_a_payment_sends_nothing_but_questions() {
+    let effects = |provider: &Provider| {
+        let asked = provider.asked.lock().unwrap();
+        let effects = asked.iter().filter(|asked| asked.method != "GET" && !asked.path.contains("/oauth2/"));
+        effects.map(|asked| asked.path.clone()).collect::<Vec<_>>()
+    };
+    let named = |id: &str| Some(id.to_owned());
+    let provider = Provider::start(paypal).await;
+    let config = paypal_tests::merchant(&provider.base, &Authority::new().root_pem);
+    let channel = Paypal::new(&config, Http::new(Profile::Sandbox).unwrap(), Arc::new(At(NOW_S))).unwrap();
+    let lost = attempt(Channel::Paypal, money(29_901, "USD"));
+    let approved = Attempt { provider_ref: named(ORDER), ..lost.clone() };
+    assert_eq!(done(channel.peek(&approved).await).state, PaymentState::Processing, "approved, and not taken");
+    assert_eq!(done(channel.peek(&lost).await).state, PaymentState::RequiresAction);
+    assert_eq!(effects(&provider), Vec::<String>::new());
+    assert_eq!(done(channel.query(&approved).await).state, PaymentState::Captured, "asked to end it, it is taken");
+    assert_eq!(effects(&provider), [format!("/v2/checkout/orders/{ORDER}/capture")]);
+
+    let provider = Provider::start(stripe).await;
+    let http = Http::new(Profile::Sandbox).unwrap();
+    let channel = Stripe::new(&stripe_sample(&provider.base), Profile::Sandbox, http, Arc::new(At(NOW_S)));
+    let lost = attempt(Channel::Stripe, money(29_901, "USD"));
+    assert_eq!(done(channel.peek(&lost).await).state, PaymentState::NotFound);
+    let open = Attempt { provider_ref: named("cs_test_open"), ..lost.clone() };
+    assert_eq!(done(channel.peek(&open).await).state, PaymentState::RequiresAction);
+    assert_eq!(effects(&provider), Vec::<String>::new());
+    assert_eq!(done(channel.query(&lost).await).state, PaymentState::RequiresAction, "made once more under its key");
+    assert_eq!(effects(&provider), ["/v1/checkout/sessions"]);
+}

@@ -385,6 +385,7 @@ impl PaymentChannel for Stripe {
             currencies: amount::offered(),
             presents: Presentation::Redirect,
             authorises: true,
+            bounds: amount::bounds(),
             fee_bp: 290,
             // Five to ten days until the bank shows it.
             refund_min: 7 * 24 * 60,
@@ -443,6 +444,15 @@ impl PaymentChannel for Stripe {
 
     async fn query(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
         self.look(attempt).await
+    }
+
+    /// A page whose name was lost is looked for and not made once more.
+    async fn peek(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        let session = match &attempt.provider_ref {
+            Some(id) => self.session(id).await,
+            None => self.find(attempt.attempt_id, attempt.created_at_us).await,
+        };
+        self.standing(attempt, session)
     }
 
     async fn knows(&self, attempt: AttemptId) -> Outcome<bool> {

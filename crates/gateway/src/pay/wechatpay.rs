@@ -276,6 +276,7 @@ impl PaymentChannel for Wechatpay {
             currencies: &[Currency::CNY],
             presents: presents::presentation(&self.presents),
             authorises: false,
+            bounds: &[],
             fee_bp: 60,
             refund_min: 5,
             description_bytes_max: 127,
@@ -315,7 +316,22 @@ impl PaymentChannel for Wechatpay {
         }
     }
 
+    /// A refusal ends nothing at this channel, whose code stays: it is closed before it is told, so that another payment may
+    /// follow. Money that was faster is told instead, and so is that nobody knows.
     async fn query(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        match self.query_number(attempt.attempt_id).await {
+            Outcome::Done(seen) if seen.state == PaymentState::Failed => {
+                match self.close_open(attempt.attempt_id).await {
+                    Outcome::Done(after) if after.state == PaymentState::Closed => Outcome::Done(seen),
+                    other => other,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Closes nothing.
+    async fn peek(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
         self.query_number(attempt.attempt_id).await
     }
 

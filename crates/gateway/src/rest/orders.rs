@@ -39,10 +39,11 @@ const DESCRIPTION_BYTES_MAX: usize = 127;
 const REASON_BYTES_MAX: usize = 80;
 
 /// An order with what is known of its money.
-struct Known {
-    order: ShopOrder,
-    attempt: Option<Attempt>,
-    refunds: Vec<Refund>,
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) order: ShopOrder,
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) refunds: Vec<Refund>,
 }
 
 /// Creates an order, or answers the one this key stands for.
@@ -97,7 +98,7 @@ pub(super) async fn status(desk: &Desk, subject: &str, id: OrderId) -> Result<Or
 }
 
 /// Opens the order's one payment; again, it is the same one.
-pub(super) async fn open(desk: &Desk, subject: &str, id: OrderId) -> Result<CodeView, Problem> {
+pub(crate) async fn open(desk: &Desk, subject: &str, id: OrderId) -> Result<CodeView, Problem> {
     let now = desk.clock.now();
     let known = read(desk, owned(desk, subject, id).await?).await?;
     known.payable(now)?;
@@ -201,7 +202,7 @@ fn still_open() -> Problem {
 }
 
 /// Gives money back, once per key.
-pub(super) async fn refund(
+pub(crate) async fn refund(
     desk: &Desk,
     subject: &str,
     id: OrderId,
@@ -280,6 +281,34 @@ fn left(attempt: &Attempt, refunds: &[Refund]) -> Result<Money, Problem> {
     })
 }
 
+/// What goes back when all of it does.
+pub(crate) fn refundable(known: &Known) -> Result<Money, Problem> {
+    let paid = known.attempt.as_ref().filter(|attempt| attempt.state == PaymentState::Captured);
+    let attempt = paid.ok_or_else(|| Problem::conflict("not_paid", "the order is not paid"))?;
+    let left = left(attempt, &known.refunds)?;
+    if left.is_positive() { Ok(left) } else { Err(Problem::conflict("nothing_left", "all of it went back")) }
+}
+
+/// Whether a reason can be shown to the payer.
+pub(crate) fn plain_reason(reason: &str) -> Result<(), Problem> {
+    plain("reason", reason, REASON_BYTES_MAX)
+}
+
+/// The caller's order with what our tables tell of its money.
+pub(crate) async fn known(desk: &Desk, subject: &str, id: OrderId) -> Result<Known, Problem> {
+    read(desk, owned(desk, subject, id).await?).await
+}
+
+/// The order after the channel was asked where an open payment stands. Nothing is closed, taken or given back by it.
+pub(crate) async fn looked_at(desk: &Desk, known: Known) -> Result<Known, Problem> {
+    let open = |attempt: &&Attempt| !matches!(attempt.state, PaymentState::Captured | PaymentState::Closed);
+    let Some(attempt) = known.attempt.as_ref().filter(open) else { return Ok(known) };
+    if let Outcome::Unknown(reason) | Outcome::NotSent(reason) | Outcome::Declined(reason) = desk.look(attempt).await {
+        tracing::warn!(order = %known.order.order_id, code = ?reason.code, "the channel did not say where a payment stands");
+    }
+    read(desk, known.order).await
+}
+
 /// The caller's order.
 async fn owned(desk: &Desk, subject: &str, id: OrderId) -> Result<ShopOrder, Problem> {
     let order = shop::find(desk.store.reader(), id).await?;
@@ -304,7 +333,8 @@ async fn fresh_known(desk: &Desk, subject: &str, id: OrderId) -> Result<Known, P
         PaymentState::NotFound | PaymentState::RequiresAction | PaymentState::Processing | PaymentState::Failed => {
             // Past its time the payment is closed as well, so that the order ends; money that came first stays.
             let over = known.order.expires_at_us <= desk.clock.now() || known.order.cancel_asked_at_us.is_some();
-            let asked = if over { desk.close(attempt.attempt_id).await } else { desk.status(attempt.attempt_id).await };
+            // One that was refused can be tried again by the same code while there is time.
+            let asked = if over { desk.close(attempt.attempt_id).await } else { desk.look(attempt).await };
             if let Outcome::Unknown(reason) | Outcome::NotSent(reason) | Outcome::Declined(reason) = asked {
                 tracing::warn!(order = %id, code = ?reason.code, "the channel did not say where a payment stands");
             }
@@ -325,7 +355,7 @@ async fn fresh_known(desk: &Desk, subject: &str, id: OrderId) -> Result<Known, P
 }
 
 impl Known {
-    fn status(&self, now: UtcMicros) -> OrderStatus {
+    pub(crate) fn status(&self, now: UtcMicros) -> OrderStatus {
         let over = self.order.closed_at_us.is_some() || (self.attempt.is_none() && self.order.expires_at_us <= now);
         match self.attempt.as_ref().map(|attempt| (attempt, attempt.state)) {
             Some((attempt, PaymentState::Captured)) => {

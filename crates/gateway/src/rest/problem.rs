@@ -32,6 +32,16 @@ impl Problem {
         Self { status, body: ProblemBody { code: code.to_owned(), message: message.to_owned() } }
     }
 
+    /// What to branch on.
+    pub(crate) fn code(&self) -> &str {
+        &self.body.code
+    }
+
+    /// For a person.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
+    }
+
     /// Also what belongs to somebody else: nobody learns that it exists.
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such thing")
@@ -62,6 +72,11 @@ impl Problem {
             ReasonCode::OverLimit => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "over_limit", "more than is allowed per payment or per day")
             }
+            ReasonCode::ChannelFailing => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "channel_failing",
+                "the payment channel fails too often at the moment; nothing was sent",
+            ),
             ReasonCode::AlreadyPaid => Self::conflict("already_paid", "the order is paid"),
             ReasonCode::AlreadyClosed => Self::conflict("order_cancelled", "the order is cancelled"),
             ReasonCode::PriceChanged

@@ -39,10 +39,13 @@ pub(crate) enum TokenError {
     Subject,
 }
 
-/// What tokens are checked against.
+/// What tokens are checked against. A person's token and an agent's are for different audiences, and one that names both is
+/// neither: what an agent wants is approved where no agent gets.
 pub(crate) struct Tokens {
     keys: Vec<hmac::Key>,
     audience: String,
+    /// Whose tokens are refused.
+    other: String,
 }
 
 #[derive(Deserialize)]
@@ -80,11 +83,18 @@ impl Default for Audience {
 }
 
 impl Tokens {
-    /// Keys were checked with the configuration.
+    /// Persons' tokens. Keys were checked with the configuration.
     pub(crate) fn new(config: &crate::config::RestConfig) -> Self {
         let key =
             |secret: &crate::secret::Sensitive<String>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-        Self { keys: config.jwt_keys.iter().map(key).collect(), audience: config.audience.clone() }
+        let keys = config.jwt_keys.iter().map(key).collect();
+        Self { keys, audience: config.audience.clone(), other: format!("{}/mcp", config.audience) }
+    }
+
+    /// Tokens of agents that act for a person: for `<audience>/mcp` and for nothing else.
+    pub(crate) fn of_agents(config: &crate::config::RestConfig) -> Self {
+        let Self { keys, audience, other } = Self::new(config);
+        Self { keys, audience: other, other: audience }
     }
 
     /// The subject of a token that is genuine, for us and in its time. No leeway: both clocks are kept by servers.
@@ -111,11 +121,11 @@ impl Tokens {
         if claims.nbf.is_some_and(|nbf| nbf > now_s) {
             return Err(TokenError::Early);
         }
-        let ours = match &claims.aud {
-            Audience::One(one) => *one == self.audience,
-            Audience::Many(many) => many.contains(&self.audience),
+        let names = |wanted: &String| match &claims.aud {
+            Audience::One(one) => one == wanted,
+            Audience::Many(many) => many.contains(wanted),
         };
-        if !ours {
+        if !names(&self.audience) || names(&self.other) {
             return Err(TokenError::Audience);
         }
         let plain = !claims.sub.trim().is_empty() && !claims.sub.chars().any(char::is_control);
@@ -174,7 +184,8 @@ mod tests {
         let key = URL_SAFE_NO_PAD
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .unwrap();
-        let tokens = Tokens { keys: vec![hmac::Key::new(hmac::HMAC_SHA256, &key)], audience: "zhiyou".to_owned() };
+        let (audience, other) = ("zhiyou".to_owned(), "zhiyou/mcp".to_owned());
+        let tokens = Tokens { keys: vec![hmac::Key::new(hmac::HMAC_SHA256, &key)], audience, other };
         let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9\
                      .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ\
                      .dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -182,6 +193,22 @@ mod tests {
         assert_eq!(at(1_300_819_380), Err(TokenError::Expired));
         assert_eq!(at(1_300_819_379), Err(TokenError::Audience));
         assert_eq!(tokens.subject(&token.replace("dBjft", "dBjfu"), UtcMicros(0)), Err(TokenError::Signature));
+    }
+
+    #[test]
+    fn a_persons_token_is_no_agents_an_agents_no_persons_and_one_that_names_both_is_neither() {
+        let config = crate::config::RestConfig { audience: "zhiyou".to_owned(), jwt_keys: vec![KEY.to_owned().into()] };
+        let (persons, agents) = (Tokens::new(&config), Tokens::of_agents(&config));
+        for (audience, person, agent) in [
+            (json!("zhiyou"), true, false),
+            (json!("zhiyou/mcp"), false, true),
+            (json!(["zhiyou", "zhiyou/mcp"]), false, false),
+        ] {
+            let claims = claims(|claims| claims["aud"] = audience.clone());
+            let token = encode(&json!({"alg": "HS256"}), &claims, KEY);
+            let judged = |tokens: &Tokens| tokens.subject(&token, UtcMicros(NOW_S * 1_000_000)).is_ok();
+            assert_eq!((judged(&persons), judged(&agents)), (person, agent), "{audience}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     defence::{Defence, off},
     pay::PaymentSeen,
 };
-use sqlx::{AnyPool, FromRow};
+use sqlx::{Any, AnyPool, Executor, FromRow};
 use zhiyou_domain::{
     id::AttemptId,
     money::{Currency, Money},
@@ -207,10 +207,68 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
     get(tx, attempt.attempt_id).await?.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
 }
 
+/// How many payments tell how a channel does, the newest ones.
+const SAMPLE_MAX: i64 = 500;
+
+/// How the newest payments of a channel opened since then did: paid or set aside, and refused or never answered about.
+pub(crate) async fn endings(
+    executor: impl Executor<'_, Database = Any>,
+    channel: Channel,
+    since: UtcMicros,
+) -> Result<(u32, u32), StoreError> {
+    let (succeeded, failed): (i64, i64) = sqlx::query_as(
+        "SELECT CAST(COALESCE(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END), 0) AS BIGINT), \
+         CAST(COALESCE(SUM(CASE WHEN failed_at_us IS NOT NULL OR state = $6 THEN 1 ELSE 0 END), 0) AS BIGINT) \
+         FROM (SELECT state, failed_at_us FROM attempts WHERE channel = $1 AND created_at_us > $2 \
+         ORDER BY created_at_us DESC LIMIT $3) AS newest",
+    )
+    .bind(channel.word())
+    .bind(since.0)
+    .bind(SAMPLE_MAX)
+    .bind(word(PaymentState::Captured))
+    .bind(word(PaymentState::Authorised))
+    .bind(word(PaymentState::Failed))
+    .fetch_one(executor)
+    .await?;
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok((count(succeeded), count(failed)))
+}
+
+/// When the newest payment of a channel was opened.
+pub(crate) async fn newest(
+    executor: impl Executor<'_, Database = Any>,
+    channel: Channel,
+) -> Result<Option<UtcMicros>, StoreError> {
+    let (newest,): (Option<i64>,) = sqlx::query_as("SELECT MAX(created_at_us) FROM attempts WHERE channel = $1")
+        .bind(channel.word())
+        .fetch_one(executor)
+        .await?;
+    Ok(newest.map(UtcMicros))
+}
+
+/// The channel did not answer about a payment, or would not open it; the first time stays.
+pub(crate) async fn fail(tx: &mut Tx, id: AttemptId, now: UtcMicros) -> Result<(), StoreError> {
+    sqlx::query("UPDATE attempts SET failed_at_us = $2 WHERE attempt_id = $1 AND failed_at_us IS NULL")
+        .bind(id.bare())
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// What a channel did not answer no longer counts.
+pub(crate) async fn forget_failures(tx: &mut Tx, channel: Channel) -> Result<(), StoreError> {
+    sqlx::query("UPDATE attempts SET failed_at_us = NULL WHERE channel = $1 AND failed_at_us IS NOT NULL")
+        .bind(channel.word())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// What was asked for over a channel in a currency from `from` until just before `until`, minor units. Everything counts
 /// that is not closed: it was paid or can still be.
 pub(crate) async fn asked_for(
-    tx: &mut Tx,
+    executor: impl Executor<'_, Database = Any>,
     channel: Channel,
     currency: Currency,
     from: UtcMicros,
@@ -225,7 +283,7 @@ pub(crate) async fn asked_for(
     .bind(from.0)
     .bind(until.0)
     .bind(word(PaymentState::Closed))
-    .fetch_one(&mut **tx)
+    .fetch_one(executor)
     .await?;
     Ok(sum)
 }

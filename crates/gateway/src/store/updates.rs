@@ -67,6 +67,7 @@ pub(crate) async fn dispute(pool: &AnyPool, dispute_id: &str) -> Result<Option<D
             UpdateContent::Dispute { .. }
             | UpdateContent::Payment { .. }
             | UpdateContent::Refund { .. }
+            | UpdateContent::GivenBack { .. }
             | UpdateContent::PaymentHint { .. }
             | UpdateContent::RefundHint { .. }
             | UpdateContent::FlightOrder { .. }

@@ -14,15 +14,15 @@ fn intent(world: &World, minor: i64) -> p::CreatePaymentIntent {
 }
 
 async fn opened(world: &World, intent: &p::CreatePaymentIntent) -> String {
-    scannable(world.done::<p::PaymentIntent>("createPaymentIntent", intent).await.action)
+    scannable(world.done::<p::PaymentIntent>("openPayment", intent).await.action)
 }
 
 async fn status(world: &World, attempt_id: AttemptId) -> p::PaymentStatus {
-    world.done("getPaymentStatus", &p::PaymentRef { attempt_id }).await
+    world.done("settlePayment", &p::PaymentRef { attempt_id }).await
 }
 
 async fn given_back(world: &World, refund: &p::CreateRefund) -> (p::RefundState, Money) {
-    let status = world.done::<p::RefundStatus>("createRefund", refund).await;
+    let status = world.done::<p::RefundStatus>("refundPayment", refund).await;
     (status.state, status.amount)
 }
 
@@ -59,7 +59,7 @@ async fn a_payment_by_alipay_is_opened_scanned_paid_told_and_given_back_in_two_p
     assert_eq!(row["transaction_id"].as_str(), paid.transaction_id.as_deref());
     assert_eq!((&row["total_fen"], &row["state"]), (&json!(100_000), &json!("TRADE_SUCCESS")));
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &intent).await),
         ("declined", ReasonCode::AlreadyPaid)
     );
 
@@ -70,13 +70,13 @@ async fn a_payment_by_alipay_is_opened_scanned_paid_told_and_given_back_in_two_p
     }
     let much = world.refund(intent.attempt_id, world.cny(40_001));
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &much).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &much).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     assert_eq!(given_back(&world, &rest).await, (p::RefundState::Succeeded, rest.amount));
     let more = world.refund(intent.attempt_id, world.cny(1));
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &more).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &more).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     for refund in [&first, &rest] {
@@ -115,7 +115,7 @@ async fn a_code_nobody_scanned_cannot_be_closed_yet_a_scanned_one_can_and_a_paid
     assert_eq!(world.done::<p::PaymentStatus>("closePayment", &close).await.state, p::PaymentState::Closed);
     assert_eq!(world.phone("pay", &content).await["state"], "closed");
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &open).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &open).await),
         ("declined", ReasonCode::AlreadyClosed)
     );
     let content = opened(&world, &paid).await;
@@ -134,13 +134,12 @@ async fn lost_answers_are_unknown_and_asking_again_neither_takes_nor_gives_twice
     let intent = intent(&world, 5_000);
     for switch in ["time_out_before", "act_then_time_out"] {
         lost(switch, "create").await;
-        let opened = world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+        let opened = world.call::<p::PaymentIntent>("openPayment", &intent).await;
         assert_eq!(code(opened), ("unknown", ReasonCode::Network), "{switch}");
     }
     let content = opened(&world, &intent).await;
     lost("time_out_before", "query").await;
-    let asked =
-        world.call::<p::PaymentStatus>("getPaymentStatus", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
+    let asked = world.call::<p::PaymentStatus>("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
     assert_eq!(code(asked), ("unknown", ReasonCode::Network));
     world.phone_pays(&content).await;
     assert_eq!(status(&world, intent.attempt_id).await.state, p::PaymentState::Captured);
@@ -148,7 +147,7 @@ async fn lost_answers_are_unknown_and_asking_again_neither_takes_nor_gives_twice
     let refund = world.refund(intent.attempt_id, world.cny(3_000));
     for switch in ["time_out_before", "act_then_time_out"] {
         lost(switch, "refund").await;
-        let given = world.call::<p::RefundStatus>("createRefund", &refund).await;
+        let given = world.call::<p::RefundStatus>("refundPayment", &refund).await;
         assert_eq!(code(given), ("unknown", ReasonCode::Network), "{switch}");
     }
     let known = world.done::<p::RefundStatus>("getRefundStatus", &p::RefundRef { refund_id: refund.refund_id }).await;
@@ -164,7 +163,7 @@ async fn a_payment_whose_opening_was_lost_is_taken_back_before_its_time() {
     for switch in ["time_out_before", "act_then_time_out"] {
         let intent = intent(&world, 100);
         world.scenario(json!({"provider": "alipay", "switch": switch, "op": "create"})).await;
-        assert_eq!(code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await).0, "unknown");
+        assert_eq!(code(world.call::<p::PaymentIntent>("openPayment", &intent).await).0, "unknown");
         let close = p::PaymentRef { attempt_id: intent.attempt_id };
         assert_eq!(world.done::<p::PaymentStatus>("closePayment", &close).await.state, p::PaymentState::Closed);
     }
@@ -179,7 +178,7 @@ async fn a_wrong_signature_is_believed_in_neither_direction() {
     let intent = intent(&world, 100);
     world.scenario(json!({"provider": "alipay", "switch": "bad_response_signature"})).await;
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &intent).await),
         ("unknown", ReasonCode::IntegrityFault)
     );
     let content = opened(&world, &intent).await;
@@ -204,12 +203,15 @@ async fn a_refusal_says_so_and_frees_what_was_to_be_given_back() {
     let intent = intent(&world, 1_000);
     world.scenario(json!({"provider": "alipay", "switch": "decline", "op": "create"})).await;
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &intent).await),
         ("declined", ReasonCode::NotAllowed)
     );
     let content = opened(&world, &intent).await;
     let early = world.refund(intent.attempt_id, world.cny(1));
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &early).await), ("declined", ReasonCode::NotAllowed));
+    assert_eq!(
+        code(world.call::<p::RefundStatus>("refundPayment", &early).await),
+        ("declined", ReasonCode::NotAllowed)
+    );
     world.scenario(json!({"provider": "alipay", "switch": "decline", "op": "pay"})).await;
     assert_eq!(world.phone("pay", &content).await["state"], "payerror");
     assert_eq!(status(&world, intent.attempt_id).await.state, p::PaymentState::RequiresAction, "another card may do");
@@ -217,7 +219,7 @@ async fn a_refusal_says_so_and_frees_what_was_to_be_given_back() {
     world.scenario(json!({"provider": "alipay", "switch": "decline", "op": "refund"})).await;
     let refused = world.refund(intent.attempt_id, world.cny(900));
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &refused).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &refused).await),
         ("declined", ReasonCode::NotAllowed)
     );
     let whole = world.refund(intent.attempt_id, world.cny(1_000));
@@ -253,8 +255,8 @@ async fn on_the_channel_s_page_the_payer_comes_back_and_only_the_channel_says_th
     let mut world = World::start().await;
     world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::Page).await;
     let intent = intent(&world, 500);
-    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
-    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await, made);
+    let made = world.done::<p::PaymentIntent>("openPayment", &intent).await;
+    assert_eq!(world.done::<p::PaymentIntent>("openPayment", &intent).await, made);
     let p::PaymentAction::Redirect { url } = made.action else { panic!("{made:?}") };
     let close = p::PaymentRef { attempt_id: intent.attempt_id };
     assert_eq!(
@@ -282,9 +284,9 @@ async fn who_wants_to_pay_it_off_sees_how_often_and_pays_all_of_it_at_once_to_us
     let mut world = World::start().await;
     let six = p::CreatePaymentIntent { instalments: Some(6), ..intent(&world, 60_000) };
     let refused = p::CreatePaymentIntent { instalments: Some(5), ..intent(&world, 60_000) };
-    let refused = code(world.call::<p::PaymentIntent>("createPaymentIntent", &refused).await);
+    let refused = code(world.call::<p::PaymentIntent>("openPayment", &refused).await);
     assert_eq!(refused, ("declined", ReasonCode::InvalidRequest));
-    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &six).await;
+    let made = world.done::<p::PaymentIntent>("openPayment", &six).await;
     world.phone_pays(&scannable(made.action)).await;
     world.until_paid(six.attempt_id).await;
     let paid = status(&world, six.attempt_id).await;
@@ -292,9 +294,9 @@ async fn who_wants_to_pay_it_off_sees_how_often_and_pays_all_of_it_at_once_to_us
     // On the channel's page it is the same; asked for again after a restart the number is still there.
     world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::Page).await;
     let twelve = p::CreatePaymentIntent { instalments: Some(12), ..intent(&world, 60_000) };
-    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &twelve).await;
+    let made = world.done::<p::PaymentIntent>("openPayment", &twelve).await;
     world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::Page).await;
-    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &twelve).await, made);
+    assert_eq!(world.done::<p::PaymentIntent>("openPayment", &twelve).await, made);
     let p::PaymentAction::Redirect { url } = made.action else { panic!("{made:?}") };
     let (_, cashier) = world.browse(reqwest::Method::GET, &url).await;
     let shown = world.text(&cashier.unwrap()).await;

@@ -16,7 +16,7 @@ fn intent(world: &World, amount: Money) -> p::CreatePaymentIntent {
 }
 
 async fn open(world: &World, intent: &p::CreatePaymentIntent) -> String {
-    match world.done::<p::PaymentIntent>("createPaymentIntent", intent).await.action {
+    match world.done::<p::PaymentIntent>("openPayment", intent).await.action {
         p::PaymentAction::Redirect { url } => url,
         other => panic!("{other:?} instead of a page"),
     }
@@ -27,7 +27,7 @@ fn about(intent: &p::CreatePaymentIntent) -> p::PaymentRef {
 }
 
 async fn status(world: &World, intent: &p::CreatePaymentIntent) -> p::PaymentStatus {
-    world.done("getPaymentStatus", &about(intent)).await
+    world.done("settlePayment", &about(intent)).await
 }
 
 async fn close(world: &World, intent: &p::CreatePaymentIntent) -> p::PaymentStatus {
@@ -87,14 +87,14 @@ async fn dollars_are_paid_on_the_page_told_of_and_given_back() {
     );
 
     let part = world.refund(intent.attempt_id, money(10_001, "USD"));
-    let first = world.done::<p::RefundStatus>("createRefund", &part).await;
+    let first = world.done::<p::RefundStatus>("refundPayment", &part).await;
     assert_eq!((first.state, first.amount), (p::RefundState::Succeeded, part.amount));
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &part).await, first, "the same refund gives back once");
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &part).await, first, "the same refund gives back once");
     told(&world, p::UpdateContent::RefundHint { refund_id: part.refund_id }).await;
     let more = world.refund(intent.attempt_id, money(19_901, "USD"));
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &more).await).0, "declined");
+    assert_eq!(code(world.call::<p::RefundStatus>("refundPayment", &more).await).0, "declined");
     let rest = world.refund(intent.attempt_id, money(19_900, "USD"));
-    world.done::<p::RefundStatus>("createRefund", &rest).await;
+    world.done::<p::RefundStatus>("refundPayment", &rest).await;
     assert_eq!(refund_status(&world, &rest).await, p::RefundState::Succeeded);
     assert_eq!(status(&world, &intent).await, taken, "paid stays paid, whatever is given back");
     world.stop().await;
@@ -111,7 +111,7 @@ async fn what_it_can_do_is_told_as_data_and_other_currencies_are_refused_before_
     assert!(ours.fee_bp > 0 && ours.refund_min > 0 && !ours.authorises);
     for (amount, authorise) in [(money(1, "JPY"), false), (money(1, "USD"), true)] {
         let wish = p::CreatePaymentIntent { authorise, ..intent(&world, amount) };
-        let refused = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+        let refused = world.call::<p::PaymentIntent>("openPayment", &wish).await;
         assert_eq!(code(refused), ("declined", ReasonCode::InvalidRequest));
     }
     assert_eq!(world.book().await["payments"], json!([]));
@@ -128,7 +128,7 @@ async fn who_goes_back_can_come_again_until_a_wallet_refused() {
     world.payer_decides(&page, "refuse").await;
     assert_eq!(status(&world, &wish).await.state, p::PaymentState::Failed);
     assert_eq!(world.get(&page).await, 400, "a payment that failed is over");
-    let again = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    let again = world.call::<p::PaymentIntent>("openPayment", &wish).await;
     assert_eq!(code(again), ("declined", ReasonCode::PaymentDeclined));
     assert_eq!(close(&world, &wish).await.state, p::PaymentState::Closed);
     assert_eq!(booked(&world).await["taken_fen"], 0);
@@ -145,7 +145,7 @@ async fn ap_03_closing_an_open_payment_ends_it_for_good_and_closing_a_paid_one_t
     world.restart_gateway().await;
     assert_eq!(close(&world, &first).await.state, p::PaymentState::Closed);
     assert_eq!(status(&world, &first).await.state, p::PaymentState::Closed);
-    let again = world.call::<p::PaymentIntent>("createPaymentIntent", &first).await;
+    let again = world.call::<p::PaymentIntent>("openPayment", &first).await;
     assert_eq!(code(again), ("declined", ReasonCode::AlreadyClosed));
 
     // Our row does not know of the money yet.
@@ -197,17 +197,17 @@ async fn an_effect_whose_answer_was_lost_is_unknown_and_looking_finds_it_done_on
     let wish = intent(&world, money(29_901, "USD"));
     for name in ["time_out_before", "act_then_time_out"] {
         switch(&world, name, json!({"op": "create"})).await;
-        let lost = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+        let lost = world.call::<p::PaymentIntent>("openPayment", &wish).await;
         assert_eq!(code(lost), ("unknown", ReasonCode::Network));
     }
     assert_eq!(status(&world, &wish).await.state, p::PaymentState::RequiresAction);
     assert_eq!(paid(&world, &wish).await.captured, Some(wish.amount));
     let refund = world.refund(wish.attempt_id, money(10_000, "USD"));
     switch(&world, "time_out_before", json!({"op": "refund"})).await;
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &refund).await), ("unknown", ReasonCode::Network));
+    assert_eq!(code(world.call::<p::RefundStatus>("refundPayment", &refund).await), ("unknown", ReasonCode::Network));
     assert_eq!(refund_status(&world, &refund).await, p::RefundState::NotFound);
     switch(&world, "act_then_time_out", json!({"op": "refund"})).await;
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &refund).await), ("unknown", ReasonCode::Network));
+    assert_eq!(code(world.call::<p::RefundStatus>("refundPayment", &refund).await), ("unknown", ReasonCode::Network));
     assert_eq!(refund_status(&world, &refund).await, p::RefundState::Succeeded);
     assert_eq!(world.book().await["refunds"].as_array().unwrap().len(), 1);
 
@@ -227,7 +227,7 @@ async fn an_answer_that_is_wrongly_signed_is_not_believed_and_a_refusal_is_told_
     let world = World::start().await;
     let wish = intent(&world, money(29_901, "USD"));
     switch(&world, "bad_response_signature", json!({})).await;
-    let forged = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    let forged = world.call::<p::PaymentIntent>("openPayment", &wish).await;
     assert_eq!(code(forged), ("unknown", ReasonCode::IntegrityFault));
     for (answer, wanted) in [
         (json!({"code": "RISK_REJECT"}), ("declined", ReasonCode::PaymentDeclined)),
@@ -238,7 +238,7 @@ async fn an_answer_that_is_wrongly_signed_is_not_believed_and_a_refusal_is_told_
         let mut params = answer.clone();
         params["op"] = json!("create");
         switch(&world, "decline", params).await;
-        let refused = world.call::<p::PaymentIntent>("createPaymentIntent", &other).await;
+        let refused = world.call::<p::PaymentIntent>("openPayment", &other).await;
         assert_eq!(code(refused), wanted, "{answer}");
     }
     assert_eq!(paid(&world, &wish).await.state, p::PaymentState::Captured);
@@ -253,7 +253,7 @@ async fn a_refund_that_takes_its_time_is_pending_and_one_that_fails_then_frees_i
     let slow = json!({"value": "PROCESSING", "settle_ms": 60_000, "times": 1});
     switch(&world, "refund_outcome", slow).await;
     let first = world.refund(wish.attempt_id, money(400, "EUR"));
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &first).await.state, p::RefundState::Pending);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &first).await.state, p::RefundState::Pending);
     assert_eq!(refund_status(&world, &first).await, p::RefundState::Pending);
     world.advance(1).await;
     assert_eq!(refund_status(&world, &first).await, p::RefundState::Succeeded);
@@ -261,11 +261,11 @@ async fn a_refund_that_takes_its_time_is_pending_and_one_that_fails_then_frees_i
     let lost = json!({"value": "PROCESSING", "settle_ms": 60_000, "then": "FAIL", "times": 1});
     switch(&world, "refund_outcome", lost).await;
     let second = world.refund(wish.attempt_id, money(600, "EUR"));
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &second).await.state, p::RefundState::Pending);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &second).await.state, p::RefundState::Pending);
     world.advance(1).await;
     assert_eq!(refund_status(&world, &second).await, p::RefundState::Failed);
     let third = world.refund(wish.attempt_id, money(600, "EUR"));
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &third).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &third).await.state, p::RefundState::Succeeded);
     world.stop().await;
 }
 

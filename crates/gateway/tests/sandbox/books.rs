@@ -46,12 +46,12 @@ fn today(channel: p::Channel) -> Day {
 }
 
 async fn status(world: &World, attempt_id: zhiyou_domain::id::AttemptId) -> p::PaymentStatus {
-    world.done("getPaymentStatus", &p::PaymentRef { attempt_id }).await
+    world.done("settlePayment", &p::PaymentRef { attempt_id }).await
 }
 
 /// The payer does what the channel shows.
 async fn pays(world: &World, intent: &p::CreatePaymentIntent, card: &str) {
-    let opened = world.done::<p::PaymentIntent>("createPaymentIntent", intent).await;
+    let opened = world.done::<p::PaymentIntent>("openPayment", intent).await;
     match (intent.channel, opened.action) {
         (p::Channel::Wechatpay | p::Channel::Alipay, action) => world.phone_pays(&scannable(action)).await,
         (p::Channel::Stripe, p::PaymentAction::Redirect { url }) => {
@@ -80,7 +80,7 @@ async fn paid(world: &World, channel: p::Channel, minor: i64) -> p::PaymentStatu
 async fn given_back(world: &World, payment: &p::PaymentStatus, minor: i64) {
     let amount = Money::new(minor, payment.captured.unwrap().currency()).unwrap();
     let refund = world.refund(payment.attempt_id, amount);
-    world.done::<p::RefundStatus>("createRefund", &refund).await;
+    world.done::<p::RefundStatus>("refundPayment", &refund).await;
     let arrived = || async {
         let reference = p::RefundRef { refund_id: refund.refund_id };
         world.done::<p::RefundStatus>("getRefundStatus", &reference).await.state == p::RefundState::Succeeded
@@ -289,7 +289,7 @@ async fn a_refund_that_failed_is_no_money_given_back_and_one_that_came_back_behi
         let payment = paid(&world, channel, 29_900).await;
         rule(&world, channel, "refund_outcome", json!(outcome)).await;
         let refund = world.refund(payment.attempt_id, Money::new(5_000, currency(channel)).unwrap());
-        world.done::<p::RefundStatus>("createRefund", &refund).await;
+        world.done::<p::RefundStatus>("refundPayment", &refund).await;
         let reference = p::RefundRef { refund_id: refund.refund_id };
         let ended = || async {
             match asked {
@@ -372,7 +372,7 @@ async fn sg_38_a_refund_that_arrived_without_our_knowing_is_told() {
     let payment = paid(&world, channel, 29_900).await;
     world.scenario(json!({"provider": "wechatpay", "switch": "notify", "mode": "drop"})).await;
     let refund = world.refund(payment.attempt_id, world.cny(5_000));
-    let asked = world.done::<p::RefundStatus>("createRefund", &refund).await;
+    let asked = world.done::<p::RefundStatus>("refundPayment", &refund).await;
     assert_eq!(asked.state, p::RefundState::Pending);
     world.advance(LATER_MIN).await;
     let found = compared(&world, channel, day_of(channel, payment.paid_at_us.unwrap())).await;

@@ -16,7 +16,7 @@ fn intent(world: &World, amount: Money) -> p::CreatePaymentIntent {
 }
 
 async fn open(world: &World, intent: &p::CreatePaymentIntent) -> String {
-    match world.done::<p::PaymentIntent>("createPaymentIntent", intent).await.action {
+    match world.done::<p::PaymentIntent>("openPayment", intent).await.action {
         p::PaymentAction::Redirect { url } => url,
         other => panic!("{other:?} instead of a page"),
     }
@@ -27,7 +27,7 @@ fn about(intent: &p::CreatePaymentIntent) -> p::PaymentRef {
 }
 
 async fn status(world: &World, intent: &p::CreatePaymentIntent) -> p::PaymentStatus {
-    world.done("getPaymentStatus", &about(intent)).await
+    world.done("settlePayment", &about(intent)).await
 }
 
 async fn close(world: &World, intent: &p::CreatePaymentIntent) -> p::PaymentStatus {
@@ -85,15 +85,15 @@ async fn dollars_are_approved_taken_told_of_and_given_back() {
     assert_eq!((&payment["out_trade_no"], &payment["currency"]), (&json!(intent.attempt_id.bare()), &json!("USD")));
 
     let part = world.refund(intent.attempt_id, money(10_001, "USD"));
-    let first = world.done::<p::RefundStatus>("createRefund", &part).await;
+    let first = world.done::<p::RefundStatus>("refundPayment", &part).await;
     assert_eq!((first.state, first.amount), (p::RefundState::Succeeded, part.amount));
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &part).await, first, "the same refund gives back once");
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &part).await, first, "the same refund gives back once");
     let hint = p::UpdateContent::RefundHint { refund_id: part.refund_id };
     world.until(|| async { world.updates(0).await.iter().any(|update| update.content == hint) }).await;
     let more = world.refund(intent.attempt_id, money(19_901, "USD"));
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &more).await).0, "declined");
+    assert_eq!(code(world.call::<p::RefundStatus>("refundPayment", &more).await).0, "declined");
     let rest = world.refund(intent.attempt_id, money(19_900, "USD"));
-    world.done::<p::RefundStatus>("createRefund", &rest).await;
+    world.done::<p::RefundStatus>("refundPayment", &rest).await;
     assert_eq!(refund_status(&world, &rest).await.state, p::RefundState::Succeeded);
     assert_eq!(status(&world, &intent).await, taken, "paid stays paid, whatever is given back");
     let back: i64 =
@@ -110,7 +110,7 @@ async fn yen_are_asked_for_taken_and_given_back_without_decimals() {
     let taken = paid(&world, &intent).await;
     assert_eq!((taken.state, taken.captured), (p::PaymentState::Captured, Some(price)));
     let refund = world.refund(intent.attempt_id, money(1, "JPY"));
-    world.done::<p::RefundStatus>("createRefund", &refund).await;
+    world.done::<p::RefundStatus>("refundPayment", &refund).await;
     let book = world.book().await;
     assert_eq!((&book["payments"][0]["total_fen"], &book["refunds"][0]["refund_fen"]), (&json!(29_901), &json!(1)));
     world.stop().await;
@@ -120,7 +120,7 @@ async fn yen_are_asked_for_taken_and_given_back_without_decimals() {
 async fn yuan_are_refused_before_anything_is_sent() {
     let world = World::start().await;
     let wish = intent(&world, world.cny(29_901));
-    let refused = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    let refused = world.call::<p::PaymentIntent>("openPayment", &wish).await;
     assert_eq!(code(refused), ("declined", ReasonCode::InvalidRequest));
     assert_eq!(world.book().await["payments"], json!([]));
     world.stop().await;
@@ -153,7 +153,7 @@ async fn a_closed_payment_is_never_captured_though_the_payer_approves_it_all_the
     assert_eq!(status(&world, &wish).await.state, p::PaymentState::Closed, "kept over a restart");
     assert_eq!(close(&world, &wish).await.state, p::PaymentState::Closed);
     assert_eq!((&booked(&world).await["state"], &booked(&world).await["taken_fen"]), (&json!("APPROVED"), &json!(0)));
-    let again = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    let again = world.call::<p::PaymentIntent>("openPayment", &wish).await;
     assert_eq!(code(again), ("declined", ReasonCode::AlreadyClosed));
     world.stop().await;
 }
@@ -220,9 +220,9 @@ async fn money_set_aside_is_taken_in_part_once_and_the_rest_is_let_go() {
     );
     assert_eq!(world.done::<p::PaymentStatus>("voidPayment", &about(&wish)).await, taken, "too late to let it go");
     let too_much = world.refund(wish.attempt_id, money(10_001, "USD"));
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &too_much).await).0, "declined");
+    assert_eq!(code(world.call::<p::RefundStatus>("refundPayment", &too_much).await).0, "declined");
     let all = world.refund(wish.attempt_id, early.amount);
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &all).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &all).await.state, p::RefundState::Succeeded);
     world.stop().await;
 }
 
@@ -248,7 +248,7 @@ async fn an_effect_whose_answer_was_lost_is_unknown_and_looking_finds_it_done_on
     let world = World::start().await;
     let wish = intent(&world, money(29_901, "USD"));
     switch(&world, "act_then_time_out", json!({"op": "create"})).await;
-    let lost = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    let lost = world.call::<p::PaymentIntent>("openPayment", &wish).await;
     assert_eq!(code(lost), ("unknown", ReasonCode::Network));
     assert_eq!(status(&world, &wish).await.state, p::PaymentState::RequiresAction);
     let page = open(&world, &wish).await;
@@ -256,17 +256,17 @@ async fn an_effect_whose_answer_was_lost_is_unknown_and_looking_finds_it_done_on
 
     world.payer_decides(&page, "approve").await;
     switch(&world, "act_then_time_out", json!({"op": "capture"})).await;
-    let lost = world.call::<p::PaymentStatus>("getPaymentStatus", &about(&wish)).await;
+    let lost = world.call::<p::PaymentStatus>("settlePayment", &about(&wish)).await;
     assert_eq!(code(lost), ("unknown", ReasonCode::Network));
     assert_eq!(status(&world, &wish).await.captured, Some(wish.amount));
     assert_eq!(booked(&world).await["taken_fen"], 29_901);
 
     let refund = world.refund(wish.attempt_id, money(10_000, "USD"));
     switch(&world, "act_then_time_out", json!({"op": "refund"})).await;
-    let lost = world.call::<p::RefundStatus>("createRefund", &refund).await;
+    let lost = world.call::<p::RefundStatus>("refundPayment", &refund).await;
     assert_eq!(code(lost), ("unknown", ReasonCode::Network));
     assert_eq!(refund_status(&world, &refund).await.state, p::RefundState::Succeeded);
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &refund).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &refund).await.state, p::RefundState::Succeeded);
     assert_eq!(world.book().await["refunds"].as_array().unwrap().len(), 1);
     world.stop().await;
 }
@@ -276,7 +276,7 @@ async fn an_effect_that_never_arrived_is_unknown_and_doing_it_again_does_it_once
     let world = World::start().await;
     let wish = p::CreatePaymentIntent { authorise: true, ..intent(&world, money(29_901, "USD")) };
     switch(&world, "time_out_before", json!({"op": "create"})).await;
-    let lost = world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    let lost = world.call::<p::PaymentIntent>("openPayment", &wish).await;
     assert_eq!(code(lost), ("unknown", ReasonCode::Network));
     let page = open(&world, &wish).await;
     world.payer_decides(&page, "approve").await;
@@ -284,11 +284,11 @@ async fn an_effect_that_never_arrived_is_unknown_and_doing_it_again_does_it_once
         switch(&world, name, json!({"op": "authorize"})).await;
     }
     assert_eq!(
-        code(world.call::<p::PaymentStatus>("getPaymentStatus", &about(&wish)).await),
+        code(world.call::<p::PaymentStatus>("settlePayment", &about(&wish)).await),
         ("unknown", ReasonCode::Network)
     );
     assert_eq!(
-        code(world.call::<p::PaymentStatus>("getPaymentStatus", &about(&wish)).await),
+        code(world.call::<p::PaymentStatus>("settlePayment", &about(&wish)).await),
         ("unknown", ReasonCode::Network)
     );
     assert_eq!(status(&world, &wish).await.state, p::PaymentState::Authorised);
@@ -321,7 +321,7 @@ async fn with_all_notifications_lost_the_result_is_the_same() {
     let wish = intent(&world, money(29_901, "GBP"));
     assert_eq!(paid(&world, &wish).await.captured, Some(wish.amount));
     let refund = world.refund(wish.attempt_id, wish.amount);
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &refund).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &refund).await.state, p::RefundState::Succeeded);
     assert!(world.updates(0).await.is_empty());
     world.stop().await;
 }
@@ -334,7 +334,10 @@ async fn pp_10_a_pending_capture_is_pending_until_it_ends_and_a_declined_one_has
     assert_eq!(paid(&world, &wish).await.state, p::PaymentState::Processing);
     assert_eq!(close(&world, &wish).await.state, p::PaymentState::Processing, "it may still become money");
     let early = world.refund(wish.attempt_id, wish.amount);
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &early).await), ("declined", ReasonCode::NotAllowed));
+    assert_eq!(
+        code(world.call::<p::RefundStatus>("refundPayment", &early).await),
+        ("declined", ReasonCode::NotAllowed)
+    );
     switch(&world, "capture_outcome", json!({"value": "COMPLETED"})).await;
     assert_eq!(status(&world, &wish).await.captured, Some(wish.amount));
 
@@ -374,24 +377,24 @@ async fn a_pending_refund_is_pending_and_a_failed_one_can_be_asked_for_by_a_new_
     paid(&world, &wish).await;
     switch(&world, "refund_outcome", json!({"value": "PENDING"})).await;
     let refund = world.refund(wish.attempt_id, wish.amount);
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &refund).await.state, p::RefundState::Pending);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &refund).await.state, p::RefundState::Pending);
     assert_eq!(refund_status(&world, &refund).await.state, p::RefundState::Pending);
     switch(&world, "refund_outcome", json!({"value": "FAILED"})).await;
     assert_eq!(refund_status(&world, &refund).await.state, p::RefundState::Failed);
     world.scenario(json!({"reset": true})).await;
     let again = world.refund(wish.attempt_id, wish.amount);
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &again).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &again).await.state, p::RefundState::Succeeded);
 
     let other = intent(&world, money(100, "USD"));
     paid(&world, &other).await;
     switch(&world, "decline", json!({"op": "refund", "issue": "REFUND_FAILED_INSUFFICIENT_FUNDS"})).await;
     let poor = world.refund(other.attempt_id, other.amount);
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &poor).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &poor).await),
         ("declined", ReasonCode::InsufficientBalance)
     );
     switch(&world, "decline", json!({"op": "refund", "issue": "TRANSACTION_DISPUTED"})).await;
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &poor).await), ("declined", ReasonCode::NotAllowed));
+    assert_eq!(code(world.call::<p::RefundStatus>("refundPayment", &poor).await), ("declined", ReasonCode::NotAllowed));
     assert_eq!(
         refund_status(&world, &poor).await.state,
         p::RefundState::NotFound,
@@ -409,7 +412,7 @@ async fn a_forgotten_access_token_is_fetched_again_once_and_the_effect_happens_o
     let page = open(&world, &wish).await;
     world.payer_decides(&page, "approve").await;
     switch(&world, "forget_tokens", json!({"times": 2})).await;
-    let refused = world.call::<p::PaymentStatus>("getPaymentStatus", &about(&wish)).await;
+    let refused = world.call::<p::PaymentStatus>("settlePayment", &about(&wish)).await;
     assert_eq!(code(refused), ("declined", ReasonCode::NotAllowed), "a second refusal is an answer");
     assert_eq!(status(&world, &wish).await.captured, Some(wish.amount));
     booked(&world).await;
@@ -452,7 +455,7 @@ async fn listed_with_its_currencies_and_what_it_can_do() {
     let codes: Vec<&str> = able.currencies.iter().map(|currency| currency.code()).collect();
     assert_eq!(codes, ["AUD", "CAD", "EUR", "GBP", "HKD", "JPY", "SGD", "USD"]);
     assert!(able.authorises && able.presents == p::Presentation::Redirect);
-    assert!(matches!(world.call::<p::PaymentStatus>("getPaymentStatus", &about(&world.intent(world.cny(1)))).await,
+    assert!(matches!(world.call::<p::PaymentStatus>("settlePayment", &about(&world.intent(world.cny(1)))).await,
         Outcome::Done(status) if status.state == p::PaymentState::NotFound));
     world.stop().await;
 }
@@ -477,7 +480,7 @@ async fn what_a_payer_wants_back_is_told_as_the_channel_answers_it_and_cannot_be
         switch(&world, "dispute", json!({"minor": 9_600})).await;
         world.until(|| told(intent, p::DisputeState::Open, 9_600)).await;
         let refund = world.refund(intent.attempt_id, price);
-        let refused = code(world.call::<p::RefundStatus>("createRefund", &refund).await);
+        let refused = code(world.call::<p::RefundStatus>("refundPayment", &refund).await);
         assert_eq!(refused, ("declined", ReasonCode::NotAllowed));
         switch(&world, "dispute_outcome", json!({"value": outcome, "refunded_minor": 5_000})).await;
         let minor = if state == p::DisputeState::Lost { 5_000 } else { 9_600 };

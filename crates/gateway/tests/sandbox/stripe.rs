@@ -29,7 +29,7 @@ fn shown(intent: p::PaymentIntent) -> String {
 }
 
 async fn opened(world: &World, intent: p::CreatePaymentIntent) -> Open {
-    let page = shown(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await);
+    let page = shown(world.done::<p::PaymentIntent>("openPayment", &intent).await);
     Open { intent, page }
 }
 
@@ -70,7 +70,7 @@ impl Open {
     }
 
     async fn status(&self, world: &World) -> p::PaymentStatus {
-        world.done("getPaymentStatus", &self.reference()).await
+        world.done("settlePayment", &self.reference()).await
     }
 
     async fn capture(&self, world: &World, amount: Money) -> Outcome<p::PaymentStatus> {
@@ -105,7 +105,7 @@ async fn a_card_pays_on_the_hosted_page_once_and_the_notification_brings_the_mon
     let world = World::start().await;
     let open = open(&world, 29_901).await;
     assert!(open.page.starts_with(&world.address("stripe", "/c/pay/cs_test_")), "{}", open.page);
-    let again = world.done::<p::PaymentIntent>("createPaymentIntent", &open.intent).await;
+    let again = world.done::<p::PaymentIntent>("openPayment", &open.intent).await;
     assert_eq!(shown(again), open.page, "the same attempt is the same page");
     let (status, _, page) = world.look_at(&open.page).await;
     assert_eq!(status, 200);
@@ -123,7 +123,7 @@ async fn a_card_pays_on_the_hosted_page_once_and_the_notification_brings_the_mon
     let (status, _, _) = world.press(&open.page, ("card", PAYS), &world.address("stripe", "")).await;
     assert_eq!(status, 409, "a page pays once");
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &open.intent).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &open.intent).await),
         ("declined", ReasonCode::AlreadyPaid)
     );
     let [payment] = ours(&world, "payments").await.try_into().unwrap();
@@ -188,7 +188,7 @@ async fn an_open_page_is_closed_a_paid_one_answers_paid_and_time_closes_it_too()
     assert!(world.look_at(&first.page).await.2.contains("此页面已关闭"));
     assert_eq!(world.press(&first.page, ("card", PAYS), &world.address("stripe", "")).await.0, 409);
     assert_eq!(
-        code(world.call::<p::PaymentIntent>("createPaymentIntent", &first.intent).await),
+        code(world.call::<p::PaymentIntent>("openPayment", &first.intent).await),
         ("declined", ReasonCode::AlreadyClosed)
     );
     let Outcome::Done(status) = second.close(&world).await else { panic!() };
@@ -217,7 +217,10 @@ async fn authorised_money_is_taken_in_part_and_no_more_than_that_is_given_back()
     let open = authorised(&world, 10_000).await;
     assert_eq!(code(open.capture(&world, world.cny(10_001)).await), ("declined", ReasonCode::InvalidRequest));
     let early = open.refund(&world, 1).await;
-    assert_eq!(code(world.call::<p::RefundStatus>("createRefund", &early).await), ("declined", ReasonCode::NotAllowed));
+    assert_eq!(
+        code(world.call::<p::RefundStatus>("refundPayment", &early).await),
+        ("declined", ReasonCode::NotAllowed)
+    );
     for _ in 0..2 {
         let Outcome::Done(taken) = open.capture(&world, world.cny(7_000)).await else { panic!() };
         assert_eq!((taken.state, taken.captured), (p::PaymentState::Captured, Some(world.cny(7_000))));
@@ -226,14 +229,14 @@ async fn authorised_money_is_taken_in_part_and_no_more_than_that_is_given_back()
     assert_eq!(open.status(&world).await.captured, Some(world.cny(7_000)));
     let much = open.refund(&world, 7_001).await;
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &much).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &much).await),
         ("declined", ReasonCode::InvalidRequest)
     );
     for minor in [3_000, 4_000] {
         let part = open.refund(&world, minor).await;
-        let given = world.done::<p::RefundStatus>("createRefund", &part).await;
+        let given = world.done::<p::RefundStatus>("refundPayment", &part).await;
         assert_eq!((given.state, given.amount), (p::RefundState::Succeeded, part.amount));
-        assert_eq!(world.done::<p::RefundStatus>("createRefund", &part).await, given, "once");
+        assert_eq!(world.done::<p::RefundStatus>("refundPayment", &part).await, given, "once");
     }
     let [payment] = ours(&world, "payments").await.try_into().unwrap();
     assert_eq!((&payment["taken_fen"], &payment["total_fen"]), (&json!(7_000), &json!(10_000)));
@@ -283,10 +286,10 @@ async fn a_lost_answer_to_opening_is_unknown_and_never_makes_a_second_page() {
     for switch in ["act_then_time_out", "time_out_before"] {
         world.scenario(json!({"provider": "stripe", "switch": switch, "op": "create"})).await;
         let intent = wish(&world, world.cny(100), false);
-        let lost = code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await);
+        let lost = code(world.call::<p::PaymentIntent>("openPayment", &intent).await);
         assert_eq!(lost, ("unknown", ReasonCode::Network), "{switch}");
         let reference = p::PaymentRef { attempt_id: intent.attempt_id };
-        let status = world.done::<p::PaymentStatus>("getPaymentStatus", &reference).await;
+        let status = world.done::<p::PaymentStatus>("settlePayment", &reference).await;
         assert_eq!(status.state, p::PaymentState::RequiresAction, "{switch}");
         let open = opened(&world, intent).await;
         open.choose(&world, PAYS).await;
@@ -294,7 +297,7 @@ async fn a_lost_answer_to_opening_is_unknown_and_never_makes_a_second_page() {
     }
     let lost = wish(&world, world.cny(100), false);
     world.scenario(json!({"provider": "stripe", "switch": "act_then_time_out", "op": "create"})).await;
-    assert_eq!(code(world.call::<p::PaymentIntent>("createPaymentIntent", &lost).await).0, "unknown");
+    assert_eq!(code(world.call::<p::PaymentIntent>("openPayment", &lost).await).0, "unknown");
     let reference = p::PaymentRef { attempt_id: lost.attempt_id };
     assert_eq!(world.done::<p::PaymentStatus>("closePayment", &reference).await.state, p::PaymentState::Closed);
     let payments = ours(&world, "payments").await;
@@ -346,10 +349,10 @@ async fn a_lost_answer_to_a_refund_never_gives_back_twice() {
     {
         world.scenario(json!({"provider": "stripe", "switch": switch, "op": "refund"})).await;
         let refund = open.refund(&world, 300).await;
-        let lost = code(world.call::<p::RefundStatus>("createRefund", &refund).await);
+        let lost = code(world.call::<p::RefundStatus>("refundPayment", &refund).await);
         assert_eq!(lost, ("unknown", ReasonCode::Network), "{switch}");
         assert_eq!(refund_state(&world, &refund).await, there, "{switch}");
-        let again = world.done::<p::RefundStatus>("createRefund", &refund).await;
+        let again = world.done::<p::RefundStatus>("refundPayment", &refund).await;
         assert_eq!(again.state, p::RefundState::Succeeded, "{switch}");
     }
     let refunds = ours(&world, "refunds").await;
@@ -365,7 +368,7 @@ async fn with_all_notifications_lost_questions_tell_the_same() {
     let status = open.status(&world).await;
     assert_eq!((status.state, status.captured), (p::PaymentState::Captured, Some(world.cny(1_000))));
     let refund = open.refund(&world, 1_000).await;
-    world.done::<p::RefundStatus>("createRefund", &refund).await;
+    world.done::<p::RefundStatus>("refundPayment", &refund).await;
     assert_eq!(refund_state(&world, &refund).await, p::RefundState::Succeeded);
     let held = authorised(&world, 500).await;
     let Outcome::Done(taken) = held.capture(&world, world.cny(200)).await else { panic!() };
@@ -382,19 +385,19 @@ async fn a_refund_that_takes_its_time_ends_as_the_channel_says() {
     let open = paid(&world, 10_000).await;
     world.scenario(json!({"provider": "stripe", "switch": "refund_outcome", "value": "pending"})).await;
     let slow = open.refund(&world, 1_000).await;
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &slow).await.state, p::RefundState::Pending);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &slow).await.state, p::RefundState::Pending);
     assert_eq!(refund_state(&world, &slow).await, p::RefundState::Pending);
     world.scenario(json!({"provider": "stripe", "switch": "refund_outcome", "value": "succeeded"})).await;
     world.until(|| async { refund_state(&world, &slow).await == p::RefundState::Succeeded }).await;
     for outcome in ["failed", "canceled"] {
         world.scenario(json!({"provider": "stripe", "switch": "refund_outcome", "value": outcome})).await;
         let refused = open.refund(&world, 9_000).await;
-        world.done::<p::RefundStatus>("createRefund", &refused).await;
+        world.done::<p::RefundStatus>("refundPayment", &refused).await;
         world.until(|| async { refund_state(&world, &refused).await == p::RefundState::Failed }).await;
     }
     world.scenario(json!({"provider": "stripe", "switch": "refund_outcome", "value": "late_failure"})).await;
     let back = open.refund(&world, 500).await;
-    assert_eq!(world.done::<p::RefundStatus>("createRefund", &back).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &back).await.state, p::RefundState::Succeeded);
     world.until(|| async { refund_state(&world, &back).await == p::RefundState::CameBack }).await;
     assert_eq!(refund_state(&world, &back).await, p::RefundState::CameBack, "it stays with us");
     let hint = p::UpdateContent::RefundHint { refund_id: back.refund_id };
@@ -426,7 +429,7 @@ async fn what_a_bank_takes_back_is_told_and_cannot_be_given_back_on_top() {
     world.until(|| told(p::DisputeState::Open)).await;
     let refund = open.refund(&world, 1_000).await;
     assert_eq!(
-        code(world.call::<p::RefundStatus>("createRefund", &refund).await),
+        code(world.call::<p::RefundStatus>("refundPayment", &refund).await),
         ("declined", ReasonCode::NotAllowed)
     );
     world.scenario(json!({"provider": "stripe", "switch": "dispute_outcome", "value": "lost"})).await;
@@ -476,7 +479,7 @@ async fn pm_10_amounts_go_out_in_the_currencys_own_unit_or_not_at_all() {
         assert_eq!(ours(&world, "payments").await.last().unwrap()["total_fen"], wire);
     }
     for amount in [money(5_124, "KWD"), money(100_000_000, "USD"), money(100, "THB")] {
-        let refused = world.call::<p::PaymentIntent>("createPaymentIntent", &wish(&world, amount, false)).await;
+        let refused = world.call::<p::PaymentIntent>("openPayment", &wish(&world, amount, false)).await;
         assert_eq!(code(refused), ("declined", ReasonCode::InvalidRequest), "{amount}");
     }
     assert_eq!(ours(&world, "payments").await.len(), 3);
@@ -501,7 +504,7 @@ async fn the_page_survives_a_restart_of_the_gateway_and_so_does_the_address_for_
     let mut world = World::start().await;
     let open = open(&world, 100).await;
     world.restart_gateway().await;
-    assert_eq!(shown(world.done::<p::PaymentIntent>("createPaymentIntent", &open.intent).await), open.page);
+    assert_eq!(shown(world.done::<p::PaymentIntent>("openPayment", &open.intent).await), open.page);
     open.choose(&world, PAYS).await;
     world.until_paid(open.intent.attempt_id).await;
     let events = world.deliveries().await;

@@ -81,10 +81,10 @@ async fn pm_10_every_currency_of_every_channel_is_paid_and_given_back_in_odd_par
         let name = format!("{channel:?} {currency}");
         let whole = money(WHOLE * step, currency);
         let intent = p::CreatePaymentIntent { channel, ..world.intent(whole) };
-        let opened = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+        let opened = world.done::<p::PaymentIntent>("openPayment", &intent).await;
         pay(&world, channel, opened.action).await;
         let about = p::PaymentRef { attempt_id: intent.attempt_id };
-        let paid = world.done::<p::PaymentStatus>("getPaymentStatus", &about).await;
+        let paid = world.done::<p::PaymentStatus>("settlePayment", &about).await;
         assert_eq!((paid.state, paid.captured), (p::PaymentState::Captured, Some(whole)), "{name}");
         let [row] = booked(&world, "payments", &intent).await.try_into().unwrap();
         // Rows of channels that know yuan alone say no currency.
@@ -94,12 +94,12 @@ async fn pm_10_every_currency_of_every_channel_is_paid_and_given_back_in_odd_par
         for part in PARTS {
             let much = world.refund(intent.attempt_id, money(left + step, currency));
             assert_eq!(
-                code(world.call::<p::RefundStatus>("createRefund", &much).await),
+                code(world.call::<p::RefundStatus>("refundPayment", &much).await),
                 ("declined", ReasonCode::InvalidRequest),
                 "{name}: {left} are left"
             );
             let refund = world.refund(intent.attempt_id, money(part * step, currency));
-            world.done::<p::RefundStatus>("createRefund", &refund).await;
+            world.done::<p::RefundStatus>("refundPayment", &refund).await;
             let about = p::RefundRef { refund_id: refund.refund_id };
             world
                 .until(|| async {
@@ -113,19 +113,19 @@ async fn pm_10_every_currency_of_every_channel_is_paid_and_given_back_in_odd_par
         }
         let more = world.refund(intent.attempt_id, money(step, currency));
         assert_eq!(
-            code(world.call::<p::RefundStatus>("createRefund", &more).await),
+            code(world.call::<p::RefundStatus>("refundPayment", &more).await),
             ("declined", ReasonCode::InvalidRequest),
             "{name}: nothing is left"
         );
         let rows = booked(&world, "refunds", &intent).await;
         let amounts: Vec<i64> = rows.iter().map(|row| row["refund_fen"].as_i64().unwrap()).collect();
         assert_eq!(amounts, given, "{name}");
-        let paid = world.done::<p::PaymentStatus>("getPaymentStatus", &about).await;
+        let paid = world.done::<p::PaymentStatus>("settlePayment", &about).await;
         assert_eq!((paid.state, paid.captured), (p::PaymentState::Captured, Some(whole)), "{name}: paid stays paid");
     }
     for (channel, currency) in NOT_TAKEN {
         let intent = p::CreatePaymentIntent { channel, ..world.intent(money(WHOLE * 10, currency)) };
-        let refused = world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+        let refused = world.call::<p::PaymentIntent>("openPayment", &intent).await;
         assert_eq!(code(refused), ("declined", ReasonCode::InvalidRequest), "{channel:?} {currency}");
         assert!(booked(&world, "payments", &intent).await.is_empty());
     }

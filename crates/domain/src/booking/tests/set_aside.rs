@@ -258,3 +258,47 @@ fn money_that_comes_late_never_takes_the_place_of_what_was_taken() {
     let states: Vec<_> = order.attempts.iter().map(|attempt| attempt.state).collect();
     assert_eq!((states, order.refunds.len()), (vec![AttemptState::Voided, AttemptState::Captured], 0));
 }
+
+/// The merchant side may be made to give every payment back: what is booked stays booked, and nothing goes back twice.
+#[test]
+fn what_the_merchant_side_gives_back_by_itself_is_in_both_books_and_not_given_back_again() {
+    let mut world = World::new();
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    let money = |order: &Order| {
+        let told = ledger::position(order, UtcMicros(0)).unwrap();
+        let map = cart::money_map(order).unwrap();
+        let told = [told.paid, told.held, told.refund_in_transit, told.returned].map(|figure| figure.amount.minor());
+        assert_eq!(
+            told,
+            [map.paid, map.held, map.refund_in_transit, map.refunded].map(Money::minor),
+            "both books agree"
+        );
+        told
+    };
+    let before = money(&order);
+    let (refund, amount) = (RefundId::from_ulid(ulid(70)), cny(before[0]));
+    let back = |minor| Fact::GivenBack { refund, attempt: attempt(1), amount: cny(minor) };
+    assert!(order.apply(world.now, &back(before[0] + 1)).is_err(), "more than came");
+    let unpaid = Fact::GivenBack { refund, attempt: attempt(9), amount };
+    assert!(order.apply(world.now, &unpaid).is_err(), "of no payment of ours");
+    for _ in 0..2 {
+        world.tell(&mut order, back(before[0]));
+        assert_eq!(money(&order), [before[0], before[1] - before[0], before[0], 0], "told twice, it went back once");
+    }
+    assert_eq!(order.state, OrderState::Confirmed, "what is booked stays booked");
+    let status = RefundStatus { refund_id: refund, state: RefundState::Succeeded, amount };
+    world.tell(&mut order, Fact::RefundReported { status, source: Source::Poll });
+    world.settle(&mut order);
+    assert_eq!(money(&order), [before[0], before[1] - before[0], 0, before[0]]);
+    let kinds: Vec<_> = order.timeline.iter().map(|entry| entry.kind).collect();
+    assert!(kinds.contains(&crate::order::TimelineKind::GivenBack));
+    // Cancelled afterwards: the traveller has the money already.
+    let quote = QuoteId::from_ulid(ulid(50));
+    world.tell(&mut order, ask_to_cancel(quote, vec![]));
+    world.settle(&mut order);
+    world.tell(&mut order, Fact::CancelAccepted { quote, refund: RefundId::from_ulid(ulid(51)) });
+    world.settle(&mut order);
+    assert_eq!((order.state, order.refunds.len(), order.open_debts().count()), (OrderState::Refunded, 1, 0));
+    assert_eq!(money(&order), [before[0], 0, 0, before[0]]);
+}

@@ -376,6 +376,31 @@ impl Order {
         Ok(())
     }
 
+    /// The merchant side gave money back by itself: it is on its way, whatever became of the goods. What we wanted to give back
+    /// beside it and no longer fits is not made.
+    pub(super) fn given_back(
+        &mut self,
+        at: UtcMicros,
+        id: RefundId,
+        attempt: AttemptId,
+        amount: Money,
+    ) -> Result<(), Illegal> {
+        if self.refunds.iter().any(|refund| refund.id == id) {
+            return Ok(());
+        }
+        let taken = self.attempt(attempt).filter(|attempt| attempt.state == AttemptState::Captured);
+        let Some(paid) = taken.and_then(Attempt::received) else {
+            return illegal("money goes back only where it came from");
+        };
+        if !amount.is_positive() || amount.exceeds(paid) != Ok(false) {
+            return illegal("more would go back than came");
+        }
+        self.refunds.push(Refund { id, attempt, amount, state: RefundProgress::Submitted });
+        self.move_money(Account::Held { attempt }, Account::InTransit { refund: id }, amount, Source::Poll);
+        self.note(at, TimelineKind::GivenBack, None, Some(amount), None);
+        self.withdraw_refunds(at, attempt)
+    }
+
     /// A dispute is recorded and changes nothing else: what is booked stays booked, and its money is never given back a
     /// second time.
     pub(super) fn dispute_reported(
@@ -426,7 +451,7 @@ impl Order {
         }
     }
 
-    /// The bank was faster: refunds that never reached the channel and no longer fit are not made.
+    /// The bank, or the merchant side by itself, was faster: refunds that never reached the channel and no longer fit are not made.
     fn withdraw_refunds(&mut self, at: UtcMicros, attempt: AttemptId) -> Result<(), Illegal> {
         while let Some(id) = self.refund_too_much(attempt) {
             let refund = self.refund_mut(id)?;
@@ -438,7 +463,8 @@ impl Order {
         Ok(())
     }
 
-    /// A refund that is not under way and, beside what a bank has, is more than what is left of its payment.
+    /// A refund that is not under way and, beside what a bank has or went back already, is more than what is left of its
+    /// payment.
     fn refund_too_much(&self, attempt: AttemptId) -> Option<RefundId> {
         let received = self.attempt(attempt).and_then(Attempt::received)?;
         let lost = |dispute: &&DisputeStatus| dispute.attempt_id == attempt && dispute.state == DisputeState::Lost;
@@ -451,7 +477,7 @@ impl Order {
                 && !self.is_open(Op::Refund { refund: refund.id })
         };
         let newest = self.refunds.iter().filter(ours).rfind(still);
-        newest.filter(|_| lost > 0 && lost + refunded > received.minor()).map(|refund| refund.id)
+        newest.filter(|_| lost.saturating_add(refunded) > received.minor()).map(|refund| refund.id)
     }
 
     fn refund_mut(&mut self, id: RefundId) -> Result<&mut Refund, Illegal> {

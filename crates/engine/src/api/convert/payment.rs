@@ -114,6 +114,7 @@ pub(crate) fn channel(route: &Route, ability: &Ability, recommended: bool) -> Ch
 pub(crate) const fn bar(bar: Bar) -> &'static str {
     match bar {
         Bar::Currency => "currency",
+        Bar::Amount => "amount",
         Bar::Failing => "failing",
         Bar::Undecided => "undecided",
         Bar::Instalments => "instalments",

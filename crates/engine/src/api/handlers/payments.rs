@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
+    people,
     store::{
         orders::{self, PaymentRow},
         settings,
@@ -19,9 +20,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use zhiyou_domain::{
     booking::pay_by,
     fault::{Fault, FaultCode},
-    id::AttemptId,
+    id::{AttemptId, TravellerId},
     link,
-    money::{Money, MoneyError},
+    money::{Currency, Money, MoneyError},
     order::{Attempt, AttemptState, Fact, Order, OrderItem, PaymentPart, Source, cart, risk},
     places,
     plan::ItemRequest,
@@ -32,23 +33,65 @@ use zhiyou_domain::{
             PaymentRef, PaymentStatus,
         },
     },
-    routing::{self, Ask, Candidate, Health, Route},
+    routing::{self, Ask, Route},
     screening::{self, History, Screening},
     time::UtcMicros,
 };
 
 /// Earlier trips that are looked at.
 const TRIPS_MAX: i64 = 20;
-/// Payments of so many hours tell how a channel does.
-const HEALTH_MIN: i64 = 24 * 60;
 
 pub(crate) async fn list_channels(engine: &Engine, wish: ListOrderChannels) -> Result<WaysToPayView, Fault> {
     let order = engine.book.get(wish.order_id).await?;
-    let (abilities, routes) = routes(engine, &order, wish.instalments).await?;
+    let to_pay = to_pay(&order)?;
+    let amount = match wish.amount_minor {
+        Some(minor) => Money::new(minor, to_pay.currency()).map_err(internal)?,
+        None => to_pay,
+    };
+    let (abilities, routes) = routes(engine, &order, amount, wish.instalments).await?;
+    Ok(ways(&abilities, &routes))
+}
+
+pub(crate) async fn preview_channels(engine: &Engine, wish: PreviewChannels) -> Result<WaysToPayView, Fault> {
+    let wrong = |path: &str, problem: &str| {
+        let fault = Fault::new(FaultCode::MalformedInput, format!("{path}: {problem}"));
+        fault.with("path", path).with("problem", problem)
+    };
+    let currency: Currency = wish.currency.parse().map_err(|_| wrong("currency", "unknown_currency"))?;
+    let amount = Money::new(wish.amount_minor, currency).map_err(|_| wrong("amount_minor", "out_of_range"))?;
+    if !amount.is_positive() {
+        return Err(wrong("amount_minor", "out_of_range"));
+    }
+    let items = usize::try_from(wish.items.unwrap_or(1)).map_err(|_| wrong("items", "out_of_range"))?;
+    let domestic = match wish.domestic {
+        Some(domestic) => domestic,
+        None => is_domestic(engine, &[], currency).await?,
+    };
+    let preferred = match wish.preferred {
+        Some(channel) => Some(channel),
+        None => preferred(engine).await?,
+    };
+    let used_last = used_last(engine).await?;
+    let ask = Ask {
+        amount,
+        items,
+        at_risk: items > 1,
+        domestic,
+        preferred,
+        used_last,
+        undecided: None,
+        instalments: wish.instalments,
+        presentable: engine.browser.presentable(),
+    };
+    let (abilities, routes) = ranked(engine, &ask).await?;
+    Ok(ways(&abilities, &routes))
+}
+
+fn ways(abilities: &Abilities, routes: &[Route]) -> WaysToPayView {
     let ability = |route: &Route| abilities.channels.iter().find(|ability| ability.channel == route.channel);
     let best = routes.first().filter(|route| route.bars.is_empty()).map(|route| route.channel);
     let view = |route: &Route| Some(convert::channel(route, ability(route)?, best == Some(route.channel)));
-    Ok(WaysToPayView { channels: routes.iter().filter_map(view).collect(), credits: abilities.credits })
+    WaysToPayView { channels: routes.iter().filter_map(view).collect(), credits: abilities.credits }
 }
 
 pub(crate) async fn check_credit(engine: &Engine, wish: CheckOrderCredit) -> Result<CreditView, Fault> {
@@ -90,35 +133,68 @@ fn internal(error: MoneyError) -> Fault {
     Fault::new(FaultCode::Internal, error.to_string())
 }
 
-/// Every configured channel with its place for this order.
-async fn routes(engine: &Engine, order: &Order, instalments: Option<u8>) -> Result<(Abilities, Vec<Route>), Fault> {
-    let abilities: Abilities =
-        engine.ports.payments.read("listChannels", &ListChannels {}).await.map_err(unavailable)?;
+/// What is to be paid next: the part that was agreed to, else all of it.
+fn to_pay(order: &Order) -> Result<Money, Fault> {
+    match cart::unpaid_part(order) {
+        Some((_, part)) => Ok(part.amount),
+        None => cart::total(order).map_err(internal),
+    }
+}
+
+/// Every configured channel with its place for so much of this order.
+async fn routes(
+    engine: &Engine,
+    order: &Order,
+    amount: Money,
+    instalments: Option<u8>,
+) -> Result<(Abilities, Vec<Route>), Fault> {
     let now = engine.clock.now();
-    let amount = match cart::unpaid_part(order) {
-        Some((_, part)) => part.amount,
-        None => cart::total(order).map_err(internal)?,
-    };
-    let known = orders::payments_since(engine.db.reader(), UtcMicros(0)).await?;
-    let recent = orders::payments_since(engine.db.reader(), now.plus_minutes(-HEALTH_MIN)).await?;
+    let travellers: Vec<TravellerId> =
+        order.items.iter().flat_map(|item| item.wanted.travellers.iter().copied()).collect();
     let ask = Ask {
         amount,
         items: cart::cart_items(order).count(),
         at_risk: risk::exposure(order, now).map_err(internal)?.loss.is_positive()
             || cart::cart_items(order).any(|item| item.hold.as_ref().is_none_or(|hold| !hold.firm)),
-        domestic: amount.currency() == zhiyou_domain::money::Currency::CNY,
+        domestic: is_domestic(engine, &travellers, amount.currency()).await?,
         preferred: preferred(engine).await?,
-        used_last: known.iter().find(|row| is_used(row)).map(|row| row.channel),
+        used_last: used_last(engine).await?,
         undecided: undecided(order),
         instalments,
         presentable: engine.browser.presentable(),
     };
-    let candidate =
-        |ability: &Ability| Candidate { ability: ability.clone(), health: health(&recent, ability.channel) };
-    let candidates: Vec<Candidate> = abilities.channels.iter().map(candidate).collect();
+    ranked(engine, &ask).await
+}
+
+/// Every configured channel with its place for a payment.
+async fn ranked(engine: &Engine, ask: &Ask) -> Result<(Abilities, Vec<Route>), Fault> {
+    let abilities: Abilities =
+        engine.ports.payments.read("listChannels", &ListChannels {}).await.map_err(unavailable)?;
     let weights = abilities.weights.unwrap_or_default();
-    let routes = routing::route(&ask, &candidates, &weights).map_err(internal)?;
+    let routes = routing::route(ask, &abilities.channels, &weights).map_err(internal)?;
     Ok((abilities, routes))
+}
+
+/// Whether who pays is at home in mainland China: by where the travellers say they live, else by the language of the
+/// interface, else by the currency.
+async fn is_domestic(engine: &Engine, travellers: &[TravellerId], currency: Currency) -> Result<bool, Fault> {
+    for id in travellers {
+        // A vault that is closed tells nothing, and nobody has to open it to pay.
+        let known = people::get(&engine.vault, *id).await.ok().flatten();
+        if let Some(country) = known.and_then(|person| person.traveller.residence_country) {
+            return Ok(country == "CN");
+        }
+    }
+    Ok(match super::session::read_settings(engine).await?.locale {
+        LocaleSetting::ZhCn => true,
+        LocaleSetting::En => false,
+        LocaleSetting::System => currency == Currency::CNY,
+    })
+}
+
+async fn used_last(engine: &Engine) -> Result<Option<Channel>, Fault> {
+    let known = orders::payments_since(engine.db.reader(), UtcMicros(0)).await?;
+    Ok(known.iter().find(|row| is_used(row)).map(|row| row.channel))
 }
 
 /// Whether a payment says what the traveller likes to pay by.
@@ -136,26 +212,15 @@ fn undecided(order: &Order) -> Option<Channel> {
     cart::payable(order).map(|attempt| attempt.channel)
 }
 
-/// What the payer gave up or let lapse says nothing about the channel.
-fn health(recent: &[PaymentRow], channel: Channel) -> Health {
-    let count = |wanted: &[AttemptState]| {
-        let such = recent.iter().filter(|row| row.channel == channel && wanted.contains(&row.state));
-        u32::try_from(such.count()).unwrap_or(u32::MAX)
-    };
-    Health {
-        succeeded: count(&[AttemptState::Captured, AttemptState::Authorised]),
-        failed: count(&[AttemptState::Failed]),
-    }
-}
-
-/// What a channel can do, when it may be used for this order now.
-pub(super) async fn usable(
+/// What a channel can do, when it may be used for so much of this order now.
+async fn usable(
     engine: &Engine,
     order: &Order,
+    amount: Money,
     channel: Channel,
     instalments: Option<u8>,
 ) -> Result<Ability, Fault> {
-    let (abilities, routes) = routes(engine, order, instalments).await?;
+    let (abilities, routes) = routes(engine, order, amount, instalments).await?;
     let barred = |why: &str| {
         let fault = Fault::new(FaultCode::ChannelBarred, format!("{} cannot be used: {why}", channel.word()));
         fault.with("channel", channel.word()).with("why", why)
@@ -208,7 +273,7 @@ pub(super) async fn parts(engine: &Engine, order: &Order, wish: &ConfirmOrder) -
     }
     let mut paid = Vec::new();
     for (channel, amount, instalments) in wanted.into_iter().filter(|(_, amount, _)| amount.is_positive()) {
-        let authorise = usable(engine, order, channel, instalments).await?.authorises;
+        let authorise = usable(engine, order, amount, channel, instalments).await?.authorises;
         let part = PaymentPart::new(AttemptId::from_ulid(engine.ids.ulid()), channel, amount);
         paid.push(PaymentPart { authorise, instalments, ..part });
     }
@@ -320,7 +385,7 @@ pub(crate) async fn check_payment(engine: &Engine, wish: CheckPayment) -> Result
         return Err(Fault::new(FaultCode::WrongState, "nothing is to be paid"));
     };
     let query = PaymentRef { attempt_id: attempt.id };
-    match engine.ports.payments.call::<_, PaymentStatus>("getPaymentStatus", &query).await {
+    match engine.ports.payments.call::<_, PaymentStatus>("settlePayment", &query).await {
         Outcome::Done(status) => {
             let fact = Fact::PaymentReported { status, source: Source::Poll };
             changed(engine, engine.book.record(order.id, |_, _| Ok(vec![fact.clone()])).await?).await
@@ -339,7 +404,7 @@ pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result
     let earlier = order.attempts.last().ok_or_else(wrong)?;
     let channel = wish.channel.unwrap_or(earlier.channel);
     let instalments = earlier.instalments.filter(|_| channel == earlier.channel);
-    let authorise = usable(engine, &order, channel, instalments).await?.authorises;
+    let authorise = usable(engine, &order, to_pay(&order)?, channel, instalments).await?.authorises;
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
         let pay_by = pay_by(order, now).ok_or_else(wrong)?;

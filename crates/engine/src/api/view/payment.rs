@@ -66,7 +66,7 @@ pub struct ChannelView {
     pub channel: ChannelWord,
     /// Whether it is what we would take.
     pub recommended: bool,
-    /// Why it cannot be used now: `currency`, `failing`, `undecided`, `instalments`, `device`; empty when it can.
+    /// Why it cannot be used now: `currency`, `amount`, `failing`, `undecided`, `instalments`, `device`; empty when it can.
     pub bars: Vec<String>,
     /// What speaks for it: `preferred`, `used_last`, `at_home`, `sets_aside`, `quick_refund`, `lowest_fee`.
     pub reasons: Vec<String>,

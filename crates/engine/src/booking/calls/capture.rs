@@ -24,7 +24,7 @@ impl Ports {
     /// While it is still set aside, neither has happened.
     pub(super) async fn see_settled(&self, attempt: AttemptId) -> Seen {
         let status: Outcome<PaymentStatus> =
-            self.payments.call("getPaymentStatus", &PaymentRef { attempt_id: attempt }).await;
+            self.payments.call("settlePayment", &PaymentRef { attempt_id: attempt }).await;
         seen(status, |status| {
             let over = matches!(status.state, PaymentState::Captured | PaymentState::Closed | PaymentState::Failed);
             over.then_some(StepResult::Payment(status))

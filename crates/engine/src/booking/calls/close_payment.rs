@@ -17,7 +17,7 @@ impl Ports {
 
     pub(super) async fn see_close_payment(&self, attempt: AttemptId) -> Seen {
         let status: Outcome<PaymentStatus> =
-            self.payments.call("getPaymentStatus", &PaymentRef { attempt_id: attempt }).await;
+            self.payments.call("settlePayment", &PaymentRef { attempt_id: attempt }).await;
         seen(status, |status| {
             let over = !matches!(status.state, PaymentState::RequiresAction | PaymentState::Processing);
             over.then_some(StepResult::Payment(status))

@@ -44,7 +44,7 @@ impl Ports {
                 .zip(order.confirmed.as_ref())
                 .map(|(credit_id, confirmed)| CreditUse { credit_id, order_total: confirmed.total }),
         };
-        self.payments.call("createPaymentIntent", &request).await
+        self.payments.call("openPayment", &request).await
     }
 }
 

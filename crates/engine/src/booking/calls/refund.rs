@@ -21,7 +21,7 @@ impl Ports {
             amount: known.amount,
             reason: "行程退款 Trip refund".to_owned(),
         };
-        self.payments.call("createRefund", &request).await.map(StepResult::Refund)
+        self.payments.call("refundPayment", &request).await.map(StepResult::Refund)
     }
 
     pub(super) async fn see_refund(&self, refund: RefundId) -> Seen {

@@ -215,5 +215,5 @@ async fn a_credit_is_named_and_set_aside_first_and_nothing_else_is_drawn_from_on
         assert_eq!(declined_for(world.desk.create(wish).await), ReasonCode::InvalidRequest);
     }
     assert_eq!(declined_for(world.desk.create(wish(1, "NOSUCH", 500)).await), ReasonCode::NotAllowed);
-    assert!(world.desk.abilities().channels.is_empty(), "it is brought along, not recommended");
+    assert!(world.desk.abilities().await.unwrap().channels.is_empty(), "it is brought along, not recommended");
 }

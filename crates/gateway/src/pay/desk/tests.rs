@@ -6,7 +6,7 @@ use crate::{
     reconcile::line::Midnight,
 };
 use axum::http::HeaderMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use zhiyou_domain::{
     money::Currency,
     port::payments::{PaymentAction, Presentation},
@@ -23,9 +23,9 @@ impl Clock for Moved {
     }
 }
 
-/// A channel that opens everything and counts how often it was asked.
+/// A channel that opens everything, unless it is silent, and counts how often it was asked.
 #[derive(Default)]
-struct Opening(AtomicUsize);
+struct Opening(AtomicUsize, AtomicBool);
 
 fn never<T>() -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::Network, "not asked in these tests"))
@@ -38,6 +38,7 @@ impl PaymentChannel for Opening {
             currencies: &[Currency::CNY],
             presents: Presentation::Qr,
             authorises: false,
+            bounds: &[],
             fee_bp: 0,
             refund_min: 0,
             description_bytes_max: 127,
@@ -50,6 +51,9 @@ impl PaymentChannel for Opening {
     }
     async fn create(&self, _: &Attempt) -> Outcome<Opened> {
         self.0.fetch_add(1, SeqCst);
+        if self.1.load(SeqCst) {
+            return never();
+        }
         Outcome::Done(Opened { action: PaymentAction::Qr { content: "weixin://x".to_owned() }, provider_ref: None })
     }
     async fn query(&self, _: &Attempt) -> Outcome<PaymentSeen> {
@@ -105,6 +109,14 @@ impl World {
 
     /// Opens a payment; answers its number, or why not.
     async fn open(&self, minor: i64) -> Result<AttemptId, Reason> {
+        match self.try_open(minor).await {
+            Outcome::Done(intent) => Ok(intent.attempt_id),
+            Outcome::Declined(reason) => Err(reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn try_open(&self, minor: i64) -> Outcome<PaymentIntent> {
         let number = u128::try_from(self.opened.fetch_add(1, SeqCst)).unwrap();
         let wish = CreatePaymentIntent {
             attempt_id: AttemptId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, number)),
@@ -116,11 +128,28 @@ impl World {
             instalments: None,
             credit: None,
         };
-        match self.desk.create(wish).await {
-            Outcome::Done(intent) => Ok(intent.attempt_id),
-            Outcome::Declined(reason) => Err(reason),
-            other => panic!("{other:?}"),
+        self.desk.create(wish).await
+    }
+
+    /// Opens so many payments while the channel does not answer.
+    async fn lose(&self, count: usize) {
+        self.channel.1.store(true, SeqCst);
+        for _ in 0..count {
+            assert!(matches!(self.try_open(100).await, Outcome::Unknown(_)));
         }
+        self.channel.1.store(false, SeqCst);
+    }
+
+    /// Whether a new payment is kept away from the channel: it is refused for that alone, and not sent.
+    async fn is_left_alone(&self) -> bool {
+        let sent = self.channel.0.load(SeqCst);
+        let alone = self.open(100).await.is_err_and(|reason| reason.code == ReasonCode::ChannelFailing);
+        assert_eq!(alone, self.channel.0.load(SeqCst) == sent, "what is refused is not sent");
+        alone
+    }
+
+    fn pass(&self, minutes: i64) {
+        self.clock.0.fetch_add(minutes * 60_000_000, SeqCst);
     }
 
     async fn refused(&self, minor: i64) -> bool {
@@ -189,4 +218,64 @@ async fn a_capped_channel_charges_only_in_currencies_with_a_cap_and_the_tightest
     assert!(world.refused(10_001).await);
     let elsewhere = CapConfig { channel: Channel::Stripe, ..cap(1, 1) };
     assert!(!World::with(vec![elsewhere]).await.refused(10_001).await);
+}
+
+#[tokio::test]
+async fn a_channel_that_does_not_answer_gets_no_new_payment_and_what_exists_can_still_be_opened() {
+    let world = World::with(vec![]).await;
+    world.lose(9).await;
+    assert!(!world.is_left_alone().await, "nine are no sample");
+    world.lose(1).await;
+    assert!(world.is_left_alone().await);
+    let able = world.desk.abilities().await.unwrap();
+    let health = able.channels[0].health;
+    assert_eq!((health.succeeded, health.failed, health.may_try), (0, 10, false));
+    world.opened.store(0, SeqCst);
+    assert!(world.open(100).await.is_ok(), "the same payment again");
+    assert!(!world.is_left_alone().await, "it answers again");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_left_alone_is_tried_by_one_payment_and_is_well_when_that_opens() {
+    let world = World::with(vec![]).await;
+    world.lose(10).await;
+    assert!(world.is_left_alone().await);
+    world.pass(10);
+    world.lose(1).await;
+    assert!(world.is_left_alone().await, "the one that tried had no answer");
+    world.pass(10);
+    assert!(!world.is_left_alone().await);
+    assert!(!world.is_left_alone().await, "it is well again");
+    let world = World::with(vec![]).await;
+    world.lose(10).await;
+    world.pass(24 * 60);
+    assert_eq!(world.desk.abilities().await.unwrap().channels[0].health.failed, 0, "what is a day old does not count");
+}
+
+#[tokio::test]
+async fn what_we_refuse_and_what_a_payer_gives_up_says_nothing_about_a_channel() {
+    let world = World::with(vec![cap(100, 10_000)]).await;
+    for _ in 0..12 {
+        assert!(world.refused(101).await);
+    }
+    for _ in 0..12 {
+        let id = world.open(100).await.unwrap();
+        assert!(matches!(world.desk.close(id).await, Outcome::Done(_)));
+    }
+    let health = world.desk.abilities().await.unwrap().channels[0].health;
+    assert_eq!((health.succeeded, health.failed), (0, 0));
+    assert!(!world.is_left_alone().await);
+}
+
+#[tokio::test]
+async fn how_much_one_payment_can_be_follows_the_caps_and_what_is_left_of_the_day() {
+    let world = World::with(vec![cap(10_000, 15_000)]).await;
+    let most = async || world.desk.abilities().await.unwrap().channels[0].bounds.clone();
+    let bounds = |most| vec![Bounds { currency: Currency::CNY, least: None, most: Some(most) }];
+    assert_eq!(most().await, bounds(10_000));
+    world.open(10_000).await.unwrap();
+    assert_eq!(most().await, bounds(5_000));
+    let able = &world.desk.abilities().await.unwrap().channels[0];
+    assert!(able.takes(cny(5_000)) && !able.takes(cny(5_001)));
+    assert!(world.refused(5_001).await && !world.refused(5_000).await, "as the desk itself decides");
 }

@@ -10,7 +10,7 @@ use zhiyou_domain::{
     money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{DisputeState, RefundState},
+        payments::{Bounds, DisputeState, RefundState},
     },
 };
 
@@ -19,6 +19,21 @@ pub(crate) static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| {
     let codes = ["AUD", "CAD", "EUR", "GBP", "HKD", "JPY", "SGD", "USD"];
     Currency::all().filter(|currency| codes.contains(&currency.code())).collect()
 });
+
+/// The most of one payment in dollars, cents. Source: PayPal's reference of its checkout calls ("cannot exceed $10,000 USD in
+/// any currency"); what that is in another currency is the channel's to say.
+const MOST_USD: i64 = 1_000_000;
+
+/// How much one payment can be.
+static BOUNDS: LazyLock<Vec<Bounds>> = LazyLock::new(|| {
+    let dollars = CURRENCIES.iter().copied().filter(|currency| currency.code() == "USD");
+    dollars.map(|currency| Bounds { currency, least: None, most: Some(MOST_USD) }).collect()
+});
+
+/// How much one payment can be.
+pub(crate) fn bounds() -> &'static [Bounds] {
+    &BOUNDS
+}
 
 /// Currencies whose amounts the channel takes without decimals, whatever ISO 4217 says.
 const WHOLE: [&str; 3] = ["HUF", "JPY", "TWD"];

@@ -1,11 +1,14 @@
 //! Amounts as Stripe writes them: integers in its own smallest unit, which is not always that of ISO 4217.
 //!
 //! Source: docs.stripe.com/currencies (zero-decimal, three-decimal and special currencies). What cannot be written exactly is
-//! refused, and so is a currency whose unit there is not settled (UGX is told both ways). Deliberately not here: minimum
-//! charges, which depend on the account.
+//! refused, and so is a currency whose unit there is not settled (UGX is told both ways). Deliberately not here: the least
+//! charge in a currency whose least is not published, because it is a sum of another one, exchanged.
 
 use std::sync::LazyLock;
-use zhiyou_domain::money::{Currency, Money};
+use zhiyou_domain::{
+    money::{Currency, Money},
+    port::payments::Bounds,
+};
 
 /// What the channel is offered for.
 static OFFERED: LazyLock<Vec<Currency>> = LazyLock::new(|| {
@@ -22,6 +25,30 @@ const THREE: [&str; 5] = ["BHD", "JOD", "KWD", "OMR", "TND"];
 const ISK: &str = "ISK";
 /// At most eight digits.
 const MAX: i64 = 99_999_999;
+
+/// The least charge, minor units. Source: docs.stripe.com/currencies, for accounts that settle in the same currency.
+const LEAST: [(&str, i64); 7] =
+    [("USD", 50), ("EUR", 50), ("AUD", 50), ("SGD", 50), ("GBP", 30), ("HKD", 400), ("JPY", 50)];
+
+/// How much one payment can be.
+static BOUNDS: LazyLock<Vec<Bounds>> = LazyLock::new(|| {
+    let bounds = |currency: Currency| Bounds {
+        currency,
+        least: LEAST.iter().find(|(code, _)| *code == currency.code()).map(|(_, least)| *least),
+        most: decimals(currency).and_then(|there| most(there, u32::from(currency.exponent()))),
+    };
+    OFFERED.iter().copied().map(bounds).collect()
+});
+
+/// The most that can be written, in units of ISO 4217.
+fn most(there: u32, here: u32) -> Option<i64> {
+    if here >= there { rescaled(MAX, there, here) } else { MAX.checked_div(10_i64.checked_pow(there - here)?) }
+}
+
+/// How much one payment can be.
+pub(crate) fn bounds() -> &'static [Bounds] {
+    &BOUNDS
+}
 
 /// The currencies the channel is offered for.
 pub(crate) fn offered() -> &'static [Currency] {

@@ -101,7 +101,12 @@ impl Stripe {
 
     /// Where the payment stands.
     pub(super) async fn look(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
-        match self.session_of(attempt).await {
+        self.standing(attempt, self.session_of(attempt).await)
+    }
+
+    /// What a session says about its payment.
+    pub(super) fn standing(&self, attempt: &Attempt, found: Outcome<Option<wire::Session>>) -> Outcome<PaymentSeen> {
+        match found {
             Outcome::Done(None) => Outcome::Done(PaymentSeen::bare(PaymentState::NotFound)),
             Outcome::Done(Some(session)) => self.read(attempt, &session).map_or_else(integrity, Outcome::Done),
             other => other.map(|_| PaymentSeen::bare(PaymentState::NotFound)),
