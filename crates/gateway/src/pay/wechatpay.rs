@@ -254,7 +254,7 @@ fn beijing(time: UtcMicros) -> Result<String, TimeError> {
 
 #[async_trait]
 impl PaymentChannel for Wechatpay {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &[Currency::CNY],
             presents: Presentation::Qr,
