@@ -153,6 +153,52 @@ test('money is set aside, taken in part, or let go', async () => {
   await refused(stripe.paymentIntents.capture(second.id), 'StripeInvalidRequestError', 'payment_intent_unexpected_state');
 });
 
+test('a page offers wallets in their currencies; one is asked, pays, and its money goes back a little later', async () => {
+  const both = { allowed_payment_method_types: ['card', 'wechat_pay', 'alipay'], payment_method_options: { wechat_pay: { client: 'web' } } };
+  const offered = async (rest, currency) => {
+    const asked = { ...wish(number(), 1000), ...both, ...rest };
+    asked.line_items[0].price_data.currency = currency;
+    return (await stripe.checkout.sessions.create(asked)).payment_method_types;
+  };
+  assert.deepEqual(await offered({}, 'usd'), ['card', 'wechat_pay', 'alipay']);
+  assert.deepEqual(await offered({}, 'krw'), ['card'], 'no wallet takes won');
+  assert.deepEqual(await offered({ payment_intent_data: { capture_method: 'manual' } }, 'usd'), ['card'], 'no wallet sets aside');
+  await refused(offered({ payment_method_options: {} }, 'usd'), 'StripeInvalidRequestError', 'parameter_missing');
+  await refused(offered({ allowed_payment_method_types: ['wechat_pay'] }, 'krw'), 'StripeInvalidRequestError');
+
+  for (const [wallet, action] of [['wechat_pay', 'wechat_pay_display_qr_code'], ['alipay', 'alipay_handle_redirect']]) {
+    const attempt = number();
+    const session = await stripe.checkout.sessions.create({ ...wish(attempt, 2000), ...both });
+    const intent = async () => (await stripe.checkout.sessions.retrieve(session.id, { expand: ['payment_intent.latest_charge'] })).payment_intent;
+    assert.equal((await press(session.url, 'wallet', wallet)).location, `/c/pay/${session.id}/wallet`);
+    const asked = await intent();
+    assert.deepEqual([asked.status, asked.next_action.type], ['requires_action', action]);
+    if (wallet === 'wechat_pay') assert.match(asked.next_action[action].data, /^weixin:\/\/wxpay\/bizpayurl\?pr=/);
+    else assert.equal(asked.next_action[action].url, `${session.url}/wallet`);
+    await press(`${session.url}/wallet`, 'answer', 'fail');
+    const failed = await intent();
+    assert.deepEqual([failed.status, failed.last_payment_error.code], ['requires_payment_method', 'payment_intent_payment_attempt_failed']);
+    await press(session.url, 'wallet', wallet);
+    const done = await press(`${session.url}/wallet`, 'answer', 'approve');
+    assert.equal(done.location, `https://merchant.example/back?session=${session.id}`);
+    const paid = await intent();
+    assert.deepEqual([paid.status, paid.amount_received, paid.latest_charge.payment_method_details.type], ['succeeded', 2000, wallet]);
+    const told = await opened(await next('checkout.session.completed', (object) => object.id === session.id), endpoint.secret);
+    assert.equal(told.data.object.payment_status, 'paid');
+    const refund = await stripe.refunds.create({ payment_intent: paid.id, amount: 500, metadata: { refund: `${attempt}R` } });
+    assert.deepEqual([refund.status, refund.destination_details.type], ['pending', wallet]);
+    const settled = await opened(await next('refund.updated', (object) => object.id === refund.id), endpoint.secret);
+    assert.equal(settled.data.object.status, 'succeeded');
+    assert.equal((await stripe.refunds.retrieve(refund.id)).status, 'succeeded');
+    await refused(stripe.refunds.create({ payment_intent: paid.id, amount: 1501 }), 'StripeInvalidRequestError');
+  }
+
+  const session = await stripe.checkout.sessions.create({ ...wish(number(), 100), ...both });
+  await press(session.url, 'wallet', 'wechat_pay');
+  assert.equal((await stripe.checkout.sessions.expire(session.id)).status, 'expired');
+  assert.equal((await press(`${session.url}/wallet`, 'answer', 'approve')).status, 409);
+});
+
 test('a key makes a request happen once', async () => {
   const [attempt, idempotencyKey] = [number(), `key-${number()}`];
   const first = await stripe.checkout.sessions.create(wish(attempt, 100), { idempotencyKey });

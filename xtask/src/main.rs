@@ -14,6 +14,8 @@ mod shell;
 mod suites;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vectors;
 
 use std::process::ExitCode;
 

@@ -6,10 +6,10 @@ use crate::{
     shell::{Failed, cargo, command, has, observe, root, succeed, target},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Runs suites, counts them, and remembers how long each took.
@@ -69,6 +69,7 @@ pub(crate) fn test() -> ExitCode {
     tally.suite("setup", || check(setup::window_packages().and_then(|()| setup::interface())));
     lint_suites(&mut tally);
     tally.suite("rust", || counted(observe(cargo(["test", "--workspace", "--no-fail-fast"])), count::libtest));
+    tally.suite("tables", tables);
     tally.suite("ui", || {
         let npm = |arguments: &[&str]| {
             let mut npm = command("npm", arguments);
@@ -90,6 +91,32 @@ pub(crate) fn test() -> ExitCode {
         println!("fuzz: not run, there is no nightly toolchain");
     }
     tally.finish()
+}
+
+/// The longest the tables of attacks may take: who cannot run them after every change does not.
+const TABLES: Duration = Duration::from_secs(20);
+
+/// The tests of the attacks on sign-in and on the app (`docs/faults.md`, OA and TA) once more, alone and against the clock. They
+/// are built already; what drives the real window is the window suite's.
+fn tables() -> Count {
+    let names = attacks(&std::fs::read_to_string(root().join("docs/faults.md")).unwrap_or_default());
+    let fixed = ["test", "--workspace", "--tests", "--no-fail-fast"];
+    if let Err(error) = succeed(cargo(fixed.iter().chain(&["--no-run", "--quiet"]))) {
+        return check(Err(error));
+    }
+    let started = Instant::now();
+    let run = observe(cargo(fixed.iter().copied().chain(["--"]).chain(names.iter().map(String::as_str))));
+    let took = started.elapsed();
+    println!("the tables of attacks took {} ms of {}", took.as_millis(), TABLES.as_millis());
+    let count = counted(run, count::libtest);
+    if took > TABLES { count.plus(Count::FAILED) } else { count.plus(Count::PASSED) }
+}
+
+/// The tests that the tables of attacks name, each once.
+fn attacks(table: &str) -> BTreeSet<String> {
+    let rows = table.lines().filter(|line| line.starts_with("| OA-") || line.starts_with("| TA-"));
+    let names = rows.filter_map(|row| row.split('|').nth(3)).map(|cell| cell.trim().trim_matches('`').to_owned());
+    names.collect()
 }
 
 /// Readers of what any page or program can make the system hand to us; in every check where there is a nightly toolchain.
@@ -255,8 +282,11 @@ fn judges() -> Count {
         Err(error) => return check(Err(error)),
     };
     let mut npm = command("npm", ["test"]);
-    npm.current_dir(root().join(JUDGES)).env("ZHIYOU_LOCALSTRIPE", program);
-    counted(observe(npm), count::node_test)
+    npm.current_dir(root().join(JUDGES)).env("ZHIYOU_LOCALSTRIPE", &program);
+    let fixed = ["test", "--workspace", "--test", "sandbox", "localstripe::", "--", "--ignored"];
+    let mut against = cargo(fixed);
+    against.env("ZHIYOU_LOCALSTRIPE", program);
+    counted(observe(npm), count::node_test).plus(counted(observe(against), count::libtest))
 }
 
 /// Our sign-in against an authorization server that is not ours.
@@ -294,4 +324,25 @@ pub(crate) fn bindings() -> Result<(), Failed> {
     let mut write = cargo(["test", "--quiet", "--package", "zhiyou-engine", "--lib", "bindings"]);
     write.env("ZHIYOU_WRITE_BINDINGS", "1");
     succeed(write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_of_attacks_are_read_and_every_suite_has_to_run_something() {
+        let names = attacks(&std::fs::read_to_string(root().join("docs/faults.md")).unwrap());
+        assert!(names.len() >= 100, "{}", names.len());
+        assert!(
+            names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')),
+            "{names:?}"
+        );
+        let tally = Tally::new();
+        assert!(
+            ["rust", "tables", "ui", "simulation", "kill", "interop", "window", "fuzz"]
+                .iter()
+                .all(|name| { tally.minimums.get(*name).is_some_and(|minimum| *minimum > 0) })
+        );
+    }
 }

@@ -24,9 +24,12 @@ pub use instalments::InstalmentConfig;
 pub use paypal::PaypalConfig;
 pub use rest::RestConfig;
 pub use settlement::SettlementConfig;
-pub use stripe::StripeConfig;
 #[cfg(any(test, fuzzing))]
 pub(crate) use stripe::tests::sample as stripe_sample;
+pub use stripe::{
+    StripeConfig,
+    methods::{StripeMethod, StripeMethodConfig},
+};
 pub use wechatpay::{WechatConfig, WechatPresents};
 
 #[cfg(test)]
@@ -95,7 +98,7 @@ pub struct Config {
 pub struct HttpConfig {
     /// Longest wait for the answer to an effect; its outcome is unknown afterwards. At most 30 seconds.
     pub timeout: Duration,
-    /// How often a read (GET) that met no answer is asked again. An effect is never sent twice by the client.
+    /// How often a question that met no answer is asked again. An effect is never sent twice by the client.
     pub read_retries: u8,
 }
 
@@ -253,11 +256,23 @@ impl Config {
         }
         settlement::check(&self.settlements)?;
         instalments::check(&self.instalments)?;
+        self.check_paying_off()?;
         credit::check(&self.credits)?;
         if self.weights.is_some_and(|weights| weights.success_min > 100 || weights.fee < 0) {
             return Err(ConfigError::new("weights", "asks for more than every payment, or for dear channels"));
         }
         caps::check(&self.caps)
+    }
+
+    /// Instalments at Stripe need a way to pay that knows them.
+    fn check_paying_off(&self) -> Result<(), ConfigError> {
+        let offered = self.instalments.iter().find(|offer| offer.channel == Channel::Stripe);
+        let Some((offer, account)) = offered.zip(self.stripe.as_ref()) else { return Ok(()) };
+        let able = |one: &StripeMethodConfig| one.method.pays_off() && one.currencies.contains(&offer.currency);
+        if account.methods.iter().any(able) {
+            return Ok(());
+        }
+        Err(ConfigError::new("instalments.stripe", "need a way to pay that can be paid off in this currency"))
     }
 
     /// What a channel pays out in, where that is said.

@@ -1,5 +1,6 @@
 //! The one outgoing HTTP client: no redirects, time-outs, a cap on what is read, and the line between "never sent" and
-//! "nobody knows". An effect is sent once; only a read may be asked again, a few times and within a read's own time.
+//! "nobody knows". An effect is sent once; only a question may be asked again, a few times and within a
+//! question's own time. A GET is one by itself; who asks by another method says so.
 //!
 //! Deliberately not here: what a status code means, which is each provider's.
 
@@ -84,21 +85,19 @@ impl Http {
         Self { read_retries, ..self }
     }
 
-    /// How long a question may take; for one that is not a GET, which [`Self::send`] sees by itself.
-    pub(crate) const fn read_timeout(&self) -> Duration {
-        self.read_timeout
-    }
-
     /// Builds a request to be sent with [`Self::send`].
     pub(crate) fn request(&self, method: reqwest::Method, url: url::Url) -> reqwest::RequestBuilder {
         self.client.request(method, url)
     }
 
-    /// Sends and reads the whole answer; an effect once, a read again as often as configured while its time lasts.
+    /// Sends and reads the whole answer: a GET as a question, everything else once.
     pub(crate) async fn send(&self, request: Request) -> Result<Answered, Failure> {
-        if request.method() != reqwest::Method::GET {
-            return self.send_once(request).await;
-        }
+        if request.method() == reqwest::Method::GET { self.ask(request).await } else { self.send_once(request).await }
+    }
+
+    /// Sends what changes nothing, whatever its method, again as often as configured while a question's time lasts; always the
+    /// same bytes.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Answered, Failure> {
         let until = tokio::time::Instant::now() + self.read_timeout;
         let mut pause = READ_PAUSE;
         for _ in 0..self.read_retries {
@@ -235,6 +234,25 @@ mod tests {
         let http = http.retrying(1);
         let answer = http.send(http.request(reqwest::Method::GET, url).build().unwrap()).await.unwrap();
         assert_eq!((answer.status, count.load(SeqCst)), (503, 2), "no more often than configured");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_no_get_is_asked_again_and_all_of_its_tries_have_one_time() {
+        use std::sync::atomic::Ordering::SeqCst;
+        let http = Http::new(Profile::Sandbox).unwrap().retrying(3);
+        let question = |url| http.request(reqwest::Method::POST, url).body("who paid?").build().unwrap();
+        let (url, count) = failing_twice().await;
+        assert_eq!((http.ask(question(url)).await.unwrap().status, count.load(SeqCst)), (200, 3));
+        let (url, count) = failing_twice().await;
+        let once = Http::new(Profile::Sandbox).unwrap();
+        assert!(matches!(once.ask(question(url)).await, Err(Failure::Unknown(_))));
+        assert_eq!(count.load(SeqCst), 1, "no more often than configured");
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: url::Url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
+        let brief = Http::with_timeout(Profile::Sandbox, Duration::from_millis(50)).unwrap().retrying(3);
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(brief.ask(question(url)).await, Err(Failure::Unknown(_))));
+        assert!(begun.elapsed() < Duration::from_secs(5));
     }
 
     #[tokio::test]

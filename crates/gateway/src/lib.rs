@@ -32,7 +32,8 @@ pub use checkup::{Finding, check_up};
 pub use config::{
     AlipayConfig, AlipayKeys, AlipayPlusConfig, AlipayPresents, CapConfig, Config, ConfigError, CreditConfig,
     DuffelConfig, HttpConfig, InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile,
-    RestConfig, SettlementConfig, StripeConfig, ViatorConfig, WechatConfig, WechatPresents,
+    RestConfig, SettlementConfig, StripeConfig, StripeMethod, StripeMethodConfig, ViatorConfig, WechatConfig,
+    WechatPresents,
 };
 pub use console::{Console, ConsoleError, Notification};
 pub use reconcile::{

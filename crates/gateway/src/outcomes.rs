@@ -5,14 +5,17 @@
 mod alipay;
 mod alipayplus;
 mod cards;
+mod effects;
 mod paypal;
 mod travel;
 mod wechatpay;
 
+use effects::{EFFECTS, Effect, Provider};
+
 use crate::{
     Clock, Config,
     config::{
-        Profile, paypal_tests, stripe_sample,
+        Profile, StripeMethod, StripeMethodConfig, paypal_tests, stripe_sample,
         tests::{sample, vector},
     },
     http::Http,
@@ -98,122 +101,6 @@ const SHAPES: [Shape; 14] = [
     Shape::StrangersRefusal,
     Shape::Decline,
 ];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Provider {
-    Wechatpay,
-    Alipay,
-    Stripe,
-    Paypal,
-    AlipayPlus,
-    Duffel,
-    Viator,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Open,
-    OpenH5,
-    OpenJsapi,
-    OpenApp,
-    Close,
-    Refund,
-    OpenAlipay,
-    CloseAlipay,
-    TakeBackAlipay,
-    RefundAlipay,
-    OpenPage,
-    ClosePage,
-    Capture,
-    Void,
-    RefundCard,
-    PaypalOpen,
-    PaypalTakeApproved,
-    PaypalSetAside,
-    PaypalTake,
-    PaypalVoid,
-    PaypalRefund,
-    OpenPlus,
-    ClosePlus,
-    RefundPlus,
-    Hold,
-    Book,
-    Pay,
-    CancelFlight,
-    BookHotel,
-    CancelHotel,
-    BookCar,
-    CancelCar,
-    HoldActivity,
-    BookActivity,
-    CancelActivity,
-}
-
-const EFFECTS: [Effect; 35] = [
-    Effect::Open,
-    Effect::OpenH5,
-    Effect::OpenJsapi,
-    Effect::OpenApp,
-    Effect::Close,
-    Effect::Refund,
-    Effect::OpenAlipay,
-    Effect::CloseAlipay,
-    Effect::TakeBackAlipay,
-    Effect::RefundAlipay,
-    Effect::OpenPage,
-    Effect::ClosePage,
-    Effect::Capture,
-    Effect::Void,
-    Effect::RefundCard,
-    Effect::PaypalOpen,
-    Effect::PaypalTakeApproved,
-    Effect::PaypalSetAside,
-    Effect::PaypalTake,
-    Effect::PaypalVoid,
-    Effect::PaypalRefund,
-    Effect::OpenPlus,
-    Effect::ClosePlus,
-    Effect::RefundPlus,
-    Effect::Hold,
-    Effect::Book,
-    Effect::Pay,
-    Effect::CancelFlight,
-    Effect::BookHotel,
-    Effect::CancelHotel,
-    Effect::BookCar,
-    Effect::CancelCar,
-    Effect::HoldActivity,
-    Effect::BookActivity,
-    Effect::CancelActivity,
-];
-
-impl Effect {
-    const fn provider(self) -> Provider {
-        match self {
-            Self::Open | Self::OpenH5 | Self::OpenJsapi | Self::OpenApp | Self::Close | Self::Refund => {
-                Provider::Wechatpay
-            }
-            Self::OpenAlipay | Self::CloseAlipay | Self::TakeBackAlipay | Self::RefundAlipay => Provider::Alipay,
-            Self::OpenPage | Self::ClosePage | Self::Capture | Self::Void | Self::RefundCard => Provider::Stripe,
-            Self::PaypalOpen
-            | Self::PaypalTakeApproved
-            | Self::PaypalSetAside
-            | Self::PaypalTake
-            | Self::PaypalVoid
-            | Self::PaypalRefund => Provider::Paypal,
-            Self::OpenPlus | Self::ClosePlus | Self::RefundPlus => Provider::AlipayPlus,
-            Self::Hold
-            | Self::Book
-            | Self::Pay
-            | Self::CancelFlight
-            | Self::BookHotel
-            | Self::CancelHotel
-            | Self::BookCar
-            | Self::CancelCar => Provider::Duffel,
-            Self::HoldActivity | Self::BookActivity | Self::CancelActivity => Provider::Viator,
-        }
-    }
-}
 
 /// What each shape must end as; none where it does not apply to the provider.
 fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)> {
@@ -423,7 +310,10 @@ async fn world(effect: Effect, shape: Shape) -> World {
             .unwrap();
     let channel = Wechatpay::new(&config.wechatpay, http.clone(), Arc::new(Frozen)).unwrap();
     let alipay = Alipay::new(&crate::config::alipay::tests::sample(&address), http.clone(), Arc::new(Frozen)).unwrap();
-    let cards = Stripe::new(&stripe_sample(&address), Profile::Sandbox, http.clone(), Arc::new(Frozen));
+    let wallets = [StripeMethod::WechatPay, StripeMethod::Alipay].map(StripeMethodConfig::whole);
+    let mut account = stripe_sample(&address);
+    account.methods.extend(wallets.into_iter().filter(|_| effect.by_wallet()));
+    let cards = Stripe::new(&account, Profile::Sandbox, http.clone(), Arc::new(Frozen));
     let merchant = paypal_tests::merchant(&address, &Authority::new().root_pem);
     let paypal = Paypal::new(&merchant, http.clone(), Arc::new(Frozen)).unwrap();
     let plus = crate::config::alipayplus::tests::sample(&address);
@@ -552,8 +442,8 @@ impl World {
                 )
                 .await
             }
-            Effect::OpenPage => self.opened(Card).await,
-            Effect::ClosePage => {
+            Effect::OpenPage | Effect::OpenWallets => self.opened(Card).await,
+            Effect::ClosePage | Effect::CloseWallets => {
                 told(self.desk.close(self.written(Card, State::RequiresAction, Some(cards::OPEN)).await).await)
             }
             Effect::Capture => {
@@ -561,7 +451,7 @@ impl World {
                 told(self.desk.capture(p::CapturePayment { attempt_id, amount: cny(20_000) }).await)
             }
             Effect::Void => told(self.desk.void(self.written(Card, State::Authorised, Some(cards::HELD)).await).await),
-            Effect::RefundCard => {
+            Effect::RefundCard | Effect::RefundWallet => {
                 self.refunded(Card, self.written(Card, State::Captured, Some(cards::PAID)).await).await
             }
             Effect::PaypalOpen => self.opened(Paypal).await,
@@ -615,7 +505,7 @@ async fn every_effect_ends_rightly_under_every_failure() {
             checked += 1;
         }
     }
-    let (wechatpay, alipay, stripe, paypal, suppliers) = (6 * 13 - 2, 4 * 13, 5 * 13, 6 * 12 - 2, (8 + 3) * 11);
+    let (wechatpay, alipay, stripe, paypal, suppliers) = (6 * 13 - 2, 4 * 13, (5 + 3) * 13, 6 * 12 - 2, (8 + 3) * 11);
     let alipayplus = 3 * 13;
     assert_eq!(checked, wechatpay + alipay + stripe + paypal + alipayplus + suppliers);
 }

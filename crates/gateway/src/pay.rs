@@ -37,9 +37,9 @@ use zhiyou_domain::{
 
 /// What a channel can do, as data.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Capabilities {
+pub(crate) struct Capabilities<'a> {
     /// Currencies it charges.
-    pub(crate) currencies: &'static [Currency],
+    pub(crate) currencies: &'a [Currency],
     /// How the payer pays.
     pub(crate) presents: Presentation,
     /// Whether money can be authorised first and taken later.
@@ -183,7 +183,7 @@ pub(crate) struct Receipt {
 #[async_trait]
 pub(crate) trait PaymentChannel: Send + Sync {
     /// What it can do.
-    fn capabilities(&self) -> Capabilities;
+    fn capabilities(&self) -> Capabilities<'_>;
 
     /// What it wants to read after a notification.
     fn receipt(&self) -> Receipt;

@@ -9,12 +9,18 @@ mod alipayplus;
 mod bookings;
 #[path = "sandbox/books.rs"]
 mod books;
+#[path = "sandbox/localstripe.rs"]
+mod localstripe;
 #[path = "sandbox/paypal.rs"]
 mod paypal;
+#[path = "sandbox/questions.rs"]
+mod questions;
 #[path = "sandbox/stripe.rs"]
 mod stripe;
 #[path = "sandbox/units.rs"]
 mod units;
+#[path = "sandbox/wallets.rs"]
+mod wallets;
 #[path = "sandbox/wechatpay.rs"]
 mod wechatpay;
 #[path = "sandbox/world.rs"]

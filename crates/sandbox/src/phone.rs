@@ -1,7 +1,7 @@
 //! The traveller's phone: scans a payment code, shows who wants how much, and pays or refuses.
 //!
 //! A page for people and the same thing as JSON for tests. Refusing changes nothing at the provider, as when a person just
-//! closes the app. Deliberately not here: the channels' rules (`wechatpay`, `alipay`).
+//! closes the app. Deliberately not here: the channels' rules (`wechatpay`, `alipay`, `stripe`).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::store::{Book, StoreError};
 use crate::world::{Shared, literal_host};
-use crate::{alipay, wechatpay};
+use crate::{alipay, stripe, wechatpay};
 
 const PAGE: &str = include_str!("phone/page.html");
 
@@ -57,6 +57,8 @@ fn own_page(world: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
 enum Scanned {
     Wechatpay(wechatpay::Scanned),
     Alipay(alipay::Scanned),
+    /// WeChat Pay by way of Stripe.
+    Stripe(stripe::Scanned),
 }
 
 impl Scanned {
@@ -64,6 +66,9 @@ impl Scanned {
         let text = body["text"].as_str().unwrap_or_default();
         if let Some(scanned) = alipay::scan(world, book, text).await? {
             return Ok(Self::Alipay(scanned));
+        }
+        if let Some(scanned) = stripe::scan(world, book, text).await? {
+            return Ok(Self::Stripe(scanned));
         }
         let scanned = wechatpay::scan(world, book, text).await?;
         scanned.map(Self::Wechatpay).ok_or(Problem(StatusCode::NOT_FOUND, "unknown_code"))
@@ -73,6 +78,7 @@ impl Scanned {
         match self {
             Self::Wechatpay(scanned) => &scanned.state,
             Self::Alipay(scanned) => scanned.state,
+            Self::Stripe(scanned) => scanned.state,
         }
     }
 
@@ -80,20 +86,27 @@ impl Scanned {
         match self {
             Self::Wechatpay(scanned) => wechatpay::pay(world, book, scanned).await,
             Self::Alipay(scanned) => Ok(alipay::pay(world, book, &scanned).await?.to_owned()),
+            Self::Stripe(scanned) => Ok(stripe::pay(world, book, scanned).await?.to_owned()),
         }
     }
 
     fn view(&self) -> Value {
-        let (provider, description, total) = match self {
-            Self::Wechatpay(scanned) => (wechatpay::PROVIDER, &scanned.description, scanned.total),
-            Self::Alipay(scanned) => (alipay::PROVIDER, &scanned.description, scanned.total),
+        let yuan = crate::money::CNY;
+        let (provider, description, total, currency, amount) = match self {
+            Self::Wechatpay(scanned) => (wechatpay::PROVIDER, &scanned.description, scanned.total, yuan, None),
+            Self::Alipay(scanned) => (alipay::PROVIDER, &scanned.description, scanned.total, yuan, None),
+            Self::Stripe(scanned) => {
+                let amount = Some(scanned.amount.as_str());
+                (stripe::PROVIDER, &scanned.description, scanned.total, scanned.currency.as_str(), amount)
+            }
         };
         json!({
             "provider": provider,
             "payee": "智游旅行 Zhiyou Travel",
             "description": description,
             "amount_minor": total,
-            "currency": crate::money::CNY,
+            "currency": currency,
+            "amount": amount,
             "state": self.state(),
         })
     }

@@ -2,8 +2,8 @@
 //! events, in API version 2026-10-28.endive.
 //!
 //! Facts: docs.stripe.com/api. Bodies are forms, unknown parameters are refused, and a key given with a request makes it
-//! happen once. Deliberately not here: customers, subscriptions, other ways to pay than cards, and how notifications are
-//! tried again (`notify`).
+//! happen once. Deliberately not here: customers, subscriptions, other ways to pay than cards and two wallets, and how
+//! notifications are tried again (`notify`).
 
 mod disputes;
 mod events;
@@ -15,6 +15,7 @@ mod movements;
 mod page;
 mod refunds;
 mod sessions;
+mod wallets;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub(crate) use events::notification;
+pub(crate) use wallets::{Scanned, pay, scan};
 
 use crate::keys::{self, KeyError};
 use crate::store::{Book, StoreError};
@@ -104,6 +106,7 @@ pub(crate) fn router(world: &Shared) -> Router {
     let pages = Router::new()
         .route("/c/pay/{id}", get(page::show).post(page::pay))
         .route("/c/pay/{id}/challenge", get(page::challenge).post(page::answer))
+        .route("/c/pay/{id}/wallet", get(wallets::show).post(wallets::answer))
         .layer(middleware::from_fn_with_state(Arc::clone(world), page::own_page));
     pages
         .merge(api)

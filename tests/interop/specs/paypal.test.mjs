@@ -107,10 +107,20 @@ async function judged(server, { method, path }, { headers, body }) {
   return { status: answer.status, why: (await answer.text()).slice(0, 500) };
 }
 
-test('every operation the adapter uses is judged, but the token, which no description is published of', (t) => {
+// What the adapter asks too and nobody can judge here: PayPal's published descriptions that we have leave these paths out.
+const undescribed = {
+  token: '/v1/oauth2/token', 'disputes.get': '/v1/customer/disputes/{dispute_id}', 'transactions.list': '/v1/reporting/transactions',
+};
+
+test('every operation the adapter uses is judged, but those that no description here is of', (t) => {
   if (!present) return absent(t, specs);
   const used = new Set(requests.map(({ operation }) => operation));
-  assert.deepEqual([...used].sort(), [...Object.keys(operations), 'token'].sort());
+  assert.deepEqual([...used].sort(), [...Object.keys(operations), ...Object.keys(undescribed)].sort());
+  const read = (file) => JSON.parse(readFileSync(`${specs}/${file}`, 'utf8'));
+  const bare = (path) => path.replaceAll(/\{[^}]*\}/g, '{}');
+  const described = new Set(Object.values(documents).flatMap((file) => Object.keys(read(file).paths)).map(bare));
+  assert.ok(described.size > 0);
+  for (const [operation, path] of Object.entries(undescribed)) assert.ok(!described.has(bare(path)), `${operation} could be judged now`);
 });
 
 for (const [operation, [server, wrongs]] of Object.entries(operations)) {

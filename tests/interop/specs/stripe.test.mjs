@@ -5,8 +5,10 @@
 // nor why a payment was cancelled; nor does it refuse to give back more than was paid. The first judge reads all of those
 // requests; the rest is the sandbox's, whose client is Stripe's (`../stripe.test.mjs`).
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Stripe from 'stripe';
@@ -51,6 +53,9 @@ const described = {
     'money taken at no known moment': set('payment_intent_data[capture_method]', 'later'),
     'a time in words': set('expires_at', 'soon'),
     'an unknown field': set('payment_intent_data[colour]', 'red'),
+    'another way to pay': set('allowed_payment_method_types[0]', 'cash'),
+    'a wallet for another kind of client': set('payment_method_options[wechat_pay][client]', 'desk'),
+    'an unknown option': set('payment_method_options[alipay][client]', 'web'),
   }],
   'sessions.get': ['Stripe.Checkout.SessionRetrieveParams', { 'an unknown field': set('expanded', 'x') }],
   'sessions.list': ['Stripe.Checkout.SessionListParams', {
@@ -73,6 +78,11 @@ const described = {
   'webhook_endpoints.create': ['Stripe.WebhookEndpointCreateParams', {
     'without an address': without('url'),
     'another event': set('enabled_events[0]', 'money.came'),
+  }],
+  'balance_transactions.list': ['Stripe.BalanceTransactionListParams', {
+    'another comparison': set('created[from]', '1'),
+    'a limit in words': set('limit', 'all'),
+    'an unknown field': set('reporting_category', 'charge'),
   }],
   'webhook_endpoints.list': ['Stripe.WebhookEndpointListParams', { 'a limit in words': set('limit', 'all') }],
 };
@@ -113,6 +123,7 @@ test('every request is typed as Stripe’s own client types it, and not with one
 const program = process.env.ZHIYOU_LOCALSTRIPE ?? `${root}target/tools/localstripe/bin/localstripe`;
 const present = existsSync(program);
 const SECRET = 'whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd';
+const folder = mkdtempSync(join(tmpdir(), 'zhiyou-localstripe-'));
 let base;
 let server;
 const delivered = [];
@@ -131,13 +142,16 @@ before(async () => {
   if (!present) return;
   const port = await freePort();
   base = `http://127.0.0.1:${port}`;
-  server = await started(program, ['--from-scratch', '--port', String(port)], 'Running on', { env: { ...process.env, PYTHONUNBUFFERED: '1' } });
+  const env = { ...process.env, PYTHONPATH: fileURLToPath(new URL('./alone', import.meta.url)), PYTHONUNBUFFERED: '1' };
+  env.ZHIYOU_LOCALSTRIPE_STATE = join(folder, 'state');
+  server = await started(program, ['--from-scratch', '--port', String(port)], 'Running on', { env });
   await new Promise((resolve) => { inbox.listen(0, '127.0.0.1', resolve); });
   const url = `http://127.0.0.1:${inbox.address().port}/`;
   const told = await send('POST', '/_config/webhooks/ours', [['url', url], ['secret', SECRET], ['events[]', 'payment_intent.succeeded']]);
   assert.equal(told.status, 200);
 });
 after(async () => {
+  rmSync(folder, { recursive: true, force: true });
   if (!present) return;
   await stopped(server);
   inbox.close();
@@ -151,8 +165,10 @@ async function send(method, path, pairs = [], headers = of('refunds.create')[0].
 // The recorded request about another id, changed or as it is.
 function replay(operation, id, change = (pairs) => pairs) {
   const [request] = of(operation);
-  const path = request.path.replace(/pi_recorded|re_recorded|cs_test_open/, id);
-  return send(request.method, path, change(fields(request)), request.headers);
+  const [path] = request.path.replace(/pi_recorded|re_recorded|cs_test_open/, id).split('?');
+  const pairs = change(fields(request).map(([name, value]) => [name, value.replace(/pi_recorded|re_recorded|cs_test_open/, id)]));
+  const query = request.method === 'GET' ? `?${new URLSearchParams(pairs)}` : '';
+  return send(request.method, path + query, pairs, request.headers);
 }
 // What the payer does on the hosted page, which localstripe does not have.
 async function pay(rest = []) {
@@ -202,6 +218,20 @@ test('localstripe lets authorised money go, once', async (t) => {
   const gone = await replay('payment_intents.cancel', held.id, without('cancellation_reason'));
   assert.deepEqual([gone.status, gone.body.status], [200, 'canceled']);
   assert.equal((await replay('payment_intents.cancel', held.id, without('cancellation_reason'))).status, 400, 'let go once');
+});
+
+test('localstripe shows what moved as our bill asks for it, but for the day', async (t) => {
+  if (!present) return absent(t, 'localstripe');
+  const { body: paid } = await pay();
+  const about = (pairs) => without('reason')(set('payment_intent', paid.id)(pairs));
+  const given = await replay('refunds.create', '', about);
+  const whole = await replay('balance_transactions.list', '');
+  assert.deepEqual([whole.status, whole.body.error.message], [400, 'Unexpected created'], 'all it does not know of ours');
+  const { status, body: list } = await replay('balance_transactions.list', '', (pairs) => pairs.filter(([name]) => !name.startsWith('created')));
+  assert.equal(status, 200);
+  const moved = (id) => list.data.filter(({ source }) => source.id === id).map(({ amount, reporting_category }) => [amount, reporting_category]);
+  assert.deepEqual(moved(paid.latest_charge.id), [[29901, 'charge']], 'what moved it came in full');
+  assert.deepEqual(moved(given.body.id), [[-10001, 'refund']]);
 });
 
 test('localstripe does not have what it says it has not', async (t) => {

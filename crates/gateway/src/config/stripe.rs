@@ -2,8 +2,11 @@
 //!
 //! Deliberately not here: reading files or the environment, which the caller does.
 
+pub(super) mod methods;
+
 use super::{ConfigError, Profile, strong, text};
 use crate::secret::Sensitive;
+use methods::StripeMethodConfig;
 use serde_json::Value;
 use url::Url;
 
@@ -21,11 +24,13 @@ pub struct StripeConfig {
     pub webhook_secrets: Vec<Sensitive<String>>,
     /// `acct_…`; events that name an account must name this one.
     pub account_id: Option<String>,
+    /// Ways to pay on the hosted page, in the order they are offered.
+    pub methods: Vec<StripeMethodConfig>,
 }
 
 impl StripeConfig {
     /// Keys of a file's table, beside the address.
-    pub(super) const KEYS: [&str; 3] = ["secret_key", "account_id", "webhook_secrets"];
+    pub(super) const KEYS: [&str; 5] = ["secret_key", "account_id", "webhook_secrets", "methods", "currencies"];
 
     /// From the sandbox's announcement and credentials; none when it does not have the channel.
     pub(super) fn from_sandbox(announcement: &Value, credentials: &Value) -> Result<Option<Self>, ConfigError> {
@@ -38,6 +43,7 @@ impl StripeConfig {
             secret_key: text(credentials, "stripe.secret_key")?.into(),
             webhook_secrets: secrets.filter_map(Value::as_str).map(|secret| secret.to_owned().into()).collect(),
             account_id: Some(text(credentials, "stripe.account_id")?),
+            methods: methods::read(&credentials["stripe"]["methods"], &credentials["stripe"]["currencies"])?,
         }))
     }
 
@@ -56,6 +62,7 @@ impl StripeConfig {
             let another = || ConfigError::new("stripe.webhook_secrets", "does not begin with whsec_");
             strong("stripe.webhook_secrets", secret.expose().strip_prefix("whsec_").ok_or_else(another)?)?;
         }
+        methods::check(&self.methods)?;
         match self.account_id.as_deref().map(|id| id.strip_prefix("acct_").unwrap_or_default()) {
             Some(id) if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
                 Err(ConfigError::new("stripe.account_id", "is not acct_ and letters and digits"))
@@ -67,7 +74,7 @@ impl StripeConfig {
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
-    use super::*;
+    use super::{methods::StripeMethod, *};
 
     /// An account of the sandbox profile.
     pub(crate) fn sample(base_url: &str) -> StripeConfig {
@@ -76,6 +83,7 @@ pub(crate) mod tests {
             secret_key: "sk_test_c0ffee5Qr8Zt1WmXy7Kb2Nd".to_owned().into(),
             webhook_secrets: vec!["whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd".to_owned().into()],
             account_id: Some("acct_1Sandbox".to_owned()),
+            methods: vec![StripeMethodConfig::whole(StripeMethod::Card)],
         }
     }
 

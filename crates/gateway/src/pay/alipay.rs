@@ -100,12 +100,16 @@ impl Alipay {
         self.exchange(Kind::Effect, method, content, notify_url).await
     }
 
-    /// Signs what is sent, sends once, verifies the very text that came.
+    /// Signs what is sent, sends an effect once and a question as one, verifies the very text that came.
     async fn exchange(&self, kind: Kind, method: &'static str, content: &impl Serialize, notify_url: &str) -> Ending {
-        let Some(request) = self.request(kind, method, content, notify_url) else {
+        let Some(request) = self.request(method, content, notify_url) else {
             return Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be signed"));
         };
-        match self.http.send(request).await {
+        let answer = match kind {
+            Kind::Question => self.http.ask(request).await,
+            Kind::Effect => self.http.send(request).await,
+        };
+        match answer {
             Ok(answer) => self.judge(method, &answer),
             Err(failure) => match Outcome::<()>::from(failure) {
                 Outcome::NotSent(reason) => Ending::NotSent(reason),
@@ -115,13 +119,7 @@ impl Alipay {
         }
     }
 
-    fn request(
-        &self,
-        kind: Kind,
-        method: &'static str,
-        content: &impl Serialize,
-        notify_url: &str,
-    ) -> Option<reqwest::Request> {
+    fn request(&self, method: &'static str, content: &impl Serialize, notify_url: &str) -> Option<reqwest::Request> {
         let signed = self.signed(method, content, notify_url, "", self.clock.now())?;
         let (url, form) = signed.call(&self.gateway);
         let request = self
@@ -130,10 +128,6 @@ impl Alipay {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded;charset=utf-8")
             .header(header::ACCEPT, "application/json")
             .body(form);
-        let request = match kind {
-            Kind::Question => request.timeout(self.http.read_timeout()),
-            Kind::Effect => request,
-        };
         request.build().ok()
     }
 
@@ -368,7 +362,7 @@ fn read(trade: wire::Trade, seen_paid: bool) -> Result<PaymentSeen, &'static str
 
 #[async_trait]
 impl PaymentChannel for Alipay {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &[Currency::CNY],
             presents: match self.presents {

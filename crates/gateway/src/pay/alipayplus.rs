@@ -127,12 +127,13 @@ impl AlipayPlus {
         Self { pays_out, ..self }
     }
 
-    /// Signs what is sent, sends once, verifies the very bytes that came.
+    /// Signs what is sent, sends an effect once and a question as one, verifies the very bytes that came.
     async fn exchange(&self, call: Call, content: &impl Serialize) -> Ending {
         let Some(request) = self.request(call, content) else {
             return Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be signed"));
         };
-        match self.http.send(request).await {
+        let answer = if call.is_question() { self.http.ask(request).await } else { self.http.send(request).await };
+        match answer {
             Ok(answer) => self.judge(call, &answer),
             Err(failure) => match Outcome::<()>::from(failure) {
                 Outcome::NotSent(reason) => Ending::NotSent(reason),
@@ -155,7 +156,6 @@ impl AlipayPlus {
             .header("request-time", time)
             .header("signature", sign::header(&self.signer.sign(&signed)?))
             .body(body);
-        let request = if call.is_question() { request.timeout(self.http.read_timeout()) } else { request };
         request.build().ok()
     }
 
@@ -338,7 +338,7 @@ fn refund_seen(
 #[async_trait]
 impl PaymentChannel for AlipayPlus {
     /// Fee and time of a refund are those of a usual contract, from memory: no page of the channel promises them.
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &wire::CURRENCIES,
             presents: Presentation::Redirect,

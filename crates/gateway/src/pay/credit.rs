@@ -82,7 +82,7 @@ impl Credit {
 
 #[async_trait]
 impl PaymentChannel for Credit {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &CURRENCIES,
             presents: Presentation::Nothing,

@@ -197,7 +197,7 @@ impl Paypal {
     }
 
     /// A dispute as it is now; none when the channel does not know it.
-    async fn dispute(&self, id: &str) -> Outcome<Option<wire::Dispute>> {
+    pub(super) async fn dispute(&self, id: &str) -> Outcome<Option<wire::Dispute>> {
         if !is_plain(id) {
             return Outcome::Done(None);
         }
@@ -386,7 +386,7 @@ fn is_plain(id: &str) -> bool {
 
 #[async_trait]
 impl PaymentChannel for Paypal {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &wire::CURRENCIES,
             presents: Presentation::Redirect,

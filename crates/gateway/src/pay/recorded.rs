@@ -7,9 +7,10 @@
 use super::{PaymentChannel, paypal::Paypal, stripe::Stripe};
 use crate::{
     Clock,
-    config::{Profile, paypal_tests, stripe_sample},
+    config::{Profile, StripeConfig, StripeMethod, StripeMethodConfig, paypal_tests, stripe_sample},
     http::Http,
     pay::paypal::sign::tests::Authority,
+    reconcile::line::Bill,
     store::{
         attempts::Attempt,
         refunds::{Refund, Standing},
@@ -163,6 +164,9 @@ const ORDER: &str = "5O190127TN364715T";
 const ASIDE: &str = "0VF52814937998046";
 const TAKEN: &str = "3C679366HH908993F";
 const GIVEN: &str = "1JU08902781691411";
+const DISPUTED: &str = "PP-D-4012";
+/// A day that is over.
+const DAY: &str = "2026-11-18";
 
 /// What PayPal answers: one order, approved or with its money set aside, and what follows from it.
 fn paypal(asked: &Asked, base: &str) -> Value {
@@ -214,6 +218,8 @@ fn paypal(asked: &Asked, base: &str) -> Value {
             json!({"id": GIVEN, "status": "COMPLETED", "custom_id": REFUND, "amount": amount("100.01"), "links": []})
         }
         "webhooks.get" => json!({"id": "1JE4291016473214C", "url": "https://old.zhiyou.cn/notify/paypal"}),
+        "disputes.get" => json!({"dispute_id": DISPUTED, "dispute_amount": amount("299.01"), "status": "UNDER_REVIEW"}),
+        "transactions.list" => json!({"transaction_details": [], "page": 1, "total_items": 0, "total_pages": 0}),
         _ => json!({}),
     }
 }
@@ -232,6 +238,8 @@ fn paypal_operation(method: &str, path: &str) -> Option<&'static str> {
         ("GET", ["v2", "payments", "refunds", _]) => "refunds.get",
         ("GET", ["v1", "notifications", "webhooks", _]) => "webhooks.get",
         ("PATCH", ["v1", "notifications", "webhooks", _]) => "webhooks.update",
+        ("GET", ["v1", "customer", "disputes", _]) => "disputes.get",
+        ("GET", ["v1", "reporting", "transactions"]) => "transactions.list",
         _ => return None,
     })
 }
@@ -259,6 +267,8 @@ async fn what_is_sent_to_paypal_is_what_was_recorded_for_its_published_descripti
     let asked = Refund { provider_ref: named(GIVEN), ..part };
     assert_eq!(done(channel.query_refund(&asked, &paid).await).unwrap().state, RefundState::Succeeded);
     done(channel.register("https://gw.zhiyou.cn/notify/paypal").await);
+    assert!(done(channel.dispute(DISPUTED).await).is_some());
+    assert_eq!(done(channel.bill(DAY.parse().unwrap()).await), Bill::Of(Vec::new()));
     provider.compare(
         "paypal_requests.json",
         "written by the PayPal adapter; judged by @stoplight/prism-cli with the provider's published OpenAPI descriptions",
@@ -281,6 +291,7 @@ fn stripe_operation(method: &str, path: &str) -> Option<&'static str> {
         ("GET", ["refunds", _]) => "refunds.get",
         ("GET", ["webhook_endpoints"]) => "webhook_endpoints.list",
         ("POST", ["webhook_endpoints"]) => "webhook_endpoints.create",
+        ("GET", ["balance_transactions"]) => "balance_transactions.list",
         _ => return None,
     })
 }
@@ -321,16 +332,20 @@ fn stripe(asked: &Asked, base: &str) -> Value {
 #[tokio::test]
 async fn what_is_sent_to_stripe_is_what_was_recorded_for_a_server_that_is_not_ours_to_judge() {
     let provider = Provider::start(stripe).await;
-    let at = |now_s| {
-        let http = Http::new(Profile::Sandbox).unwrap();
-        Stripe::new(&stripe_sample(&provider.base), Profile::Sandbox, http, Arc::new(At(now_s)))
+    let with = |methods: &[StripeMethod]| {
+        let methods = methods.iter().copied().map(StripeMethodConfig::whole).collect();
+        let account = StripeConfig { methods, ..stripe_sample(&provider.base) };
+        Stripe::new(&account, Profile::Sandbox, Http::new(Profile::Sandbox).unwrap(), Arc::new(At(NOW_S)))
     };
-    let channel = at(NOW_S);
+    let channel = with(&[StripeMethod::Card]);
     let dollars = attempt(Channel::Stripe, money(29_901, "USD"));
     let named = |id: &str| Some(id.to_owned());
     done(channel.register("https://gw.zhiyou.cn/notify/stripe").await);
     done(channel.create(&dollars).await);
     done(channel.create(&Attempt { authorise: true, ..dollars.clone() }).await);
+    done(channel.create(&Attempt { instalments: Some(3), ..dollars.clone() }).await);
+    done(with(&[StripeMethod::Card, StripeMethod::WechatPay, StripeMethod::Alipay]).create(&dollars).await);
+    assert_eq!(done(channel.bill(DAY.parse().unwrap()).await), Bill::Of(Vec::new()));
     let open = Attempt { provider_ref: named("cs_test_open"), ..dollars.clone() };
     assert_eq!(done(channel.query(&open).await).state, PaymentState::RequiresAction);
     assert_eq!(done(channel.close(&open).await).state, PaymentState::Closed);

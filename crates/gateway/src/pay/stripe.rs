@@ -1,13 +1,15 @@
-//! Stripe: hosted Checkout Sessions of one account, card payments, authorised first where that is wanted.
+//! Stripe: hosted Checkout Sessions of one account, paid by card or by the wallets it is configured for, authorised first where
+//! that is wanted and every way to pay can.
 //!
 //! Nothing here retries. A create and a refund are repeated safely only as long as Stripe remembers their keys; after that
 //! the payment or refund is looked for first. Deliberately not here: our own records and the comparison of amounts with them,
 //! which is [`super::desk`]'s.
 
-mod amount;
+pub(crate) mod amount;
 mod bill;
 mod find;
 mod money;
+mod page;
 pub(crate) mod sign;
 pub(crate) mod webhook;
 pub(crate) mod wire;
@@ -15,7 +17,7 @@ pub(crate) mod wire;
 use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused, integrity};
 use crate::{
     Clock,
-    config::{Profile, StripeConfig},
+    config::{Profile, StripeConfig, StripeMethodConfig},
     http::{Answered, Http},
     reconcile::line::{Bill, Day, Midnight},
     secret::Sensitive,
@@ -29,21 +31,14 @@ use url::Url;
 use wire::{CaptureMethod, ErrorBody, Form, IntentStatus, SessionStatus};
 use zhiyou_domain::{
     id::AttemptId,
-    money::Money,
+    money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{PaymentAction, PaymentState, Presentation},
+        payments::{PaymentState, Presentation},
     },
     time::UtcMicros,
 };
 
-/// Live pages are shown from this host and no other.
-const PAGE_HOST: &str = "checkout.stripe.com";
-/// A page lives at least 30 minutes after it was made. Twice that, so that asking again within half an hour is still the
-/// same request; our own deadline is kept by closing the page.
-const PAGE_LIVES_S: i64 = 60 * 60;
-/// A page lives at most 24 hours.
-const PAGE_LIVES_MAX_S: i64 = 24 * 60 * 60 - 5 * 60;
 /// Keys are forgotten once they are 24 hours old; an hour earlier they are not relied upon.
 const REMEMBERED_MIN: i64 = 23 * 60;
 
@@ -55,6 +50,9 @@ pub(crate) struct Stripe {
     secret_key: Sensitive<String>,
     secrets: sign::Secrets,
     account_id: Option<String>,
+    methods: Vec<StripeMethodConfig>,
+    /// What any of the ways to pay is for.
+    currencies: Vec<Currency>,
     /// Whether real money moves.
     live: bool,
 }
@@ -74,6 +72,7 @@ enum Ending {
 impl Stripe {
     /// The channel of an account in the world of the profile.
     pub(crate) fn new(config: &StripeConfig, profile: Profile, http: Http, clock: Arc<dyn Clock>) -> Self {
+        let any = |currency: &Currency| config.methods.iter().any(|one| one.currencies.contains(currency));
         Self {
             http,
             clock,
@@ -81,6 +80,8 @@ impl Stripe {
             secret_key: config.secret_key.clone(),
             secrets: sign::Secrets::new(&config.webhook_secrets),
             account_id: config.account_id.clone(),
+            methods: config.methods.clone(),
+            currencies: amount::offered().iter().copied().filter(any).collect(),
             live: profile == Profile::Live,
         }
     }
@@ -128,82 +129,6 @@ impl Stripe {
     /// Whether a key first used at that moment still gives the first answer again.
     fn remembers(&self, first_used_us: UtcMicros) -> bool {
         self.clock.now() < first_used_us.plus_minutes(REMEMBERED_MIN)
-    }
-
-    /// The create request of an attempt, always with the same bytes.
-    fn page(&self, attempt: &Attempt) -> Result<Form, &'static str> {
-        let (amount, currency) = amount::write(attempt.amount)?;
-        let number = attempt.attempt_id.bare();
-        let created_s = attempt.created_at_us.0.div_euclid(1_000_000);
-        let wanted_s = attempt.expires_at_us.0.div_euclid(1_000_000);
-        let expires_s =
-            wanted_s.clamp(created_s.saturating_add(PAGE_LIVES_S), created_s.saturating_add(PAGE_LIVES_MAX_S));
-        let back = attempt.return_url();
-        let form = match attempt.instalments {
-            // How many there are is chosen on the page, of what the payer's bank offers.
-            Some(_) => Form::default().with("payment_method_options[card][installments][enabled]", "true"),
-            None => Form::default(),
-        };
-        Ok(form
-            .with("mode", "payment")
-            .with("ui_mode", "hosted_page")
-            .with("client_reference_id", &number)
-            .with("metadata[attempt]", &number)
-            .with("success_url", &back)
-            .with("cancel_url", &back)
-            .with("expires_at", &expires_s.to_string())
-            // Money that takes days to come cannot pay for a seat that is held for minutes.
-            .with("allowed_payment_method_types[0]", "card")
-            .with("adaptive_pricing[enabled]", "false")
-            .with("line_items[0][quantity]", "1")
-            .with("line_items[0][price_data][currency]", &currency)
-            .with("line_items[0][price_data][unit_amount]", &amount.to_string())
-            .with("line_items[0][price_data][product_data][name]", &attempt.description)
-            .with("payment_intent_data[metadata][attempt]", &number)
-            .with("payment_intent_data[description]", &attempt.description)
-            .with("payment_intent_data[capture_method]", if attempt.authorise { "manual" } else { "automatic" }))
-    }
-
-    async fn make_page(&self, attempt: &Attempt, form: Form) -> Ending {
-        self.post("/v1/checkout/sessions", form, Some(&format!("{}:create", attempt.attempt_id.bare()))).await
-    }
-
-    /// What the payer is shown of a session.
-    fn opened(&self, attempt: &Attempt, session: &wire::Session) -> Outcome<Opened> {
-        let read = self.is_about(&attempt.attempt_id.bare(), session).and_then(|()| Self::total(session));
-        match read {
-            Ok(total) if total == attempt.amount => {}
-            Ok(_) => return integrity("the page asks for another amount"),
-            Err(problem) => return integrity(problem),
-        }
-        match (session.status, &session.url) {
-            (Some(SessionStatus::Open), Some(url)) if self.may_be_shown(url) => Outcome::Done(Opened {
-                action: PaymentAction::Redirect { url: url.clone() },
-                provider_ref: Some(session.id.clone()),
-            }),
-            (Some(SessionStatus::Open), _) => integrity("the page is not one of the channel"),
-            (Some(SessionStatus::Complete), _) => {
-                Outcome::Declined(Reason::new(ReasonCode::AlreadyPaid, "the page was used"))
-            }
-            (Some(SessionStatus::Expired), _) => {
-                Outcome::Declined(Reason::new(ReasonCode::AlreadyClosed, "the page is closed"))
-            }
-            (Some(SessionStatus::Unknown) | None, _) => {
-                Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, "a page in a state we do not know"))
-            }
-        }
-    }
-
-    /// Live: the channel's own host over https. Sandbox: the very port of the API.
-    fn may_be_shown(&self, url: &str) -> bool {
-        let Ok(url) = Url::parse(url) else { return false };
-        let plain = url.username().is_empty() && url.password().is_none();
-        plain
-            && if self.live {
-                url.scheme() == "https" && url.host_str() == Some(PAGE_HOST) && url.port().is_none()
-            } else {
-                url.origin() == self.base_url.origin()
-            }
     }
 
     /// Whether a session is of our world and about this number.
@@ -295,7 +220,8 @@ impl Stripe {
 
 /// Less than the amount may be taken of an authorisation only.
 fn taken(intent: &wire::Intent, total: Money) -> Result<Option<Money>, &'static str> {
-    let received = amount::read(intent.amount_received, &intent.currency)?;
+    let received = intent.amount_received.ok_or("without what was received")?;
+    let received = amount::read(received, &intent.currency)?;
     if !received.is_positive() || received.minor() > total.minor() {
         return Err("an impossible amount was received");
     }
@@ -380,11 +306,12 @@ fn is_id(text: &str, prefix: &str) -> bool {
 
 #[async_trait]
 impl PaymentChannel for Stripe {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
-            currencies: amount::offered(),
+            currencies: &self.currencies,
             presents: Presentation::Redirect,
-            authorises: true,
+            // Which of them is taken is the payer's choice.
+            authorises: self.methods.iter().all(|one| one.method.sets_aside()),
             bounds: amount::bounds(),
             fee_bp: 290,
             // Five to ten days until the bank shows it.
@@ -416,19 +343,27 @@ impl PaymentChannel for Stripe {
     }
 
     async fn create(&self, attempt: &Attempt) -> Outcome<Opened> {
-        let form = match self.page(attempt) {
-            Ok(form) => form,
-            Err(problem) => return Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, problem)),
-        };
         let known = match &attempt.provider_ref {
             Some(id) => self.session(id).await,
             None if self.remembers(attempt.created_at_us) => {
-                return match self.make_page(attempt, form).await.outcome::<wire::Session>() {
-                    Outcome::Done(session) => self.opened(attempt, &session),
-                    Outcome::NotSent(reason) => Outcome::NotSent(reason),
-                    Outcome::Declined(reason) => Outcome::Declined(reason),
-                    Outcome::Unknown(reason) => Outcome::Unknown(reason),
+                let form = match self.page(attempt) {
+                    Ok(form) => form,
+                    Err(problem) => return Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, problem)),
                 };
+                match self.make_page(attempt, form).await {
+                    // It was asked for while something else was configured, and is there or is not.
+                    Ending::Refused(error) if error.kind == wire::ErrorKind::IdempotencyError => {
+                        self.find(attempt.attempt_id, attempt.created_at_us).await
+                    }
+                    other => {
+                        return match other.outcome::<wire::Session>() {
+                            Outcome::Done(session) => self.opened(attempt, &session),
+                            Outcome::NotSent(reason) => Outcome::NotSent(reason),
+                            Outcome::Declined(reason) => Outcome::Declined(reason),
+                            Outcome::Unknown(reason) => Outcome::Unknown(reason),
+                        };
+                    }
+                }
             }
             None => self.find(attempt.attempt_id, attempt.created_at_us).await,
         };

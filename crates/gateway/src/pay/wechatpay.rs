@@ -271,7 +271,7 @@ fn beijing(time: UtcMicros) -> Result<String, TimeError> {
 
 #[async_trait]
 impl PaymentChannel for Wechatpay {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &[Currency::CNY],
             presents: presents::presentation(&self.presents),

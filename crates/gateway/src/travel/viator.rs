@@ -35,6 +35,10 @@ pub(crate) struct Viator {
     api_key: Sensitive<String>,
 }
 
+fn not_built<T>() -> Outcome<T> {
+    Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be built"))
+}
+
 impl Viator {
     pub(crate) fn new(config: &ViatorConfig, http: Http, clock: Arc<dyn Clock>) -> Self {
         Self { http, clock, base_url: config.base_url.clone(), api_key: config.api_key.clone() }
@@ -42,12 +46,15 @@ impl Viator {
 
     /// Sends once. Path segments are escaped, so that a code can never name another resource.
     async fn exchange<T: DeserializeOwned>(&self, method: Method, path: &[&str], body: Option<Value>) -> Outcome<T> {
-        let not_built = || Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "the request could not be built"));
-        let mut url = self.base_url.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => drop(segments.pop_if_empty().extend(path)),
-            Err(()) => return not_built(),
+        match self.request(method, path, body) {
+            Some(request) => wire::ending(self.http.send(request).await),
+            None => not_built(),
         }
+    }
+
+    fn request(&self, method: Method, path: &[&str], body: Option<Value>) -> Option<reqwest::Request> {
+        let mut url = self.base_url.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(path);
         let request = self
             .http
             .request(method, url)
@@ -58,10 +65,7 @@ impl Viator {
             Some(body) => request.header("content-type", "application/json;version=2.0").body(body.to_string()),
             None => request,
         };
-        match request.build() {
-            Ok(request) => wire::ending(self.http.send(request).await),
-            Err(_) => not_built(),
-        }
+        request.build().ok()
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &[&str], body: Value) -> Outcome<T> {
@@ -90,8 +94,12 @@ impl Viator {
         Outcome::Done(options)
     }
 
+    /// A question, although it is no GET.
     async fn status(&self, body: Value) -> Outcome<BookingAnswer> {
-        self.post(&["bookings", "status"], body).await
+        match self.request(Method::POST, &["bookings", "status"], Some(body)) {
+            Some(request) => wire::ending(self.http.ask(request).await),
+            None => not_built(),
+        }
     }
 
     async fn cancel_quote_of(&self, booking: &str) -> Outcome<CancelQuote> {

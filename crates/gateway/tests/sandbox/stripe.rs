@@ -155,7 +155,7 @@ async fn pm_06_a_failed_check_and_a_declined_card_leave_the_page_open_until_one_
     let open = open(&world, 1_000).await;
     let waiting = (p::PaymentState::RequiresAction, None);
     assert!(open.choose(&world, DECLINES).await.starts_with("/c/pay/"));
-    assert!(world.look_at(&open.page).await.2.contains("这张卡没有付成"));
+    assert!(world.look_at(&open.page).await.2.contains("没有付成"));
     let status = open.status(&world).await;
     assert_eq!((status.state, status.captured), waiting);
     for _ in 0..2 {

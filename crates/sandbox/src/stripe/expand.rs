@@ -43,10 +43,10 @@ async fn step(book: &mut Book, value: &mut Value, from: &[String], name: &str) -
 async fn thing(book: &mut Book, id: &str) -> Result<Option<Value>, Refusal> {
     let kind = match id.split_once('_') {
         Some(("pi", _)) => intents::INTENT,
-        Some(("ch", _)) => intents::CHARGE,
+        Some(("ch" | "py", _)) => intents::CHARGE,
         Some(("txn", _)) => movements::MOVEMENT,
         Some(("du", _)) => disputes::DISPUTE,
-        Some(("re", _)) => refunds::REFUND,
+        Some(("re" | "pyr", _)) => refunds::REFUND,
         Some(("cs", _)) => sessions::SESSION,
         _ => return Ok(None),
     };

@@ -1,4 +1,4 @@
-//! Payment intents with their charges and movements of money: confirmed with a test card, challenged, taken, let go.
+//! Payment intents with their charges and movements of money: confirmed with a test card or a wallet, challenged, taken, let go.
 //!
 //! Source: docs.stripe.com/payments/paymentintents/lifecycle. An authorisation lapses after seven days. Deliberately not here:
 //! the hosted page (`page`), refunds (`refunds`).
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::expand::{expanded, page};
 use super::form::Form;
 use super::movements::{self, MOVEMENT};
+use super::wallets::Wallet;
 use super::{Answer, PROVIDER, Refusal, disputes, events, new_id, seconds, sessions};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
@@ -29,7 +30,7 @@ const KWD: &str = "kwd";
 
 /// What a payer can pay with here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Card {
+pub(super) enum Means {
     /// Pays.
     Good,
     /// Pays, and its bank takes the payment back.
@@ -38,9 +39,11 @@ pub(super) enum Card {
     Challenged,
     /// Its bank refuses, with this code.
     Bad(&'static str),
+    /// The payer is asked by a wallet.
+    Wallet(Wallet),
 }
 
-impl Card {
+impl Means {
     /// A test card by the name of its payment method, or by its last four digits on the page.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -59,7 +62,23 @@ impl Card {
             Self::Disputed => "0259",
             Self::Challenged => "3155",
             Self::Bad("insufficient_funds") => "9995",
-            Self::Bad(_) => "0002",
+            Self::Bad(_) | Self::Wallet(_) => "0002",
+        }
+    }
+
+    /// What a charge tells of it.
+    fn details(self, world: &World) -> Value {
+        match self {
+            Self::Wallet(wallet) => wallet.details(world),
+            card => json!({"type": "card", "card": {"brand": "visa", "last4": card.last4()}}),
+        }
+    }
+
+    /// What the ids of its charges begin with.
+    const fn charged_under(self) -> &'static str {
+        match self {
+            Self::Wallet(_) => "py",
+            Self::Good | Self::Disputed | Self::Challenged | Self::Bad(_) => "ch",
         }
     }
 }
@@ -155,9 +174,9 @@ pub(super) async fn create(State(world): State<Shared>, body: Bytes) -> Answer {
     Ok(Json(expanded(&mut book, intent.wire, &form.expand()).await?))
 }
 
-fn card_of(form: &Form) -> Result<Card, Refusal> {
+fn card_of(form: &Form) -> Result<Means, Refusal> {
     let name = form.required("payment_method")?;
-    Card::named(name)
+    Means::named(name)
         .ok_or_else(|| Refusal::param("payment_method", "resource_missing", format!("No such PaymentMethod: '{name}'")))
 }
 
@@ -177,12 +196,12 @@ pub(super) async fn confirm(State(world): State<Shared>, Path(id): Path<String>,
         intent.wire["payment_method"] = json!(name);
     }
     let name = intent.text("payment_method");
-    let card = Card::named(name)
+    let card = Means::named(name)
         .ok_or_else(|| Refusal::param("payment_method", "parameter_missing", "A payment method is needed"))?;
     confirmed(&world, book, intent, card, &form).await
 }
 
-async fn confirmed(world: &World, mut book: Book, mut intent: Document, card: Card, form: &Form) -> Answer {
+async fn confirmed(world: &World, mut book: Book, mut intent: Document, card: Means, form: &Form) -> Answer {
     charge(world, &mut book, &mut intent, card).await?;
     book.put(INTENT, &intent).await?;
     world.commit(book).await?;
@@ -206,17 +225,25 @@ pub(super) async fn charge(
     world: &World,
     book: &mut Book,
     intent: &mut Document,
-    card: Card,
+    card: Means,
 ) -> Result<(), StoreError> {
     let for_payer = |params: &serde_json::Map<String, Value>| params.get("op").is_none_or(|op| op == "pay");
+    intent.inner["wallet"] = Value::Null;
+    if let Means::Wallet(wallet) = card {
+        // Nobody refuses before the payer was asked.
+        intent.inner["wallet"] = json!(wallet.word());
+        intent.wire["status"] = json!("requires_action");
+        intent.wire["next_action"] = wallet.next_action(world, book, intent).await?;
+        return events::tell(world, book, &about(intent), "payment_intent.requires_action", &intent.wire).await;
+    }
     if world.switches.strike_where(PROVIDER, "decline", for_payer).is_some() {
-        return refuse(world, book, intent, Card::Bad("generic_decline")).await;
+        return refuse(world, book, intent, Means::Bad("generic_decline")).await;
     }
     match card {
-        Card::Bad(_) => refuse(world, book, intent, card).await,
-        Card::Good if !world.switches.rule(PROVIDER, "3ds", false) => accept(world, book, intent, card).await,
-        Card::Disputed => accept(world, book, intent, card).await,
-        Card::Good | Card::Challenged => {
+        Means::Bad(_) => refuse(world, book, intent, card).await,
+        Means::Good if !world.switches.rule(PROVIDER, "3ds", false) => accept(world, book, intent, card).await,
+        Means::Disputed => accept(world, book, intent, card).await,
+        Means::Good | Means::Challenged | Means::Wallet(_) => {
             intent.wire["status"] = json!("requires_action");
             let page = format!("{}/c/pay/{}/challenge", world.urls.stripe, intent.link);
             intent.wire["next_action"] =
@@ -231,7 +258,7 @@ pub(super) async fn accept(
     world: &World,
     book: &mut Book,
     intent: &mut Document,
-    card: Card,
+    card: Means,
 ) -> Result<(), StoreError> {
     let manual = intent.text("capture_method") == "manual";
     let amount = intent.wire["amount"].clone();
@@ -252,7 +279,7 @@ pub(super) async fn accept(
     settle_charge(world, book, &mut charge, amount.as_i64().unwrap_or_default()).await?;
     events::tell(world, book, &about(intent), "charge.succeeded", &charge.wire).await?;
     events::tell(world, book, &about(intent), "payment_intent.succeeded", &intent.wire).await?;
-    if card == Card::Disputed { disputes::open(world, book, intent).await } else { Ok(()) }
+    if card == Means::Disputed { disputes::open(world, book, intent).await } else { Ok(()) }
 }
 
 /// The bank refuses; the payer may try another card.
@@ -260,33 +287,42 @@ pub(super) async fn refuse(
     world: &World,
     book: &mut Book,
     intent: &mut Document,
-    card: Card,
+    card: Means,
 ) -> Result<(), StoreError> {
     let charge = new_charge(world, intent, card, false);
-    let (code, decline) = match card {
-        Card::Bad(code) => ("card_declined", code),
-        Card::Challenged | Card::Good | Card::Disputed => {
-            ("payment_intent_authentication_failure", "authentication_required")
+    let declined = "Your card was declined.";
+    let error = match card {
+        Means::Bad(code) => problem("card_error", "card_declined", Some(code), declined),
+        Means::Challenged | Means::Good | Means::Disputed => {
+            let code = "payment_intent_authentication_failure";
+            problem("card_error", code, Some("authentication_required"), declined)
+        }
+        Means::Wallet(_) => {
+            let code = "payment_intent_payment_attempt_failed";
+            problem("invalid_request_error", code, None, "The payment attempt failed.")
         }
     };
     intent.wire["status"] = json!("requires_payment_method");
     intent.wire["next_action"] = Value::Null;
     intent.wire["latest_charge"] = json!(charge.id);
-    intent.wire["last_payment_error"] =
-        json!({"type": "card_error", "code": code, "decline_code": decline, "message": "Your card was declined."});
+    intent.wire["last_payment_error"] = error;
     book.put(CHARGE, &charge).await?;
     events::tell(world, book, &about(intent), "payment_intent.payment_failed", &intent.wire).await
 }
 
-fn new_charge(world: &World, intent: &Document, card: Card, paid: bool) -> Document {
-    let id = new_id(world, "ch");
+fn problem(kind: &str, code: &str, decline: Option<&str>, message: &str) -> Value {
+    json!({"type": kind, "code": code, "decline_code": decline, "message": message})
+}
+
+fn new_charge(world: &World, intent: &Document, card: Means, paid: bool) -> Document {
+    let id = new_id(world, card.charged_under());
     let wire = json!({
         "id": id, "object": "charge", "amount": intent.wire["amount"], "amount_captured": 0, "amount_refunded": 0,
         "balance_transaction": null, "captured": false, "created": seconds(world.now_us()), "currency": intent.wire["currency"],
         "description": intent.wire["description"], "disputed": false, "failure_code": null, "failure_message": null,
         "livemode": false, "metadata": intent.wire["metadata"], "outcome": {"type": if paid { "authorized" } else { "issuer_declined" }},
         "paid": paid, "payment_intent": intent.id, "payment_method": intent.wire["payment_method"],
-        "payment_method_details": {"type": "card", "card": {"brand": "visa", "last4": card.last4()}},
+        "payment_method_details": card.details(world),
         "refunded": false, "status": if paid { "succeeded" } else { "failed" },
     });
     Document::new(id, wire, json!({})).linked(&intent.id)

@@ -1,4 +1,4 @@
-//! Refunds: at once or settled later, never more than was taken.
+//! Refunds: at once or settled later, never more than was taken. A wallet's is always settled later.
 //!
 //! Source: docs.stripe.com/refunds. How a refund ends is the scenario's `refund_outcome`: `succeeded` when unset, else a status
 //! it reaches after `settle_ms` on the sandbox's clock (0), or `late_failure`, which succeeds and then fails; `pending` stays so
@@ -13,6 +13,7 @@ use super::expand::{expanded, page};
 use super::form::Form;
 use super::intents::{self, CHARGE};
 use super::movements::{self, MOVEMENT};
+use super::wallets::Wallet;
 use super::{Answer, PROVIDER, Refusal, events, new_id, seconds};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
@@ -102,18 +103,21 @@ async fn left(book: &mut Book, charge: &Document) -> Result<i64, StoreError> {
 }
 
 fn opened(world: &World, charge: &Document, amount: i64, form: &Form, metadata: &Value) -> Document {
-    let id = new_id(world, "re");
+    let wallet = Wallet::named(charge.wire["payment_method_details"]["type"].as_str().unwrap_or_default());
+    let id = new_id(world, if wallet.is_some() { "pyr" } else { "re" });
+    let to = wallet.map_or("card", Wallet::word);
     let outcome = world.switches.word(PROVIDER, OUTCOME).unwrap_or_else(|| "succeeded".to_owned());
-    let at_once = ["succeeded", "late_failure"].contains(&outcome.as_str());
+    let at_once = wallet.is_none() && ["succeeded", "late_failure"].contains(&outcome.as_str());
     let wire = json!({
         "id": id, "object": "refund", "amount": amount, "balance_transaction": null, "charge": charge.id,
         "created": seconds(world.now_us()), "currency": charge.wire["currency"],
-        "destination_details": {"card": {"type": "refund"}, "type": "card"}, "metadata": metadata,
+        "destination_details": {to: if wallet.is_some() { json!({}) } else { json!({"type": "refund"}) }, "type": to},
+        "metadata": metadata,
         "payment_intent": charge.link, "reason": form.at("reason"), "receipt_number": null, "source_transfer_reversal": null,
         "status": if at_once { "succeeded" } else { "pending" }, "transfer_reversal": null,
     });
     let mut refund = Document::new(id, wire, json!({"outcome": outcome})).linked(&charge.id);
-    if outcome != "succeeded" && outcome != "pending" {
+    if outcome != "pending" && (outcome != "succeeded" || !at_once) {
         let wait_us = world.switches.amount(PROVIDER, SETTLE, 0).saturating_mul(1000);
         refund.due_us = Some(world.now_us().saturating_add(wait_us));
     }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::expand::{expanded, page};
 use super::form::Form;
-use super::intents::{self, Card, INTENT};
-use super::{Answer, PROVIDER, Refusal, events, seconds};
+use super::intents::{self, INTENT, Means};
+use super::{Answer, PROVIDER, Refusal, events, seconds, wallets};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
@@ -20,7 +20,7 @@ pub(super) const SESSION: &str = "stripe_session";
 
 const HALF_HOUR_S: i64 = 1800;
 const DAY_S: i64 = 24 * 3600;
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "mode",
     "ui_mode",
     "client_reference_id",
@@ -29,6 +29,7 @@ const KNOWN: [&str; 15] = [
     "cancel_url",
     "expires_at",
     "allowed_payment_method_types",
+    "payment_method_options",
     "adaptive_pricing",
     "line_items",
     "payment_intent_data",
@@ -56,10 +57,7 @@ fn wished(world: &World, form: &Form) -> Result<Document, Refusal> {
     if !["", "hosted_page"].contains(&form.text("ui_mode")) {
         return Err(Refusal::param("ui_mode", "parameter_invalid", "This account uses hosted pages only"));
     }
-    let allowed = form.at("allowed_payment_method_types").as_array();
-    if allowed.is_some_and(|types| !types.contains(&json!("card"))) {
-        return Err(Refusal::param("allowed_payment_method_types", "parameter_invalid", "No eligible payment method"));
-    }
+    wallets::options(form)?;
     for name in ["success_url", "cancel_url"] {
         let address = form.text(name);
         let fits = url::Url::parse(address).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
@@ -79,6 +77,7 @@ fn wished(world: &World, form: &Form) -> Result<Document, Refusal> {
     }
     let id = format!("cs_test_{}{}", world.ids.code("session", 32), world.ids.code("session", 26));
     let method = intents::capture_method(form, "payment_intent_data.capture_method")?;
+    let offered = wallets::eligible(form, &currency, method)?;
     let wire = json!({
         "id": id, "object": "checkout.session", "adaptive_pricing": {"enabled": form.text("adaptive_pricing.enabled") != "false"},
         "allowed_payment_method_types": form.at("allowed_payment_method_types"), "amount_subtotal": amount, "amount_total": amount,
@@ -86,7 +85,7 @@ fn wished(world: &World, form: &Form) -> Result<Document, Refusal> {
         "client_reference_id": form.at("client_reference_id"), "client_secret": null, "created": now_s, "currency": currency,
         "currency_conversion": null, "customer": null, "customer_details": null, "customer_email": form.at("customer_email"),
         "discounts": [], "expires_at": expires_s, "livemode": false, "locale": form.at("locale"), "metadata": form.metadata("metadata")?,
-        "mode": "payment", "payment_intent": null, "payment_method_types": ["card"], "payment_status": "unpaid", "status": "open",
+        "mode": "payment", "payment_intent": null, "payment_method_types": offered, "payment_status": "unpaid", "status": "open",
         "success_url": form.required("success_url")?, "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page", "url": format!("{}/c/pay/{id}", world.urls.stripe),
     });
@@ -192,12 +191,12 @@ pub(super) fn about(session: &Document) -> String {
     session.wire["client_reference_id"].as_str().unwrap_or(&session.id).to_owned()
 }
 
-/// The payer chose a card on an open page.
+/// The payer chose a card or a wallet on an open page.
 pub(super) async fn pay(
     world: &World,
     book: &mut Book,
     session: &mut Document,
-    card: Card,
+    card: Means,
 ) -> Result<Document, StoreError> {
     let mut intent = match book.get(INTENT, session.text("payment_intent")).await? {
         Some(intent) => intent,
@@ -208,6 +207,7 @@ pub(super) async fn pay(
                 intents::new(world, amount, session.text("currency"), session.hidden("capture_method"), metadata);
             made.link.clone_from(&session.id);
             made.wire["description"] = session.inner["intent_description"].clone();
+            made.wire["payment_method_types"] = session.wire["payment_method_types"].clone();
             made
         }
     };
@@ -217,21 +217,22 @@ pub(super) async fn pay(
     Ok(intent)
 }
 
-/// The payer answered the bank's question.
+/// The payer answered the bank's question, or the wallet's.
 pub(super) async fn answered(
     world: &World,
     book: &mut Book,
     session: &mut Document,
     approved: bool,
+    means: Means,
 ) -> Result<Option<Document>, StoreError> {
     let Some(mut intent) = book.get(INTENT, session.text("payment_intent")).await? else { return Ok(None) };
     if intent.text("status") != "requires_action" {
         return Ok(None);
     }
     if approved {
-        intents::accept(world, book, &mut intent, Card::Challenged).await?;
+        intents::accept(world, book, &mut intent, means).await?;
     } else {
-        intents::refuse(world, book, &mut intent, Card::Challenged).await?;
+        intents::refuse(world, book, &mut intent, means).await?;
     }
     finish(world, book, session, &intent).await?;
     Ok(Some(intent))
@@ -263,7 +264,7 @@ pub(super) async fn money_taken(book: &mut Book, id: &str) -> Result<(), StoreEr
     book.put(SESSION, &session).await
 }
 
-/// Whether a page still takes a card.
+/// Whether a page can still be paid on.
 pub(super) fn is_open(session: &Document) -> bool {
     session.text("status") == "open"
 }

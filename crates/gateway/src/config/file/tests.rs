@@ -245,3 +245,33 @@ fn what_a_channel_pays_out_in_is_said_once() {
     let refused = Written::new(&twice).refused();
     assert!(refused.contains("alipayplus.settlement_currency"), "{refused}");
 }
+
+#[test]
+fn stripes_ways_to_pay_are_read_and_instalments_need_one_that_can_be_paid_off() {
+    let account = |rest: &str| {
+        format!(
+            "{LIVE}\n[stripe]\nbase_url = \"https://api.stripe.com\"\nsecret_key = \"sk_live_c0ffee5Qr8Zt1WmXy7Kb2Nd\"\n\
+             account_id = \"acct_1Live\"\nwebhook_secrets = [\"whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd\"]\n{rest}"
+        )
+    };
+    let words = |rest: &str| {
+        let config = Written::new(&account(rest)).read().unwrap();
+        let methods = config.stripe.unwrap().methods.into_iter();
+        methods.map(|one| (one.method.word(), one.currencies.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(words(""), [("card", 10)]);
+    assert_eq!(
+        words("methods = [\"card\", \"wechat_pay\", \"alipay\"]\ncurrencies = { alipay = [\"CNY\"] }\n"),
+        [("card", 10), ("wechat_pay", 8), ("alipay", 1)]
+    );
+    for (rest, told) in [
+        ("methods = [\"card\", \"paynow\"]", "stripe.methods names a way to pay that is not known"),
+        ("currencies = { alipay = [\"CNY\"] }", "stripe.currencies.alipay is not one of the methods"),
+        (
+            "methods = [\"alipay\"]\n[[instalments]]\nchannel = \"stripe\"\ncurrency = \"CNY\"\ncounts = [3]",
+            "instalments.stripe need a way to pay that can be paid off in this currency",
+        ),
+    ] {
+        assert_eq!(Written::new(&account(rest)).refused(), told);
+    }
+}

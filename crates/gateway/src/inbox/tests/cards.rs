@@ -486,3 +486,13 @@ async fn a_bank_that_takes_a_payment_back_is_told_by_the_channels_number() {
     live["livemode"] = true.into();
     assert_eq!(post("evt_9", "charge.dispute.closed", live).await, 400);
 }
+
+#[tokio::test]
+async fn an_event_that_does_not_say_how_much_was_received_is_a_reason_to_ask() {
+    let cards = Cards::start().await;
+    let silent = intent(|object| drop(object.as_object_mut().unwrap().remove("amount_received")));
+    let message = message("evt_1", "payment_intent.succeeded", &silent);
+    assert_eq!(cards.post(&message).await, (200, KEPT.to_owned()));
+    assert_eq!(cards.attempt().await.state, PaymentState::RequiresAction);
+    assert_eq!(cards.updates().await, [hint()]);
+}

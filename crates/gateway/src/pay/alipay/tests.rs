@@ -438,3 +438,16 @@ async fn what_is_handed_to_the_channels_sdk_is_made_without_a_call_and_the_same_
     assert!(pairs.contains_key("sign") && !pairs.contains_key("return_url"));
     assert!(opened.provider_ref.is_some() && world.methods().is_empty());
 }
+
+/// Content encryption is an application's own choice in the channel's console. Ours has it off: an answer that is sealed all the
+/// same is genuine and says nothing we can read, so it decides nothing.
+#[tokio::test]
+async fn an_answer_that_is_encrypted_decides_nothing() {
+    let published: Value = serde_json::from_str(&vector("alipay/aes_content_encryption.json")).unwrap();
+    let sealed = published["ciphertext_base64"].clone();
+    let world = world(&[(QUERY, sealed.clone()), (GIVE_BACK, sealed)]).await;
+    let asked = world.channel.query(&attempt(|_| {})).await;
+    assert!(matches!(asked, Outcome::Unknown(_)), "{asked:?}");
+    let given = world.channel.refund(&refund(100), &attempt(|attempt| attempt.state = PaymentState::Captured)).await;
+    assert!(matches!(given, Outcome::Unknown(_)), "{given:?}");
+}

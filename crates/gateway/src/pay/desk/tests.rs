@@ -33,7 +33,7 @@ fn never<T>() -> Outcome<T> {
 
 #[async_trait::async_trait]
 impl PaymentChannel for Opening {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             currencies: &[Currency::CNY],
             presents: Presentation::Qr,

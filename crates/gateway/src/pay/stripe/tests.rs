@@ -1,5 +1,8 @@
 //! What goes over the wire, byte by byte, and what answers that are late, foreign, old or remembered mean.
 
+mod published;
+mod ways;
+
 use super::*;
 use crate::config::stripe_sample;
 use serde_json::{Value, json};
@@ -8,7 +11,7 @@ use tokio::net::TcpListener;
 use zhiyou_domain::{
     id::RefundId,
     money::Currency,
-    port::payments::{Channel, RefundState},
+    port::payments::{Channel, PaymentAction, RefundState},
 };
 
 const NOW_S: i64 = 1_795_141_500;

@@ -112,6 +112,9 @@ fn intent(channel: &Stripe, event: &wire::Event, intent: &wire::Intent) -> Resul
     let Some(number) = intent.metadata.as_ref().and_then(|metadata| metadata.get(wire::ATTEMPT)) else {
         return Ok(NoticeContent::Ignored(format!("{} without a number of ours", event.kind)));
     };
+    if intent.status == wire::IntentStatus::Succeeded && intent.amount_received.is_none() {
+        return Ok(NoticeContent::PaymentHint(number.clone()));
+    }
     Ok(match channel.read_intent(number, intent, wire::SessionStatus::Unknown) {
         Ok(seen) => match seen.state {
             PaymentState::Captured | PaymentState::Authorised => {

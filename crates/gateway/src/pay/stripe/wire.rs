@@ -110,8 +110,8 @@ pub(crate) enum PaymentStatus {
 pub(crate) struct Intent {
     pub(crate) id: String,
     pub(crate) amount: i64,
-    #[serde(default)]
-    pub(crate) amount_received: i64,
+    /// Absent only from what is not of the version we ask for.
+    pub(crate) amount_received: Option<i64>,
     #[serde(default)]
     pub(crate) amount_capturable: i64,
     pub(crate) currency: String,

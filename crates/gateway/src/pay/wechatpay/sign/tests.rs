@@ -134,6 +134,24 @@ fn requests_are_signed_exactly_as_the_published_and_derived_vectors() {
     assert_eq!(java.sign(text(&paysign["app"], "message")).unwrap(), text(&paysign["app"], "sign"));
 }
 
+/// A published merchant key without a signature of its own: what it signs, its public half verifies.
+#[test]
+fn a_published_merchant_key_signs_what_its_public_half_verifies() {
+    use aws_lc_rs::{
+        rsa::KeyPair,
+        signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
+    };
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let pem = vector("wechat/test_merchant_private_key_BE6DCDA7A5931FA0.pem");
+    let der: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let pair = KeyPair::from_pkcs8(&STANDARD.decode(der).unwrap()).unwrap();
+    let signature = Signer::new(&pem.into(), "1234567890", "BE6DCDA7A5931FA0").unwrap().sign("source").unwrap();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());
+    let signature = STANDARD.decode(signature).unwrap();
+    public.verify(b"source", &signature).unwrap();
+    assert!(public.verify(b"sourcf", &signature).is_err());
+}
+
 #[test]
 fn a_changed_bit_of_the_message_gives_another_signature() {
     let java = signer("wechat/java_merchant_private_key.pem", "1900000109", "5F1C72E2A8931B72A2E13AF8DEE92471EB397115");
