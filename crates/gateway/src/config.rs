@@ -30,7 +30,10 @@ pub(crate) use stripe::tests::sample as stripe_sample;
 #[cfg(test)]
 pub(crate) use paypal::tests as paypal_tests;
 
-use crate::secret::{Sensitive, weakness};
+use crate::{
+    defence::{Defence, off},
+    secret::{Sensitive, weakness},
+};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use url::{Host, Url};
@@ -248,7 +251,7 @@ impl Config {
         strong("duffel.token", token.ok_or_else(|| ConfigError::new("duffel.token", "is not a key of this profile"))?)?;
         strong("viator.api_key", self.viator.api_key.expose())?;
         strong("wechatpay.apiv3_key", self.wechatpay.apiv3_key.expose())?;
-        if self.wechatpay.apiv3_key.expose().len() != 32 {
+        if self.wechatpay.apiv3_key.expose().len() != 32 && !off(Defence::KeyLength) {
             return Err(ConfigError::new("wechatpay.apiv3_key", "is not 32 bytes long"));
         }
         if let Some(token) = &self.mcp_http_token {
@@ -371,6 +374,8 @@ fn platform_key(json: &Value, serial: &str, pem: &str) -> Result<PlatformKeyConf
 #[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
     use super::*;
+    #[cfg(test)]
+    use crate::defence::without;
     use serde_json::json;
 
     pub(crate) const APIV3_KEY: &str = "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb";
@@ -434,6 +439,13 @@ pub(crate) mod tests {
         ] {
             assert_eq!(refused(|config| config.wechatpay.apiv3_key = weak.to_owned().into()), "wechatpay.apiv3_key");
         }
+        let starts = |key: &str| {
+            let mut config = sample("unused".into(), "http://127.0.0.1:1", "http://127.0.0.1:2");
+            config.wechatpay.apiv3_key = key.to_owned().into();
+            config.check().is_ok()
+        };
+        assert!(without(Defence::StrongSecret, || starts("changemechangemechangemechangeme")));
+        assert!(without(Defence::KeyLength, || starts("a7cde1ZJB1kG2e7VfTs3jQzaWizur8G")));
     }
 
     #[test]

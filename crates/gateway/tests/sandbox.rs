@@ -11,6 +11,8 @@ mod bookings;
 mod books;
 #[path = "sandbox/paypal.rs"]
 mod paypal;
+#[path = "sandbox/rows.rs"]
+mod rows;
 #[path = "sandbox/stripe.rs"]
 mod stripe;
 #[path = "sandbox/units.rs"]

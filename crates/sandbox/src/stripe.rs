@@ -14,6 +14,7 @@ mod intents;
 mod movements;
 mod page;
 mod refunds;
+mod rows;
 mod sessions;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub(crate) use events::notification;
+pub(crate) use rows::{ROWS, is_of_money};
 
 use crate::keys::{self, KeyError};
 use crate::store::{Book, StoreError};

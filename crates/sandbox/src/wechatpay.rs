@@ -8,6 +8,7 @@
 mod bills;
 mod notice;
 mod refunds;
+mod rows;
 mod sign;
 mod transactions;
 
@@ -22,8 +23,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
-pub(crate) use notice::notification_headers;
+pub(crate) use notice::notification;
 pub(crate) use refunds::{REFUND, reconsider as reconsider_refunds, settle_refunds};
+pub(crate) use rows::{ROWS, is_of_money};
 pub(crate) use sign::Keys;
 pub(crate) use transactions::{PAYMENT, Scanned, pay, scan};
 

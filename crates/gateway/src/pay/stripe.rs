@@ -16,6 +16,7 @@ use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, 
 use crate::{
     Clock,
     config::{Profile, StripeConfig},
+    defence::{Defence, off},
     http::{Answered, Http},
     reconcile::line::{Bill, Day, Midnight},
     secret::Sensitive,
@@ -198,12 +199,12 @@ impl Stripe {
     fn may_be_shown(&self, url: &str) -> bool {
         let Ok(url) = Url::parse(url) else { return false };
         let plain = url.username().is_empty() && url.password().is_none();
-        plain
-            && if self.live {
-                url.scheme() == "https" && url.host_str() == Some(PAGE_HOST) && url.port().is_none()
-            } else {
-                url.origin() == self.base_url.origin()
-            }
+        let ours = if self.live {
+            url.scheme() == "https" && url.host_str() == Some(PAGE_HOST) && url.port().is_none()
+        } else {
+            url.origin() == self.base_url.origin()
+        };
+        plain && (ours || off(Defence::PageHost))
     }
 
     /// Whether a session is of our world and about this number.

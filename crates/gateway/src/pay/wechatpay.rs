@@ -213,7 +213,7 @@ impl Wechatpay {
                 Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
             }
             // Money was faster.
-            Ending::Refused(ErrorCode::OrderPaid, _) => self.query_number(attempt).await,
+            Ending::Refused(ErrorCode::OrderPaid, _) if !off(Defence::PaidWins) => self.query_number(attempt).await,
             Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
             }
@@ -289,7 +289,7 @@ impl PaymentChannel for Wechatpay {
             amount: wire::Amount { total: attempt.amount.minor(), currency: CNY },
         };
         match self.post("/v3/pay/transactions/native", &body).await.outcome::<wire::Created>() {
-            Outcome::Done(created) if created.code_url.starts_with(CODE_PREFIX) => {
+            Outcome::Done(created) if created.code_url.starts_with(CODE_PREFIX) || off(Defence::CodeHost) => {
                 Outcome::Done(Opened { action: PaymentAction::Qr { content: created.code_url }, provider_ref: None })
             }
             Outcome::Done(_) => integrity("the code to scan is not a payment code"),
