@@ -91,7 +91,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "the_payment_is_not_known",
         switches: &[
             r#"{"provider":"wechatpay","switch":"act_then_time_out","op":"create","cut":true}"#,
-            r#"{"provider":"wechatpay","switch":"drop_notifications"}"#,
+            r#"{"provider":"wechatpay","switch":"notify","mode":"drop"}"#,
             r#"{"provider":"wechatpay","switch":"time_out_before","op":"query","times":3,"cut":true}"#,
         ],
         channel: "wechatpay",

@@ -8,6 +8,7 @@ mod bindings;
 pub(crate) mod cards;
 pub mod command;
 pub(crate) mod convert;
+mod defence;
 mod dispatch;
 pub(crate) mod handlers;
 pub mod view;

@@ -35,7 +35,10 @@ pub use wechatpay::{WechatConfig, WechatPresents};
 #[cfg(test)]
 pub(crate) use paypal::tests as paypal_tests;
 
-use crate::secret::{Sensitive, weakness};
+use crate::{
+    defence::{Defence, off},
+    secret::{Sensitive, weakness},
+};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use url::{Host, Url};
@@ -356,6 +359,8 @@ fn platform_key(json: &Value, serial: &str, pem: &str) -> Result<PlatformKeyConf
 #[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
     use super::*;
+    #[cfg(test)]
+    use crate::defence::without;
     use serde_json::json;
 
     pub(crate) const APIV3_KEY: &str = "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb";
@@ -419,6 +424,13 @@ pub(crate) mod tests {
         ] {
             assert_eq!(refused(|config| config.wechatpay.apiv3_key = weak.to_owned().into()), "wechatpay.apiv3_key");
         }
+        let starts = |key: &str| {
+            let mut config = sample("unused".into(), "http://127.0.0.1:1", "http://127.0.0.1:2");
+            config.wechatpay.apiv3_key = key.to_owned().into();
+            config.check().is_ok()
+        };
+        assert!(without(Defence::StrongSecret, || starts("changemechangemechangemechangeme")));
+        assert!(without(Defence::KeyLength, || starts("a7cde1ZJB1kG2e7VfTs3jQzaWizur8G")));
     }
 
     #[test]

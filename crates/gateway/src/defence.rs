@@ -48,4 +48,65 @@ zhiyou_domain::defences! {
     FetchApart = "fetched-apart",
     /// What is not signed as a whole is a reason to ask and nothing more.
     HintOnly = "hint-only",
+    /// The bytes that came are what was signed, whatever is said about their type and packing.
+    AnyType = "any-type",
+    /// What was signed is the body and nothing else of a request.
+    BodyOnly = "body-only",
+    /// There is one signature scheme and one cipher.
+    OneScheme = "one-scheme",
+    /// A secret that is rolled counts beside its successor.
+    RolledSecrets = "rolled-secrets",
+    /// A deliberately wrong signature is told from an attack.
+    ProbeKnown = "probe-known",
+    /// Without what a proof needs nothing is accepted.
+    FailsClosed = "fails-closed",
+    /// A certificate counts while it is valid.
+    CertificateTime = "certificate-time",
+    /// What names a certificate is proved by that one.
+    CertificateNamed = "certificate-named",
+    /// Certificates are asked for a few times a minute.
+    FetchesBounded = "fetches-bounded",
+    /// Every refusal is answered with the same words.
+    OneAnswer = "one-answer",
+    /// The answer of success is what the channel waits for, to the byte.
+    ExactAnswer = "exact-answer",
+    /// It is answered after it was written.
+    Written = "written-first",
+    /// A kind that is new is kept and answered with success.
+    NewKinds = "new-kinds",
+    /// What is about a number of nobody's waits for it.
+    Orphans = "orphans-kept",
+    /// An event without what it is about is not read as one that has it.
+    WholeEvents = "whole-events",
+    /// What is sealed decides, not what stands outside of it.
+    InnerDecides = "inner-decides",
+    /// A field is decoded once.
+    DecodedOnce = "decoded-once",
+    /// A refund that is told with the words of a payment is none.
+    RefundTold = "refund-told",
+    /// Money that came while a payment was being closed is asked for.
+    PaidWins = "paid-wins",
+    /// No start with a placeholder for a secret.
+    StrongSecret = "strong-secrets",
+    /// No start with a key that cannot be the one.
+    KeyLength = "key-length",
+    /// No start with a webhook that is everybody's.
+    OwnWebhook = "own-webhook",
+    /// Only the channel's own page is shown.
+    PageHost = "page-host",
+    /// Only a code that leads to the channel is shown.
+    CodeHost = "code-host",
+    /// One number means one payment.
+    SameFields = "same-fields",
+    /// Amounts go out in the channel's own unit.
+    OwnUnit = "own-unit",
+}
+
+/// What comes of something without one defence.
+#[cfg(test)]
+pub(crate) fn without<T>(defence: Defence, work: impl FnOnce() -> T) -> T {
+    take_away(Some(defence));
+    let came = work();
+    take_away(None);
+    came
 }

@@ -111,16 +111,20 @@ pub(crate) async fn from_named(inbox: Inbox, word: &str, request: Request) -> Re
     tracing::debug!(provider, "a notification arrived");
     let receipt = channel.receipt();
     // One answer for every refusal: a forger learns nothing from it.
-    let answer = |status, body| (status, [(header::CONTENT_TYPE, receipt.content_type)], body).into_response();
+    let answer = |status, body: String| (status, [(header::CONTENT_TYPE, receipt.content_type)], body).into_response();
     let (headers, body) = match raw(request, PATIENCE).await {
         Ok(parts) => parts,
-        Err(status) => return answer(status, receipt.refused),
+        Err(status) => return answer(status, receipt.refused.to_owned()),
     };
     let now = inbox.clock.now();
     let notice = channel.verify_notification(&headers, &body, now).await;
+    let refused = match &notice {
+        Err(why) if off(Defence::OneAnswer) => why.to_string(),
+        Ok(_) | Err(_) => receipt.refused.to_owned(),
+    };
     match inbox.receive(provider, notice, &headers, body, now).await {
-        Ok(()) => answer(StatusCode::OK, receipt.kept),
-        Err(status) => answer(status, receipt.refused),
+        Ok(()) => answer(StatusCode::OK, receipt.kept.to_owned()),
+        Err(status) => answer(status, refused),
     }
 }
 
@@ -149,6 +153,12 @@ async fn from_duffel(State(inbox): State<Inbox>, request: Request) -> Response {
 async fn raw(request: Request, patience: Duration) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
     let (parts, body): (_, Body) = request.into_parts();
     let most = if off(Defence::Size) { usize::MAX } else { BODY_BYTES_MAX };
+    if off(Defence::AnyType) && parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    if let Some(query) = parts.uri.query().filter(|_| off(Defence::BodyOnly)) {
+        return Ok((parts.headers, query.as_bytes().to_vec()));
+    }
     match tokio::time::timeout(patience, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok((parts.headers, bytes.to_vec())),
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
@@ -197,6 +207,7 @@ impl Inbox {
                 tracing::warn!(provider, %error, "a notification shall come again");
                 Err(StatusCode::SERVICE_UNAVAILABLE)
             }
+            Err(NotKept::Store(_)) if off(Defence::Written) => Ok(()),
             Err(error @ (NotKept::Closed | NotKept::Store(_))) => {
                 tracing::error!(provider, %error, "a notification could not be kept; it will come again");
                 Err(StatusCode::INTERNAL_SERVER_ERROR)
@@ -290,6 +301,7 @@ async fn apply(
         NoticeContent::HotelBooking(booking_id) => {
             Ok(pass_on(told, UpdateContent::HotelBooking { booking_id: booking_id.clone() }, now))
         }
+        NoticeContent::Ignored(what) if off(Defence::NewKinds) => Ok(foreign(what)),
         NoticeContent::Ignored(what) => {
             tracing::info!(provider, what, "a notification of a kind we have no use for was kept");
             Ok(Disposition::Ignored)
@@ -304,6 +316,9 @@ fn foreign(problem: &str) -> Disposition {
 }
 
 fn orphan(number: &str) -> Disposition {
+    if off(Defence::Orphans) {
+        return foreign(number);
+    }
     tracing::error!(number, "a notification is about a number we never used");
     Disposition::Orphan
 }

@@ -15,6 +15,8 @@ mod localstripe;
 mod paypal;
 #[path = "sandbox/questions.rs"]
 mod questions;
+#[path = "sandbox/rows.rs"]
+mod rows;
 #[path = "sandbox/stripe.rs"]
 mod stripe;
 #[path = "sandbox/units.rs"]

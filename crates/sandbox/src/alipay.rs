@@ -10,6 +10,7 @@ mod cashier;
 mod keys;
 mod notice;
 mod refunds;
+mod rows;
 pub(crate) mod sign;
 mod trades;
 
@@ -27,6 +28,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use keys::Credentials;
 pub(crate) use notice::{RETRY_S, notification, taken};
 pub(crate) use refunds::refunds;
+pub(crate) use rows::{ROWS, is_of_money};
 pub(crate) use trades::{Scanned, pay, payments, settle};
 
 use crate::net::Cut;

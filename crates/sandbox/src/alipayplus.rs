@@ -10,6 +10,7 @@ mod notice;
 mod page;
 mod payments;
 mod refunds;
+mod rows;
 mod sign;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use notice::{RETRY_S, notification, taken};
 pub(crate) use payments::payments;
 pub(crate) use refunds::refunds;
+pub(crate) use rows::{ROWS, is_of_money};
 
 use crate::clock;
 use crate::keys::{KeyError, private_pem, public_pem, rsa, secret};

@@ -215,6 +215,10 @@ async fn set_switch(State(world): State<Shared>, Json(body): Json<Map<String, Va
     } else if body.get("switch") == Some(&json!("revoke_all")) {
         crate::oauth::revoke_all(&world).await?;
     } else {
+        if body.get("switch") == Some(&json!("notify")) {
+            let provider = body.get("provider").and_then(Value::as_str).unwrap_or_default();
+            notify::check(provider, &body).map_err(wrong)?;
+        }
         world.switches.set(&body).map_err(wrong)?;
         crate::wechatpay::reconsider_refunds(&world).await?;
         crate::paypal::reconsider(&world).await?;

@@ -22,6 +22,7 @@ mod notify;
 mod oauth;
 mod paypal;
 mod phone;
+mod rows;
 mod scenario;
 mod store;
 mod stripe;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::rows::{Table, Wrong};
 use crate::store::{Attempt, Book, Document, StoreError};
 use crate::world::{Shared, World};
 use crate::{alipay, alipayplus, duffel, paypal, stripe, wechatpay};
@@ -24,6 +25,9 @@ const WECHATPAY_RETRY_S: [i64; 15] =
 /// Duffel tries again for 72 h, each time twice as late.
 const DUFFEL_RETRY_S: [i64; 12] = [60, 120, 240, 480, 960, 1920, 3840, 7680, 15_360, 30_720, 61_440, 122_880];
 
+/// How a notification can be treated besides playing a row before it.
+const MODES: [&str; 5] = ["normal", "drop", "late", "duplicate", "corrupt"];
+
 /// What a delivery does besides arriving.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Variant {
@@ -33,6 +37,8 @@ pub(crate) enum Variant {
     Corrupt,
     /// The signature is one the provider sends on purpose to see whether the receiver checks.
     Probe,
+    /// Wrong in the way of this row of the table of faults.
+    Row(&'static str),
 }
 
 impl Variant {
@@ -41,6 +47,7 @@ impl Variant {
             Self::Genuine => "genuine",
             Self::Corrupt => "corrupt",
             Self::Probe => "probe",
+            Self::Row(row) => row,
         }
     }
 }
@@ -54,7 +61,10 @@ pub(crate) async fn enqueue(
     url: &str,
     body: &Value,
 ) -> Result<(), StoreError> {
-    let plan = Plan::read(world, provider);
+    let plan = Plan::read(world, provider, body);
+    if let Some(row) = plan.row {
+        book.put(DELIVERY, &bad(world, provider, url, body, row).linked(about)).await?;
+    }
     for copy in 0..plan.copies {
         let id = world.ids.uuid("delivery");
         let inner = json!({
@@ -71,8 +81,64 @@ pub(crate) async fn enqueue(
     Ok(())
 }
 
+/// The one try of a row, under an event id of its own unless the row is about that.
+fn bad(world: &World, provider: &str, url: &str, body: &Value, row: &'static str) -> Document {
+    let mut body = body.clone();
+    if !wrong(provider, row).is_some_and(|wrong| wrong.same_id) {
+        for field in ["id", "notify_id"] {
+            if body[field].is_string() {
+                body[field] = json!(world.ids.uuid("event"));
+            }
+        }
+    }
+    let inner = json!({"provider": provider, "url": url, "tries": 0, "row": row});
+    let mut document = Document::new(world.ids.uuid("delivery"), body, inner);
+    document.due_us = Some(world.now_us());
+    document
+}
+
+/// The rows a provider can play, and whether one of its notifications tells of money.
+fn table(provider: &str) -> Option<(Table, fn(&Value) -> bool)> {
+    Some(match provider {
+        wechatpay::PROVIDER => (wechatpay::ROWS, wechatpay::is_of_money),
+        alipay::PROVIDER => (alipay::ROWS, alipay::is_of_money),
+        stripe::PROVIDER => (stripe::ROWS, stripe::is_of_money),
+        paypal::PROVIDER => (paypal::ROWS, paypal::is_of_money),
+        alipayplus::PROVIDER => (alipayplus::ROWS, alipayplus::is_of_money),
+        _ => return None,
+    })
+}
+
+fn wrong(provider: &str, row: &str) -> Option<&'static Wrong> {
+    table(provider)?.0.iter().find(|(name, _)| *name == row).map(|(_, wrong)| wrong)
+}
+
+/// The name of a row as the provider's table has it.
+pub(crate) fn row_of(provider: &str, row: &str) -> Option<&'static str> {
+    table(provider)?.0.iter().map(|(name, _)| *name).find(|name| *name == row)
+}
+
+/// What is wrong with the parameters of the switch `notify`, if anything.
+pub(crate) fn check(provider: &str, params: &Map<String, Value>) -> Result<(), String> {
+    let text = |name: &str| params.get(name).map(|value| value.as_str().unwrap_or_default());
+    if let Some(mode) = text("mode")
+        && !MODES.contains(&mode)
+    {
+        return Err(format!("mode is one of {}", MODES.join(", ")));
+    }
+    let Some(row) = text("row") else { return Ok(()) };
+    let (table, _) = table(provider).ok_or_else(|| format!("{provider} has no rows"))?;
+    if row_of(provider, row).is_some() {
+        return Ok(());
+    }
+    let names: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+    Err(format!("{row} is no row that {provider} can play as a sender; it plays {}", names.join(", ")))
+}
+
 /// How the scenario wants the next notification treated.
 struct Plan {
+    /// The row that is played before it.
+    row: Option<&'static str>,
     copies: u64,
     due_us: Option<i64>,
     corrupt: bool,
@@ -80,17 +146,22 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(world: &World, provider: &str) -> Self {
+    fn read(world: &World, provider: &str, body: &Value) -> Self {
         let params = world.switches.strike(provider, "notify").unwrap_or_default();
         let mode = params.get("mode").and_then(Value::as_str).unwrap_or("normal");
         let number = |names: [&str; 3]| names.iter().find_map(|name| params.get(*name)?.as_i64());
         let now_us = world.now_us();
         let late_us = number(["delay_ms", "n", "value"]).unwrap_or(60_000).saturating_mul(1000);
         let copies = u64::try_from(number(["copies", "n", "value"]).unwrap_or(2)).unwrap_or(2);
+        let of_money = table(provider).is_some_and(|(_, is_of_money)| is_of_money(body));
+        let row = params.get("row").and_then(Value::as_str);
+        let held_back = row.is_some();
         Self {
+            row: row.filter(|_| of_money).and_then(|row| row_of(provider, row)),
             copies: if mode == "duplicate" { copies } else { 1 },
             due_us: match mode {
                 "drop" => None,
+                _ if held_back => None,
                 "late" => Some(now_us.saturating_add(late_us)),
                 _ => Some(now_us),
             },
@@ -192,6 +263,9 @@ async fn round(world: &Shared) -> Result<Duration, StoreError> {
 }
 
 async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError> {
+    if let Some(row) = row_of(delivery.hidden("provider"), delivery.hidden("row")) {
+        return play(world, delivery, row).await;
+    }
     if delivery.inner["probe"] == json!(true) {
         delivery.inner["probe"] = json!(false);
         let status = send(world, &delivery, Variant::Probe).await.map(|(status, _)| status);
@@ -214,6 +288,17 @@ async fn deliver(world: &World, mut delivery: Document) -> Result<(), StoreError
         delivery.due_us = next_us;
         book.put(DELIVERY, &delivery).await?;
     }
+    book.commit().await
+}
+
+/// Sends the one try of a row.
+async fn play(world: &World, mut delivery: Document, row: &'static str) -> Result<(), StoreError> {
+    let variant = Variant::Row(row);
+    let status = send(world, &delivery, variant).await.map(|(status, _)| status);
+    delivery.due_us = None;
+    let mut book = world.book().await?;
+    record(world, &mut book, &delivery, variant, status).await?;
+    book.put(DELIVERY, &delivery).await?;
     book.commit().await
 }
 
@@ -272,19 +357,16 @@ fn message(world: &World, delivery: &Document, variant: Variant) -> Option<(Head
         alipayplus::PROVIDER => {
             return alipayplus::notification(world, delivery.hidden("url"), &delivery.wire, variant);
         }
+        wechatpay::PROVIDER => return wechatpay::notification(world, &delivery.wire, variant),
         _ => {}
     }
     let body = delivery.wire.to_string();
-    let headers: HeaderMap = if delivery.hidden("provider") == "wechatpay" {
-        wechatpay::notification_headers(world, &body, variant)?
-    } else {
-        duffel::notification_headers(world, &body)?
-    };
+    let headers = duffel::notification_headers(world, &body)?;
     Some((headers, if variant == Variant::Corrupt { tampered(&body) } else { body }))
 }
 
 /// The same JSON with one value changed, so that only a signature check can tell.
-fn tampered(body: &str) -> String {
+pub(crate) fn tampered(body: &str) -> String {
     let mut value: Value = serde_json::from_str(body).unwrap_or_default();
     value["create_time"] = json!("2020-01-01T00:00:00+08:00");
     value.to_string()

@@ -15,6 +15,7 @@ mod page;
 mod refunds;
 mod replay;
 mod reports;
+mod rows;
 mod token;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub(crate) use notice::{checksum, notification};
+pub(crate) use rows::{ROWS, is_of_money};
 
 use crate::keys::{self, KeyError};
 use crate::store::{Book, StoreError};
@@ -48,13 +50,16 @@ pub(crate) struct Credentials {
     certificate_id: String,
     certificate_pem: String,
     certificate_private_pem: String,
+    /// The same authority's, past its time.
+    #[serde(default)]
+    expired_certificate_pem: String,
 }
 
 impl Credentials {
     pub(crate) fn make() -> Result<Self, KeyError> {
         let key = keys::rsa()?;
         let certificate_private_pem = keys::private_pem(&key)?;
-        let (authority_pem, certificate_pem) = notice::certificates(&certificate_private_pem)?;
+        let [authority_pem, certificate_pem, expired_certificate_pem] = notice::certificates(&certificate_private_pem)?;
         Ok(Self {
             client_id: format!("A{}", keys::secret(79)?),
             client_secret: format!("E{}", keys::secret(79)?),
@@ -63,6 +68,7 @@ impl Credentials {
             certificate_id: format!("CERT-{}", keys::secret(24)?.to_lowercase()),
             certificate_pem,
             certificate_private_pem,
+            expired_certificate_pem,
         })
     }
 

@@ -3,7 +3,7 @@
 //! A fault (`decline`, `act_then_time_out`, `time_out_before`, `price_rise`, `signature_probe`, `bad_response_signature`,
 //! `deny`, `wrong_iss`, `omit_iss`, `other_client`, `other_subject`, `answer`, `patch`) strikes once unless it carries
 //! `"times": n`; everything else is a rule and stays until `{"reset": true}`, unless it carries `times`. Switches live in
-//! memory: a restarted sandbox behaves itself again.
+//! memory: a restarted sandbox behaves itself again. A name that nobody reads is refused, with those that are.
 //! Deliberately not here: what a switch does (the provider that reads it decides).
 
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +26,45 @@ const FAULTS: [&str; 13] = [
     "answer",
     "patch",
 ];
+
+const RULES: [&str; 32] = [
+    "3ds",
+    "access_ttl_s",
+    "bill_cut",
+    "bill_differs",
+    "capture_outcome",
+    "changes_by_phone",
+    "dispute",
+    "dispute_outcome",
+    "forget_tokens",
+    "hold_minutes",
+    "hold_not_provided",
+    "latency_ms",
+    "no_bill",
+    "notify",
+    "offer_minutes",
+    "page_max",
+    "par",
+    "par_required",
+    "par_reusable",
+    "pending",
+    "proof_key_optional",
+    "refund_by_conditions",
+    "refund_outcome",
+    "requires_instant_payment",
+    "reuse_codes",
+    "reuse_refresh",
+    "roll_secret",
+    "services_on_hold",
+    "settle_ms",
+    "sold_out",
+    "sse",
+    "stale_answer",
+];
+
+/// Who can be told to misbehave.
+const PROVIDERS: [&str; 9] =
+    ["duffel", "viator", "wechatpay", "alipay", "stripe", "paypal", "alipayplus", "oauth", "turkish"];
 
 /// One switch as the control port set it.
 #[derive(Clone, Debug, Serialize)]
@@ -50,11 +89,24 @@ pub(crate) struct Switches {
 
 impl Switches {
     /// Sets a switch. A rule replaces the same rule; a fault waits behind earlier ones.
-    pub(crate) fn set(&self, body: &Map<String, Value>) -> Result<(), &'static str> {
+    ///
+    /// # Errors
+    /// What is wrong with it: a typing mistake would leave everything as it is, and nobody would know.
+    pub(crate) fn set(&self, body: &Map<String, Value>) -> Result<(), String> {
         let text = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
         let provider = text("provider").ok_or("provider is missing")?;
         let name = text("switch").ok_or("switch is missing")?;
         let fault = FAULTS.contains(&name.as_str());
+        if !PROVIDERS.contains(&provider.as_str()) {
+            return Err(format!("there is no provider {provider}; there are {}", PROVIDERS.join(", ")));
+        }
+        if !fault && !RULES.contains(&name.as_str()) {
+            return Err(format!(
+                "there is no switch {name}; faults are {}; rules are {}",
+                FAULTS.join(", "),
+                RULES.join(", ")
+            ));
+        }
         let times = body.get("times").and_then(Value::as_u64).or(fault.then_some(1));
         let mut params = body.clone();
         params.retain(|key, _| !["provider", "switch", "times"].contains(&key.as_str()));
@@ -170,6 +222,21 @@ mod tests {
         assert_eq!(struck, 2);
         assert!(switches.strike_op("duffel", "decline", "book_stay").is_some());
         assert!(switches.list().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_would_read_is_refused() {
+        let refused = |body: Value| Switches::default().set(body.as_object().unwrap()).unwrap_err();
+        let unknown = refused(json!({"provider": "wechatpay", "switch": "drop_notifications"}));
+        assert!(
+            unknown.starts_with("there is no switch drop_notifications; ") && unknown.contains("notify"),
+            "{unknown}"
+        );
+        assert!(
+            refused(json!({"provider": "wechat", "switch": "notify"})).starts_with("there is no provider wechat; ")
+        );
+        assert_eq!(refused(json!({"switch": "notify"})), "provider is missing");
+        assert_eq!(refused(json!({"provider": "duffel"})), "switch is missing");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod intents;
 mod movements;
 mod page;
 mod refunds;
+mod rows;
 mod sessions;
 mod wallets;
 
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub(crate) use events::notification;
+pub(crate) use rows::{ROWS, is_of_money};
 pub(crate) use wallets::{Scanned, pay, scan};
 
 use crate::keys::{self, KeyError};

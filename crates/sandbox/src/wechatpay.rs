@@ -10,6 +10,7 @@ mod h5;
 mod kinds;
 mod notice;
 mod refunds;
+mod rows;
 mod sign;
 mod transactions;
 
@@ -24,8 +25,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
-pub(crate) use notice::notification_headers;
+pub(crate) use notice::notification;
 pub(crate) use refunds::{REFUND, reconsider as reconsider_refunds, settle_refunds};
+pub(crate) use rows::{ROWS, is_of_money};
 pub(crate) use sign::Keys;
 pub(crate) use transactions::{PAYMENT, Scanned, pay, scan};
 

@@ -3,6 +3,7 @@
 //! What looks like a card number has a scheme's first digits and length and ends in the right check digit (ISO/IEC 7812-1,
 //! Luhn). Deliberately not here: any field that could hold one; there is none.
 
+use super::defence::{Defence, off};
 use serde_json::Value;
 use zhiyou_domain::fault::{Fault, FaultCode};
 
@@ -36,7 +37,7 @@ const GAP_MAX: usize = 3;
 /// # Errors
 /// `MalformedInput` with the problem `card_number`.
 pub(crate) fn refuse(payload: &Value) -> Result<(), Fault> {
-    if is_somewhere(payload) {
+    if is_somewhere(payload) && !off(Defence::CardNumbers) {
         let fault = Fault::new(FaultCode::MalformedInput, "it holds what looks like a card number");
         return Err(fault.with("problem", "card_number"));
     }
@@ -122,6 +123,7 @@ fn luhn(digits: &[u32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::defence::take_away;
     use serde_json::json;
 
     /// Numbers of every scheme and length, each with its check digit.
@@ -139,6 +141,17 @@ mod tests {
             made.push(digits.iter().map(u32::to_string).collect());
         }
         made
+    }
+
+    #[test]
+    fn pm_01_nothing_else_keeps_a_card_number_out() {
+        for number in numbers(1_000) {
+            let payload = json!({ "plan": { "title": number } });
+            assert!(refuse(&payload).is_err());
+            take_away(Some(Defence::CardNumbers));
+            assert!(refuse(&payload).is_ok(), "{number}");
+            take_away(None);
+        }
     }
 
     #[test]

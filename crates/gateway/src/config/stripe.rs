@@ -75,6 +75,8 @@ impl StripeConfig {
 #[cfg(any(test, fuzzing))]
 pub(crate) mod tests {
     use super::{methods::StripeMethod, *};
+    #[cfg(test)]
+    use crate::defence::{Defence, without};
 
     /// An account of the sandbox profile.
     pub(crate) fn sample(base_url: &str) -> StripeConfig {
@@ -129,6 +131,9 @@ pub(crate) mod tests {
             });
             assert_eq!(field.as_deref(), Some("stripe.webhook_secrets"), "{secrets:?}");
         }
+        let guessed = |config: &mut StripeConfig| config.webhook_secrets = vec!["whsec_changeme".to_owned().into()];
+        let starts = || refused(Profile::Sandbox, guessed).is_none();
+        assert!(!starts() && without(Defence::StrongSecret, starts));
         assert_eq!(
             refused(Profile::Sandbox, |config| config.webhook_secrets = vec![strong.to_owned().into(); 2]),
             None

@@ -16,6 +16,7 @@ use super::{Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, 
 use crate::{
     Clock,
     config::{AlipayConfig, AlipayPresents, ConfigError},
+    defence::{Defence, off},
     http::{Answered, Http},
     reconcile::line::{Bill, Day, Midnight},
     store::{attempts::Attempt, refunds::Refund},
@@ -270,10 +271,12 @@ impl Alipay {
             Outcome::Done(created) if created.out_trade_no != number => {
                 integrity("the answer is about another payment")
             }
-            Outcome::Done(created) if created.qr_code.starts_with(CODE_PREFIX) => Outcome::Done(Opened {
-                provider_ref: Some(created.qr_code.clone()),
-                action: PaymentAction::Qr { content: created.qr_code },
-            }),
+            Outcome::Done(created) if created.qr_code.starts_with(CODE_PREFIX) || off(Defence::CodeHost) => {
+                Outcome::Done(Opened {
+                    provider_ref: Some(created.qr_code.clone()),
+                    action: PaymentAction::Qr { content: created.qr_code },
+                })
+            }
             Outcome::Done(_) => integrity("the code to scan is not a payment code"),
             Outcome::NotSent(reason) => Outcome::NotSent(reason),
             Outcome::Declined(reason) => Outcome::Declined(reason),
@@ -382,7 +385,8 @@ impl PaymentChannel for Alipay {
 
     fn receipt(&self) -> Receipt {
         // Exactly these seven bytes, or it comes again.
-        Receipt { content_type: "text/plain", kept: "success", refused: "fail" }
+        let kept = if off(Defence::ExactAnswer) { "success\n" } else { "success" };
+        Receipt { content_type: "text/plain", kept, refused: "fail" }
     }
 
     async fn create(&self, attempt: &Attempt) -> Outcome<Opened> {

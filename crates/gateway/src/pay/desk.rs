@@ -636,7 +636,7 @@ const fn not_found(attempt_id: AttemptId) -> PaymentStatus {
 
 /// Whether the kept row is the one asked for and still waits for the payer.
 fn may_be_opened(asked: &Attempt, kept: Attempt) -> Step<Attempt> {
-    if kept.fingerprint != asked.fingerprint {
+    if kept.fingerprint != asked.fingerprint && !off(Defence::SameFields) {
         return declined(ReasonCode::InvalidRequest, "this payment was opened with other fields");
     }
     match kept.state {

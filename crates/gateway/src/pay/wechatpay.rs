@@ -230,7 +230,7 @@ impl Wechatpay {
                 Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
             }
             // Money was faster.
-            Ending::Refused(ErrorCode::OrderPaid, _) => self.query_number(attempt).await,
+            Ending::Refused(ErrorCode::OrderPaid, _) if !off(Defence::PaidWins) => self.query_number(attempt).await,
             Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
             }

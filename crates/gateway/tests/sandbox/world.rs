@@ -252,6 +252,18 @@ impl World {
         self.control("/scenario", Some(switch)).await;
     }
 
+    /// A switch that is not set, with what is said about it.
+    pub(crate) async fn refused(&self, switch: Value) -> (u16, Value) {
+        let request = self.http.post(self.address("control", "/scenario")).json(&switch);
+        let answer = request.bearer_auth(self.announcement["control_token"].as_str().unwrap()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// What is set.
+    pub(crate) async fn scenarios(&self) -> Value {
+        self.control("/scenario", None).await
+    }
+
     pub(crate) async fn book(&self) -> Value {
         self.control("/book", None).await
     }

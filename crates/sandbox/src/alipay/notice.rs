@@ -14,6 +14,7 @@ use super::{PROVIDER, sign};
 use crate::clock::beijing_plain;
 use crate::money;
 use crate::notify::{self, Variant};
+use crate::rows::{self, By};
 use crate::store::{Book, Document, StoreError};
 use crate::world::World;
 
@@ -76,11 +77,18 @@ pub(super) async fn announce(
 
 /// Headers and body of one try to deliver a notice, signed now.
 pub(crate) fn notification(world: &World, fields: &Value, variant: Variant) -> Option<(HeaderMap, String)> {
+    let wrong = rows::of(super::ROWS, variant);
+    let mut fields = fields.clone();
+    wrong.said(&mut fields);
     let mut form = texts(fields.as_object()?);
     form.insert("notify_time".to_owned(), beijing_plain(world.now_us()));
-    let mut body = signed(world, form)?;
+    let keys = world.credentials.alipay.as_ref()?;
+    let mut body = match wrong.by {
+        By::Provider => signed(world, form)?,
+        By::ForAnother | By::Stranger => signed_by(&keys.app_private_key_pem, form)?,
+    };
     match variant {
-        Variant::Genuine => {}
+        Variant::Genuine | Variant::Row(_) => {}
         Variant::Corrupt => drop(body.insert("total_amount".to_owned(), "0.01".to_owned())),
         Variant::Probe => drop(body.insert("sign".to_owned(), "bm90IGEgc2lnbmF0dXJl".to_owned())),
     }
@@ -88,7 +96,7 @@ pub(crate) fn notification(world: &World, fields: &Value, variant: Variant) -> O
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/4.0"));
-    Some((headers, url::form_urlencoded::Serializer::new(String::new()).extend_pairs(body).finish()))
+    Some(wrong.sent(headers, url::form_urlencoded::Serializer::new(String::new()).extend_pairs(body).finish()))
 }
 
 fn texts(fields: &Map<String, Value>) -> BTreeMap<String, String> {
@@ -97,9 +105,12 @@ fn texts(fields: &Map<String, Value>) -> BTreeMap<String, String> {
 }
 
 /// The fields with the channel's signature and its scheme, which is not signed.
-pub(super) fn signed(world: &World, mut fields: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
-    let keys = world.credentials.alipay.as_ref()?;
-    let sign = sign::sign(&keys.alipay_private_key_pem, &sign::content(&fields))?;
+pub(super) fn signed(world: &World, fields: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    signed_by(&world.credentials.alipay.as_ref()?.alipay_private_key_pem, fields)
+}
+
+fn signed_by(private_pem: &str, mut fields: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    let sign = sign::sign(private_pem, &sign::content(&fields))?;
     fields.insert("sign".to_owned(), sign);
     fields.insert("sign_type".to_owned(), "RSA2".to_owned());
     Some(fields)

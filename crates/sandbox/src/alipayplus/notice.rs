@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{PROVIDER, sign};
 use crate::clock::beijing;
 use crate::notify::{self, Variant};
+use crate::rows::{self, By};
 use crate::store::{Book, Document, StoreError};
 use crate::world::World;
 
@@ -60,22 +61,28 @@ async fn send(world: &World, book: &mut Book, about: &str, url: &str, body: &Val
 pub(crate) fn notification(world: &World, url: &str, body: &Value, variant: Variant) -> Option<(HeaderMap, String)> {
     let keys = world.credentials.alipayplus.as_ref()?;
     let address = url::Url::parse(url).ok()?;
-    let (time, genuine) = (beijing(world.now_us()), body.to_string());
+    let wrong = rows::of(super::ROWS, variant);
+    let mut body = body.clone();
+    wrong.said(&mut body);
+    let time = beijing(world.now_us().saturating_add(wrong.off_s * 1_000_000));
+    let genuine = body.to_string();
     let path = if variant == Variant::Probe { "/elsewhere" } else { address.path() };
-    let signature = sign::header(&keys.alipay_private_key_pem, path, &keys.client_id, &time, &genuine)?;
+    let client_id = if wrong.by == By::ForAnother { "SOMEBODYELSE00920" } else { &keys.client_id };
+    let stranger = wrong.by == By::Stranger;
+    let pem = if stranger { &keys.merchant_private_key_pem } else { &keys.alipay_private_key_pem };
+    let signature = sign::header(pem, path, client_id, &time, &genuine)?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
-    for (name, value) in [("client-id", &keys.client_id), ("request-time", &time), ("signature", &signature)] {
+    for (name, value) in [("client-id", client_id), ("request-time", &time), ("signature", &signature)] {
         headers.insert(name, HeaderValue::from_str(value).ok()?);
     }
     let sent = if variant == Variant::Corrupt {
-        let mut changed = body.clone();
-        changed["paymentAmount"]["value"] = json!("1");
-        changed.to_string()
+        body["paymentAmount"]["value"] = json!("1");
+        body.to_string()
     } else {
         genuine
     };
-    Some((headers, sent))
+    Some(wrong.sent(headers, sent))
 }
 
 /// Whether this answer means that the notification was taken.

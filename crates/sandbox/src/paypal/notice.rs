@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::{Answer, PROVIDER, Refusal, Wire, credentials, instant, read_body};
 use crate::keys::{KeyError, der};
 use crate::notify::{self, Variant};
+use crate::rows::{self, By};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
@@ -29,30 +30,36 @@ const ALGORITHM: &str = "SHA256withRSA";
 /// The name the real certificates carry; this one is signed by an authority nobody else trusts.
 const NAME: &str = "messageverificationcerts.sandbox.paypal.com";
 
-/// An authority and a certificate it issued for this key, both as PEM.
-pub(super) fn certificates(private_pem: &str) -> Result<(String, String), KeyError> {
-    let named = |name: &str| {
+/// The names of two certificates that only look like the channel's: by another authority, and past its time.
+pub(super) const STRANGERS: &str = "CERT-STRANGERS";
+pub(super) const EXPIRED: &str = "CERT-EXPIRED";
+
+/// An authority, a certificate it issued for this key, and one that is past its time, all as PEM.
+pub(super) fn certificates(private_pem: &str) -> Result<[String; 3], KeyError> {
+    let named = |name: &str, until: i32| {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.distinguished_name.push(rcgen::DnType::OrganizationName, "Zhiyou Sandbox");
         params.not_before = rcgen::date_time_ymd(2024, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2044, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
         params
     };
-    let mut authority = named("Sandbox certificate authority");
+    let mut authority = named("Sandbox certificate authority", 2044);
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
     authority.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
     let authority_key = rcgen::KeyPair::generate()?;
     let root = authority.self_signed(&authority_key)?.pem().replace("\r\n", "\n");
     let issuer = rcgen::Issuer::new(authority, authority_key);
-    let mut leaf = named(NAME);
-    leaf.subject_alt_names = vec![rcgen::SanType::DnsName(NAME.try_into()?)];
-    leaf.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(private_pem, &rcgen::PKCS_RSA_SHA256)?;
-    let end = leaf.signed_by(&key, &issuer)?.pem().replace("\r\n", "\n");
-    Ok((root, end))
+    let leaf = |until: i32| -> Result<String, KeyError> {
+        let mut leaf = named(NAME, until);
+        leaf.subject_alt_names = vec![rcgen::SanType::DnsName(NAME.try_into()?)];
+        leaf.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        Ok(leaf.signed_by(&key, &issuer)?.pem().replace("\r\n", "\n"))
+    };
+    Ok([root, leaf(2044)?, leaf(2026)?])
 }
 
 /// CRC-32 (ISO 3309), half a byte at a time.
@@ -77,22 +84,37 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
 /// `GET /v1/notifications/certs/{id}`.
 pub(super) async fn certificate(State(world): State<Shared>, Path(id): Path<String>) -> Answer {
     let keys = credentials(&world)?;
-    if id != keys.certificate_id {
-        return Err(Refusal::missing());
-    }
-    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], keys.certificate_pem.clone()).into_response())
+    let pem = match id.as_str() {
+        STRANGERS => {
+            let strangers = certificates(&keys.certificate_private_pem).map_err(|_| Refusal::broken())?;
+            let [_, end, _] = strangers;
+            end
+        }
+        EXPIRED => keys.expired_certificate_pem.clone(),
+        own if own == keys.certificate_id => keys.certificate_pem.clone(),
+        _ => return Err(Refusal::missing()),
+    };
+    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
 }
 
 /// Headers and body of one try to deliver a notification, signed now.
 pub(crate) fn notification(world: &World, event: &Value, variant: Variant) -> Option<(HeaderMap, String)> {
     let keys = world.credentials.paypal.as_ref()?;
+    let wrong = rows::of(super::ROWS, variant);
+    let mut event = event.clone();
+    wrong.said(&mut event);
     let body = event.to_string();
     let hash = hex::encode(digest(&SHA256, event["id"].as_str()?.as_bytes()));
     let part = |from: usize, to: usize| hash.get(from..to).unwrap_or_default();
     let id = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
-    let time = instant(world.now_us());
-    let text = format!("{id}|{time}|{}|{}", keys.webhook_id, checksum(body.as_bytes()));
-    let key = KeyPair::from_pkcs8(&der(&keys.certificate_private_pem).ok()?).ok()?;
+    let time = instant(world.now_us().saturating_add(wrong.off_s * 1_000_000));
+    // The channel's simulator signs for these words.
+    let webhook_id = if wrong.by == By::ForAnother { "WEBHOOK_ID" } else { &keys.webhook_id };
+    let text = format!("{id}|{time}|{webhook_id}|{}", checksum(body.as_bytes()));
+    let stranger = wrong.by == By::Stranger;
+    let pem =
+        if stranger { world.credentials.merchant_private_key_pem.as_str() } else { &keys.certificate_private_pem };
+    let key = KeyPair::from_pkcs8(&der(pem).ok()?).ok()?;
     let mut signature = vec![0_u8; key.public_modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
     let certificate = format!("{}/v1/notifications/certs/{}", world.urls.paypal, keys.certificate_id);
@@ -109,15 +131,14 @@ pub(crate) fn notification(world: &World, event: &Value, variant: Variant) -> Op
         headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
     }
     let body = match variant {
-        Variant::Genuine => body,
+        Variant::Genuine | Variant::Row(_) => body,
         // The channel sends no probes of its own; what is not genuine is a changed body.
         Variant::Corrupt | Variant::Probe => {
-            let mut changed = event.clone();
-            changed["summary"] = json!("changed after signing");
-            changed.to_string()
+            event["summary"] = json!("changed after signing");
+            event.to_string()
         }
     };
-    Some((headers, body))
+    Some(wrong.sent(headers, body))
 }
 
 /// Writes a notification about `about` into the book, if the app's webhook has an address.

@@ -14,6 +14,7 @@ use super::expand::page;
 use super::form::Form;
 use super::{Answer, PROVIDER, Refusal, VERSION, delivery_headers, intents, new_id, seconds};
 use crate::notify::{self, Variant};
+use crate::rows::{self, By};
 use crate::store::{Book, Document, StoreError};
 use crate::world::{Shared, World};
 
@@ -49,19 +50,26 @@ pub(super) async fn tell(
 /// Headers and body of one try to deliver a notification, signed now. A probe is signed in a scheme nobody may trust.
 pub(crate) fn notification(world: &World, event: &Value, variant: Variant) -> Option<(HeaderMap, String)> {
     let account = world.credentials.stripe.as_ref()?;
-    let body = serde_json::to_string_pretty(event).ok()?;
-    let at = seconds(world.now_us());
-    let secrets = account.webhook_secrets.iter().map(String::as_str);
+    let wrong = rows::of(super::ROWS, variant);
+    let mut event = event.clone();
+    wrong.said(&mut event);
+    let body = serde_json::to_string_pretty(&event).ok()?;
+    let at = seconds(world.now_us()).saturating_add(wrong.off_s);
+    let secrets = match wrong.by {
+        By::Provider => account.webhook_secrets.iter().map(String::as_str).collect(),
+        By::ForAnother | By::Stranger => vec!["whsec_of_another_endpoint"],
+    };
+    let secrets = secrets.into_iter();
     let count = if world.switches.rule(PROVIDER, "roll_secret", false) { 2 } else { 1 };
     let signatures = secrets.take(count).map(|secret| format!(",v1={}", sign(secret, at, &body)));
     let genuine: String = signatures.collect();
     let scheme = if variant == Variant::Probe { String::new() } else { genuine };
     let headers = delivery_headers(&format!("t={at}{scheme},v0={}", sign("v0", at, &body)))?;
     let sent = match variant {
-        Variant::Genuine | Variant::Probe => body,
+        Variant::Genuine | Variant::Probe | Variant::Row(_) => body,
         Variant::Corrupt => body.replacen("\"livemode\": false", "\"livemode\": true", 1),
     };
-    Some((headers, sent))
+    Some(wrong.sent(headers, sent))
 }
 
 fn sign(secret: &str, at: i64, body: &str) -> String {

@@ -5,6 +5,7 @@
 //! Deliberately not here: when a notification is sent (`notify`).
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::rsa::KeyPair;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -16,20 +17,25 @@ use super::{Wire, sign};
 use crate::clock::beijing;
 use crate::keys::CERTIFICATE_VALID;
 use crate::notify::{self, Variant};
+use crate::rows::{self, By, Wrong};
 use crate::store::{Book, StoreError};
 use crate::world::{Shared, World};
 
 /// The five headers of a signed answer or notification and the signature type; none for an unknown platform key.
 pub(super) fn signature_headers(world: &World, asked: Option<&str>, body: &[u8]) -> Option<HeaderMap> {
     let (key, serial) = world.pay_keys.platform(&world.credentials, asked, is_renewed(world))?;
-    let timestamp = world.now_us().div_euclid(1_000_000).to_string();
+    headers_by(world, key, &serial, 0, body)
+}
+
+fn headers_by(world: &World, key: &KeyPair, serial: &str, off_s: i64, body: &[u8]) -> Option<HeaderMap> {
+    let timestamp = world.now_us().div_euclid(1_000_000).saturating_add(off_s).to_string();
     let nonce = world.ids.code("nonce", 32);
     let signature = sign::sign_answer(key, &timestamp, &nonce, body)?;
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("wechatpay-timestamp", timestamp.as_str()),
         ("wechatpay-nonce", &nonce),
-        ("wechatpay-serial", &serial),
+        ("wechatpay-serial", serial),
         ("wechatpay-signature", &signature),
         ("wechatpay-signature-type", "WECHATPAY2-SHA256-RSA2048"),
     ] {
@@ -54,9 +60,24 @@ fn notify_key(world: &World) -> Option<String> {
     (!by_certificate).then(|| world.credentials.platform_public_key_id.clone())
 }
 
-/// Headers of one try to deliver a notification, signed now. A probe's signature starts with the documented marker.
-pub(crate) fn notification_headers(world: &World, body: &str, variant: Variant) -> Option<HeaderMap> {
-    let mut headers = signature_headers(world, notify_key(world).as_deref(), body.as_bytes())?;
+/// Headers and body of one try to deliver a notification, signed now. A probe's signature starts with the documented marker.
+pub(crate) fn notification(world: &World, envelope: &Value, variant: Variant) -> Option<(HeaderMap, String)> {
+    let wrong = rows::of(super::ROWS, variant);
+    let mut envelope = envelope.clone();
+    if wrong.says.is_some() {
+        resealed(world, &mut envelope, &wrong)?;
+    }
+    if let Some(change) = wrong.wraps {
+        change(&mut envelope);
+    }
+    let body = envelope.to_string();
+    let signs = notify_key(world);
+    let platform = |name: Option<&str>| world.pay_keys.platform(&world.credentials, name, is_renewed(world));
+    let (own, serial) = platform(signs.as_deref())?;
+    let other = signs.is_none().then_some(world.credentials.platform_public_key_id.as_str());
+    let stranger = || Some(platform(other)?.0);
+    let key = if wrong.by == By::Provider { own } else { stranger()? };
+    let mut headers = headers_by(world, key, &serial, wrong.off_s, body.as_bytes())?;
     if variant == Variant::Probe {
         let genuine = headers.get("wechatpay-signature")?.to_str().ok()?.to_owned();
         let probe = format!("WECHATPAY/SIGNTEST/{genuine}");
@@ -64,7 +85,30 @@ pub(crate) fn notification_headers(world: &World, body: &str, variant: Variant) 
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/4.0"));
-    Some(headers)
+    Some(wrong.sent(headers, if variant == Variant::Corrupt { notify::tampered(&body) } else { body }))
+}
+
+/// Opens what is sealed, changes what it says and seals it again.
+fn resealed(world: &World, envelope: &mut Value, wrong: &Wrong) -> Option<()> {
+    let resource = &envelope["resource"];
+    let text = |field: &str| resource[field].as_str();
+    let associated = text("associated_data")?.to_owned();
+    let plain = open(&world.credentials.apiv3_key, text("nonce")?, &associated, text("ciphertext")?)?;
+    let mut content: Value = serde_json::from_slice(&plain).ok()?;
+    wrong.said(&mut content);
+    let nonce = world.ids.code("aead nonce", 12);
+    let sealed = seal(&world.credentials.apiv3_key, &nonce, &associated, content.to_string().as_bytes())?;
+    envelope["resource"]["ciphertext"] = json!(sealed);
+    envelope["resource"]["nonce"] = json!(nonce);
+    Some(())
+}
+
+fn open(key: &str, nonce: &str, associated: &str, sealed: &str) -> Option<Vec<u8>> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_bytes()).ok()?);
+    let nonce = Nonce::try_assume_unique_for_key(nonce.as_bytes()).ok()?;
+    let mut bytes = STANDARD.decode(sealed).ok()?;
+    let plain = key.open_in_place(nonce, Aad::from(associated.as_bytes()), &mut bytes).ok()?;
+    Some(plain.to_vec())
 }
 
 /// An event's place in the notification: its type, what its resource is, and one line for humans.

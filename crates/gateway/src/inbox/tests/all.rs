@@ -5,6 +5,7 @@ use super::*;
 use super::{alipay, alipayplus, cards, paypal};
 use crate::{
     config::{paypal_tests::merchant, stripe_sample},
+    defence::take_away,
     pay::{
         alipay::{Alipay, sign as alipay_sign},
         alipayplus::AlipayPlus,
@@ -378,6 +379,10 @@ async fn wh_22_a_gateway_that_dies_before_it_answers_has_applied_the_event_once(
         assert_eq!(all.tell(&message).await, 200, "{channel:?}");
         assert_eq!(all.world.updates().await.len(), 1, "{channel:?}");
         assert_eq!(all.is_paid().await, !only_hints(channel));
+        take_away(Some(Defence::Once));
+        assert_eq!(all.tell(&message).await, 200);
+        take_away(None);
+        assert_eq!(all.world.updates().await.len(), 2, "{channel:?} would be heard twice");
     }
 }
 
@@ -400,6 +405,10 @@ async fn wh_23_an_answer_that_comes_too_late_or_never_is_harmless() {
         assert_eq!(waiting.await, 200, "{channel:?}");
         assert_eq!(all.tell(&message).await, 200);
         assert_eq!(all.world.updates().await.len(), 1, "{channel:?}");
+        take_away(Some(Defence::Once));
+        assert_eq!(all.tell(&message).await, 200);
+        take_away(None);
+        assert_eq!(all.world.updates().await.len(), 2, "{channel:?} would be heard twice");
     }
 }
 
@@ -417,6 +426,9 @@ async fn wh_24_a_flood_of_forgeries_never_reaches_the_database_and_the_genuine_o
         for _ in 0..500 {
             assert_eq!(all.tell(&forged).await, 401, "{channel:?}");
         }
+        take_away(Some(Defence::Signature));
+        assert_eq!(all.tell(&forged).await, 500, "without a proof every one of them would be written");
+        take_away(None);
         assert_eq!(all.tell(&genuine).await, 500, "this one would be written");
         (all.world.inbox.store, all.world.inbox.writer) = working;
         assert_eq!(all.tell(&genuine).await, 200);

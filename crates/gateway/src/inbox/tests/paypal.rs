@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     config::paypal_tests::merchant,
+    defence::take_away,
     pay::paypal::{
         Paypal,
         sign::{
@@ -255,6 +256,28 @@ async fn pp_09_an_approved_order_is_not_a_paid_one() {
     assert_eq!(world.post(&world.event(TRANSMISSION, &approved)).await, 200);
     assert_eq!(world.updates().await[0].content, payment_hint());
     world.assert_unmoved().await;
+}
+
+#[tokio::test]
+async fn pp_10_a_pending_or_denied_capture_is_a_reason_to_ask_and_no_end() {
+    let world = Paid::start().await;
+    let told = |number: usize, kind: &str| {
+        let event = capture(|event| {
+            event["id"] = format!("WH-{number}").into();
+            event["event_type"] = format!("PAYMENT.CAPTURE.{kind}").into();
+            event["resource"]["status"] = kind.into();
+        });
+        world.event(&format!("T-{number}"), &event)
+    };
+    for (number, kind) in ["PENDING", "DENIED", "COMPLETED"].into_iter().enumerate() {
+        assert_eq!(world.post(&told(number, kind)).await, 200);
+        assert_eq!(world.updates().await[number].content, payment_hint());
+        world.assert_unmoved().await;
+    }
+    take_away(Some(Defence::HintOnly));
+    let answered = world.post(&told(3, "PENDING")).await;
+    take_away(None);
+    assert_eq!((answered, world.attempt().await.state), (200, PaymentState::Captured), "it would be money");
 }
 
 #[tokio::test]

@@ -121,11 +121,12 @@ impl Keys {
         let mut met = SignatureError::UnknownKey;
         // A bare public key has no name: whoever names a certificate then is still proved by that key alone.
         let named = |key: &&ChannelKey| match (serial, key.serial.as_deref()) {
-            (Some(asked), Some(own)) => asked.eq_ignore_ascii_case(own),
+            (Some(asked), Some(own)) => asked.eq_ignore_ascii_case(own) || off(Defence::CertificateNamed),
             (None, _) | (_, None) => true,
         };
         for key in self.keys.iter().filter(named) {
-            if key.valid.is_some_and(|(from, until)| now < from || now > until) {
+            let over = key.valid.is_some_and(|(from, until)| now < from || now > until);
+            if over && !off(Defence::CertificateTime) {
                 met = SignatureError::ExpiredKey;
             } else if key.key.verify_sig(content, &signature).is_ok() {
                 return Ok(());

@@ -1,7 +1,10 @@
 //! What the channel concludes from verified answers: codes nobody scanned, closing, taking back, refunds.
 
 use super::*;
-use crate::config::{alipay::tests::sample, tests::vector};
+use crate::{
+    config::{alipay::tests::sample, tests::vector},
+    defence::take_away,
+};
 use axum::{
     Form, Router,
     extract::{Query, State},
@@ -188,6 +191,12 @@ async fn pm_04_a_code_that_leads_anywhere_but_to_the_channel_is_not_shown() {
         let world = world(&[("alipay.trade.precreate", made)]).await;
         assert_eq!(code(world.channel.create(&attempt(|_| {})).await).0, "unknown", "{elsewhere:?}");
     }
+    let made = ok(json!({"out_trade_no": PAYMENT, "qr_code": "https://evil.example/pay"}));
+    let world = world(&[("alipay.trade.precreate", made)]).await;
+    take_away(Some(Defence::CodeHost));
+    let shown = world.channel.create(&attempt(|_| {})).await;
+    take_away(None);
+    assert!(matches!(shown, Outcome::Done(_)), "nothing else looks at where it leads");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(super) fn read(channel: &Alipay, body: &[u8], now: UtcMicros) -> Result<Noti
     let mut fields = form(body)?;
     let sign = fields.remove("sign").unwrap_or_default();
     // Not among what is signed: only the one scheme passes, so nobody can ask for a weaker one.
-    if fields.remove("sign_type").as_deref() != Some(sign::SIGN_TYPE) {
+    if fields.remove("sign_type").as_deref() != Some(sign::SIGN_TYPE) && !off(Defence::OneScheme) {
         return Err(Refused::NotAuthentic("another signature scheme".to_owned()));
     }
     let serial = fields.get("alipay_cert_sn").map(String::as_str);
@@ -43,6 +43,8 @@ pub(super) fn read(channel: &Alipay, body: &[u8], now: UtcMicros) -> Result<Noti
 fn form(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(body) {
+        #[cfg(test)]
+        let value = if off(Defence::DecodedOnce) { decoded_again(&value).into() } else { value };
         let again = fields.insert(name.into_owned(), value.into_owned()).is_some();
         if (again && !off(Defence::SingleField)) || fields.len() > FIELDS_MAX {
             return Err(Refused::NotAuthentic("a repeated field, or far too many".to_owned()));
@@ -63,7 +65,7 @@ fn content(channel: &Alipay, fields: &BTreeMap<String, String>) -> Result<Notice
         return Ok(NoticeContent::Foreign("about another merchant or app".to_owned()));
     }
     let number = text("out_trade_no").ok_or_else(|| Refused::Unreadable("no out_trade_no".to_owned()))?;
-    if is_refund(fields) {
+    if is_refund(fields) && !off(Defence::RefundTold) {
         // It tells what was given back so far, not what this refund gave: the channel is asked.
         return Ok(match text("out_biz_no") {
             Some(refund) => NoticeContent::RefundHint(refund.to_owned()),
@@ -97,6 +99,12 @@ fn payment(fields: &BTreeMap<String, String>) -> Result<PaymentSeen, &'static st
         taken: None,
         paid_at_us: text("gmt_payment").map(wire::instant).transpose()?,
     })
+}
+
+#[cfg(test)]
+fn decoded_again(value: &str) -> String {
+    let named = format!("again={}", value.replace('&', "%26"));
+    form_urlencoded::parse(named.as_bytes()).map(|(_, value)| value.into_owned()).collect()
 }
 
 #[cfg(any(test, fuzzing))]

@@ -93,7 +93,7 @@ fn signature(header: &str) -> Result<Vec<u8>, ProofError> {
             return Err(ProofError::Header("signature"));
         }
     }
-    if algorithm != Some(ALGORITHM) {
+    if algorithm != Some(ALGORITHM) && !off(Defence::OneScheme) {
         return Err(ProofError::Algorithm);
     }
     let named = format!("s={}", encoded.unwrap_or_default());

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     config::{alipayplus::tests::sample, tests::vector},
+    defence::take_away,
     store::refunds::Standing,
 };
 use axum::{
@@ -199,6 +200,11 @@ async fn what_is_opened_is_what_the_row_says_and_its_page_has_to_be_the_channels
         let world = world(&[("pay", under_way(url))]).await;
         assert_eq!(code(world.channel.create(&open()).await), ("unknown", ReasonCode::IntegrityFault), "{url}");
     }
+    let world = world(&[("pay", under_way("https://evil.example/pay"))]).await;
+    take_away(Some(Defence::PageHost));
+    let shown = world.channel.create(&open()).await;
+    take_away(None);
+    assert!(matches!(shown, Outcome::Done(_)), "nothing else looks at the host");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    defence::take_away,
     pay::{Capabilities, Notice, Opened, Receipt, Refused},
     reconcile::line::Midnight,
 };
@@ -198,6 +199,22 @@ async fn asking_again_for_a_payment_counts_once_and_a_closed_one_no_longer() {
     assert!(world.refused(1).await);
     assert_eq!(world.desk.close(id).await.map(|status| status.state), Outcome::Done(PaymentState::Closed));
     assert!(!world.refused(10_000).await);
+}
+
+#[tokio::test]
+async fn pm_08_pm_09_one_number_is_one_payment_of_one_amount() {
+    let world = World::with(vec![]).await;
+    let id = world.open(10_000).await.unwrap();
+    let again = async |minor| {
+        world.opened.store(0, SeqCst);
+        world.open(minor).await
+    };
+    assert_eq!(again(10_000).await, Ok(id), "asked twice, one payment");
+    assert!(again(10_001).await.is_err_and(|reason| reason.code == ReasonCode::InvalidRequest));
+    take_away(Some(Defence::SameFields));
+    let other = again(10_001).await;
+    take_away(None);
+    assert_eq!(other, Ok(id), "shown one amount, and asked for another");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! refused, and so is a currency whose unit there is not settled (UGX is told both ways). Deliberately not here: the least
 //! charge in a currency whose least is not published, because it is a sum of another one, exchanged.
 
+use crate::defence::{Defence, off};
 use std::sync::LazyLock;
 use zhiyou_domain::{
     money::{Currency, Money},
@@ -59,6 +60,7 @@ pub(crate) fn offered() -> &'static [Currency] {
 fn decimals(currency: Currency) -> Option<u32> {
     let code = currency.code();
     match currency.exponent() {
+        _ if off(Defence::OwnUnit) => Some(2),
         _ if code == "UGX" => None,
         _ if ZERO.contains(&code) => Some(0),
         3 if THREE.contains(&code) => Some(3),
@@ -112,6 +114,7 @@ fn rescaled(amount: i64, from: u32, to: u32) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::defence::without;
 
     fn money(minor: i64, code: &str) -> Money {
         Money::new(minor, code.parse().unwrap()).unwrap()
@@ -145,6 +148,8 @@ mod tests {
             assert!(write(money(minor, code)).is_err(), "{minor} {code}");
         }
         assert!(read(-1, "cny").is_err() && read(1, "zzz").is_err() && read(150, "isk").is_err());
+        let hundredfold = || write(money(1_500, "JPY"));
+        assert_eq!(without(Defence::OwnUnit, hundredfold), Ok((150_000, "jpy".to_owned())), "a hundred times as much");
     }
 
     #[test]

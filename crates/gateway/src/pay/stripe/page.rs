@@ -5,6 +5,7 @@
 use super::{Ending, Stripe, amount, integrity, wire};
 use crate::{
     config::{StripeMethod, StripeMethodConfig},
+    defence::{Defence, off},
     pay::Opened,
     store::attempts::Attempt,
 };
@@ -107,11 +108,11 @@ impl Stripe {
     pub(super) fn may_be_shown(&self, url: &str) -> bool {
         let Ok(url) = Url::parse(url) else { return false };
         let plain = url.username().is_empty() && url.password().is_none();
-        plain
-            && if self.live {
-                url.scheme() == "https" && url.host_str() == Some(PAGE_HOST) && url.port().is_none()
-            } else {
-                url.origin() == self.base_url.origin()
-            }
+        let ours = if self.live {
+            url.scheme() == "https" && url.host_str() == Some(PAGE_HOST) && url.port().is_none()
+        } else {
+            url.origin() == self.base_url.origin()
+        };
+        plain && (ours || off(Defence::PageHost))
     }
 }

@@ -4,7 +4,7 @@ mod published;
 mod ways;
 
 use super::*;
-use crate::config::stripe_sample;
+use crate::{config::stripe_sample, defence::without};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use tokio::net::TcpListener;
@@ -217,6 +217,8 @@ async fn pm_03_only_the_channels_own_page_is_shown() {
     ] {
         assert!(!live.may_be_shown(url), "{url}");
     }
+    let elsewhere = || live.may_be_shown("https://checkout.stripe.com.evil.cn/c/pay/cs_live_1");
+    assert!(without(Defence::PageHost, elsewhere), "nothing else looks at the host");
     let bench = Bench::start(|_| {
         let mut page = session("open", Value::Null);
         page["url"] = "https://checkout.stripe.com/c/pay/cs_test_1".into();

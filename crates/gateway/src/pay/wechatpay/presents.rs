@@ -8,7 +8,10 @@ use super::{
     sign::{self, Signer},
     wire,
 };
-use crate::config::WechatPresents;
+use crate::{
+    config::WechatPresents,
+    defence::{Defence, off},
+};
 use url::Url;
 use zhiyou_domain::port::payments::{PaymentAction, Presentation};
 
@@ -79,7 +82,7 @@ pub(super) fn action(
     shown: &Shown<'_>,
 ) -> Result<PaymentAction, &'static str> {
     match presents {
-        WechatPresents::Qr if created.code_url.starts_with(CODE_PREFIX) => {
+        WechatPresents::Qr if created.code_url.starts_with(CODE_PREFIX) || off(Defence::CodeHost) => {
             Ok(PaymentAction::Qr { content: created.code_url })
         }
         WechatPresents::Qr => Err("the code to scan is not a payment code"),

@@ -8,7 +8,10 @@ use super::{
     certificates::{Patience, Unproved},
     sign, wire,
 };
-use crate::pay::{Notice, NoticeContent, Refused};
+use crate::{
+    defence::{Defence, off},
+    pay::{Notice, NoticeContent, Refused},
+};
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
 use zhiyou_domain::time::UtcMicros;
@@ -38,7 +41,7 @@ fn opened(channel: &Wechatpay, body: &[u8]) -> Result<Notice, Refused> {
     let notification: wire::Notification =
         serde_json::from_slice(body).map_err(|error| Refused::Unreadable(error.to_string()))?;
     let resource = &notification.resource;
-    if resource.algorithm != ALGORITHM {
+    if resource.algorithm != ALGORITHM && !off(Defence::OneScheme) {
         return Err(Refused::Unreadable("another algorithm".to_owned()));
     }
     let key = channel.apiv3_key.expose().as_bytes();
@@ -54,7 +57,10 @@ fn opened(channel: &Wechatpay, body: &[u8]) -> Result<Notice, Refused> {
 }
 
 fn transaction(channel: &Wechatpay, plain: &[u8]) -> Result<NoticeContent, Refused> {
-    let transaction: wire::Transaction = parse(plain)?;
+    let mut transaction: wire::Transaction = parse(plain)?;
+    if off(Defence::InnerDecides) {
+        transaction.trade_state = wire::TradeState::Success;
+    }
     let number = transaction.out_trade_no.clone();
     Ok(match channel.read(transaction) {
         Ok(seen) => NoticeContent::Payment(number, seen),
@@ -63,7 +69,10 @@ fn transaction(channel: &Wechatpay, plain: &[u8]) -> Result<NoticeContent, Refus
 }
 
 fn refund(channel: &Wechatpay, plain: &[u8]) -> Result<NoticeContent, Refused> {
-    let refund: wire::Refund = parse(plain)?;
+    let mut refund: wire::Refund = parse(plain)?;
+    if off(Defence::InnerDecides) {
+        refund.status = wire::RefundStatus::Success;
+    }
     if refund.mchid.as_deref() != Some(&channel.mchid) {
         return Ok(NoticeContent::Foreign("about another merchant".to_owned()));
     }

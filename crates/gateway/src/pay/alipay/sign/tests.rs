@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     Clock,
     config::{AlipayConfig, alipay::tests::sample, tests::vector},
+    defence::without,
     http::Http,
     pay::{NoticeContent, PaymentChannel, Refused, alipay::Alipay},
 };
@@ -147,6 +148,10 @@ fn al_10_the_key_is_the_one_the_certificate_names_and_its_time_counts() {
     assert_eq!(proved(&raw, &rotating(), NOW), Ok(()), "without a name any valid certificate proves it");
     assert_eq!(proved(&with("new"), &rotating(), NOW.plus_minutes(2)), Err(SignatureError::ExpiredKey));
     assert_eq!(proved(&raw, &rotating(), NOW.plus_minutes(2)), Err(SignatureError::ExpiredKey));
+    let stranger = || proved(&with("stranger"), &rotating(), NOW);
+    assert_eq!(without(Defence::CertificateNamed, stranger), Ok(()), "nothing else looks at the name");
+    let late = || proved(&raw, &rotating(), NOW.plus_minutes(2));
+    assert_eq!(without(Defence::CertificateTime, late), Ok(()), "nothing else looks at its time");
 }
 
 #[test]

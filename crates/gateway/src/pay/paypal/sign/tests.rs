@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     config::{Profile, paypal_tests::merchant, tests::vector},
+    defence::take_away,
     pay::wechatpay::sign::Signer,
 };
 use axum::{Router, body::Body, http::Response};
@@ -416,6 +417,11 @@ async fn pp_03_an_expired_or_not_yet_valid_certificate_is_refused_also_from_memo
     certificates.key(&host.certificate(), NOW).await.unwrap();
     let later = UtcMicros::parse_rfc3339("2028-01-02T00:00:00Z").unwrap();
     assert!(matches!(certificates.key(&host.certificate(), later).await.err(), Some(ProofError::Certificate(_))));
+    take_away(Some(Defence::CertificateTime));
+    let expired = judged(&authority, authority.issue(Wanted { years: (2024, 2026), ..good() })).await;
+    let kept = certificates.key(&host.certificate(), later).await.err();
+    take_away(None);
+    assert_eq!((expired, kept), (None, None), "nothing else looks at its time");
 }
 
 #[tokio::test]
@@ -457,6 +463,10 @@ async fn wh_24_a_flood_of_invented_certificates_is_asked_for_twenty_times_a_minu
         certificates.key(&format!("{}{PATH}CERT-{number}", host.base), NOW).await.unwrap_err();
     }
     assert_eq!(host.asked(), 20);
+    take_away(Some(Defence::FetchesBounded));
+    certificates.key(&host.certificate(), NOW).await.unwrap_err();
+    take_away(None);
+    assert_eq!(host.asked(), 21, "nothing else bounds it");
     certificates.key(&host.certificate(), NOW.plus_minutes(1)).await.unwrap_err();
-    assert_eq!(host.asked(), 21);
+    assert_eq!(host.asked(), 22);
 }

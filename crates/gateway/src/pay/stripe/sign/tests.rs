@@ -1,7 +1,7 @@
 //! The published samples, every flipped bit of them, and every way to write the header wrongly.
 
 use super::*;
-use crate::config::tests::vector;
+use crate::{config::tests::vector, defence::without};
 use serde_json::Value;
 
 struct Sample {
@@ -177,6 +177,8 @@ fn st_01_a_header_with_only_other_schemes_is_refused() {
     {
         assert_eq!(sample.with_header(&header), Err(SignatureError::Header), "{header}");
     }
+    let other = || sample.with_header(&format!("t={at_s},v0={v1}"));
+    assert_eq!(without(Defence::OneScheme, other), Ok(()), "nothing else looks at the scheme");
 }
 
 #[test]
@@ -190,12 +192,16 @@ fn st_02_of_two_signatures_one_must_verify_and_while_a_secret_is_rolled_both_sec
         assert_eq!(sample.with_header(&header), Ok(()), "{header}");
     }
     assert_eq!(sample.with_header(&format!("t={at_s},v1={wrong},v1={wrong}")), Err(SignatureError::Wrong));
+    let mut newest_only = Vec::new();
     let both = Secrets::new(&["webhook_secret".to_owned().into(), "whsec_zhiyou_test".to_owned().into()]);
     for sample in [sample, other] {
         let mut map = HeaderMap::new();
         map.append(HEADER, sample.header.parse().unwrap());
         assert_eq!(both.verify(&map, &sample.body, UtcMicros(sample.at_s * 1_000_000)), Ok(()));
+        let verify = || both.verify(&map, &sample.body, UtcMicros(sample.at_s * 1_000_000)).is_ok();
+        newest_only.push(without(Defence::RolledSecrets, verify));
     }
+    assert_eq!(newest_only, [true, false], "with one secret half of the genuine ones are lost");
 }
 
 #[test]

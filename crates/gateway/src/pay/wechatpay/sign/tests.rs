@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     Clock,
     config::tests::{sample, vector},
+    defence::without,
     http::Http,
     pay::{
         NoticeContent, PaymentChannel, PaymentSeen, Refused,
@@ -301,6 +302,8 @@ fn a_probe_is_recognised_and_a_certificate_under_a_wrong_serial_is_refused_at_th
     let (mut message, keys) = signed_messages().remove(1);
     message.signature = format!("WECHATPAY/SIGNTEST/{}", message.signature);
     assert_eq!(message.check(&keys), Err(SignatureError::Probe));
+    let attack = without(Defence::ProbeKnown, || message.check(&keys));
+    assert_eq!(attack, Err(SignatureError::Wrong), "it would be taken for an attack");
     let wrong =
         PlatformKeyConfig { serial: "ABCDEF".to_owned(), pem: vector("wechat/java_wechat_pay_certificate.pem") };
     assert!(PlatformKeys::new(&[wrong]).is_err());
