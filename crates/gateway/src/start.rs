@@ -9,8 +9,8 @@ use crate::{
     inbox::{self, Inbox},
     mcp::{self, Server},
     pay::{
-        Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, desk::Desk, experience, paypal::Paypal,
-        stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
+        Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, credit::guesses::Guesses, desk::Desk,
+        experience, paypal::Paypal, stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
     },
     rest,
     secret::Sensitive,
@@ -137,6 +137,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         settlements: config.settlements.clone().into(),
         instalments: config.instalments.clone().into(),
         credits: config.credits.clone().into(),
+        guesses: Guesses::default(),
         weights: config.weights,
     };
     let members = Members { http, platforms: config.member_platforms.clone() };

@@ -98,6 +98,7 @@ impl World {
             settlements: Arc::default(),
             instalments: Arc::default(),
             credits: Arc::default(),
+            guesses: Guesses::default(),
             weights: None,
         };
         Self { _folder: folder, desk, clock, channel, opened: AtomicI64::new(0) }
@@ -189,4 +190,15 @@ async fn a_capped_channel_charges_only_in_currencies_with_a_cap_and_the_tightest
     assert!(world.refused(10_001).await);
     let elsewhere = CapConfig { channel: Channel::Stripe, ..cap(1, 1) };
     assert!(!World::with(vec![elsewhere]).await.refused(10_001).await);
+}
+
+/// A payment that was opened by an earlier version is still the same payment.
+#[tokio::test]
+async fn what_came_into_a_request_later_changes_no_payment_that_does_without_it() {
+    let world = World::with(vec![]).await;
+    let id = world.open(10_000).await.unwrap();
+    let kept = attempts::find(world.desk.store.reader(), id).await.unwrap().unwrap();
+    let (amount, ends) = (kept.amount.to_string(), kept.expires_at_us.0.to_string());
+    assert_eq!(kept.fingerprint, fingerprint(&["wechatpay", &amount, "x", &ends, "charge"]));
+    assert_eq!(amount, "CNY 100.00", "and so is how an amount is spelled");
 }
