@@ -135,3 +135,41 @@ async fn what_is_paid_off_goes_to_a_channel_that_offers_it_and_comes_whole() {
     let order = world.until_state(&order, "confirmed").await;
     assert_eq!(world.book().await["payments"][0]["total_fen"], order["total"]["amount_minor"]);
 }
+
+/// A gift card pays all of it: no channel is asked for, and none is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_code_pays_whole_needs_no_channel_and_what_it_does_not_needs_one() {
+    let world = World::new().await;
+    let order = world.held().await;
+    let total = &order["total"]["amount_minor"];
+    let shown = worth(&world, &order, "GIFT5000").await;
+    assert_eq!((&shown["amount"]["amount_minor"], &shown["to_pay"]["amount_minor"]), (total, &json!(0)));
+    let wish = |code: &str, amount: &Value| {
+        json!({
+            "order_id": order["id"], "cart_hash": order["cart_hash"], "credit": { "code": code, "amount_minor": amount },
+            "request_id": request_id(),
+        })
+    };
+    let fault = world.ask("confirm_order", wish(COUPON, &json!(WORTH))).await.unwrap_err();
+    assert_eq!((fault.code, fault.params["path"].as_str()), (FaultCode::MalformedInput, "channel"));
+    world.call("confirm_order", wish("GIFT5000", total)).await;
+    let order = world.until_state(&order, "confirmed").await;
+    assert_eq!(states(&order), ["captured"]);
+    assert_eq!(world.book().await["payments"], json!([]), "no channel has heard of it");
+    assert_eq!(&order["money"]["committed"]["amount"]["amount_minor"], total);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_part_is_paid_off_and_another_channel_pays_the_rest_at_once() {
+    let world = World::new().await;
+    let order = world.held().await;
+    let wish = json!({
+        "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "alipay", "instalments": 6,
+        "second": { "channel": "wechatpay", "amount_minor": 10_000 }, "request_id": request_id(),
+    });
+    world.call("confirm_order", wish).await;
+    let order = world.until(&order, "a code", |order| order["payment"]["qr"]["content"].is_string()).await;
+    let shown: Vec<_> =
+        order["parts"].as_array().unwrap().iter().map(|part| (&part["channel"], &part["instalments"])).collect();
+    assert_eq!(shown, [(&json!("alipay"), &json!(6)), (&json!("wechatpay"), &Value::Null)]);
+}

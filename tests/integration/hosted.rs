@@ -283,3 +283,43 @@ async fn ended_between_two_payments_nothing_is_booked_and_nothing_was_charged() 
     assert_eq!(count(&book["flights"], "state", "ticketed"), 0);
     assert_eq!(book["refunds"].as_array().unwrap().len(), 0);
 }
+
+/// The channel gave it back, and the payer's bank sent it back later: only a notification says so, and only that something
+/// happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_comes_back_after_it_had_arrived_is_learned_and_a_debt() {
+    let world = World::new().await;
+    let order = world.held().await;
+    let wish = json!({
+        "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": "stripe", "request_id": request_id(),
+    });
+    world.call("confirm_order", wish).await;
+    let order = world.until(&order, "a page", |order| order["payment"]["hosted"] == true).await;
+    world.call("open_payment", json!({ "order_id": order["id"] })).await;
+    let page = world.opened();
+    PAGES[0].press(&world, &page).await;
+    let order = world.until_state(&order, "confirmed").await;
+    for (switch, value) in [("refund_outcome", json!("late_failure")), ("settle_ms", json!(60_000))] {
+        world.scenario(json!({ "provider": "stripe", "switch": switch, "value": value })).await;
+    }
+    let ask = json!({ "order_id": order["id"], "item_ids": [], "reason": "plans_changed", "request_id": request_id() });
+    world.call("quote_cancellation", ask).await;
+    let order = world.until(&order, "quoted", |order| order["cancellation"]["state"] == "quoted").await;
+    let accept =
+        json!({ "order_id": order["id"], "quote_id": order["cancellation"]["quote_id"], "request_id": request_id() });
+    world.call("accept_cancellation", accept).await;
+    let order = world.until_state(&order, "refunded").await;
+    let back = order["money"]["refunded"]["amount"]["amount_minor"].clone();
+    assert_eq!((count(&order["attention"], "kind", "refund_manual"), back.as_i64() > Some(0)), (0, true));
+    world.advance(5).await;
+    let told = |order: &Value| count(&order["attention"], "kind", "refund_manual") == 1;
+    let order = world.until(&order, "told that it came back", told).await;
+    let money =
+        |order: &Value| ["held", "refunded"].map(|place| order["money"][place]["amount"]["amount_minor"].clone());
+    assert_eq!(money(&order), [back.clone(), json!(0)]);
+    // Somebody finds another way, and says so.
+    let debt = &order["attention"][0]["debt"];
+    let settled = json!({ "order_id": order["id"], "debt": debt, "request_id": request_id() });
+    let order = world.call("settle_debt", settled).await;
+    assert_eq!(money(&order), [json!(0), back]);
+}

@@ -193,6 +193,10 @@ impl Steps for Instant {
         Outcome::Done(None)
     }
 
+    async fn ask_channel(&self, _: &Order, _: &Read) -> Outcome<Option<Fact>> {
+        Outcome::Done(None)
+    }
+
     async fn updates(&self, _: i64) -> Outcome<Updates> {
         Outcome::Done(Updates { updates: Vec::new() })
     }

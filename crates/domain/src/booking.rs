@@ -618,10 +618,8 @@ fn decide_owed(order: &Order, decision: &mut Decision) {
 
 fn finish_unwind(order: &Order, decision: &mut Decision) {
     // What came back is given by another way; until a person says so, not everything is given back.
-    let waits = |refund: &crate::order::Refund| {
-        let matter = Matter::RefundManual { refund: refund.id };
-        refund.state == RefundProgress::CameBack && order.open_debts().any(|debt| debt.matter == matter)
-    };
+    let waits =
+        |refund: &crate::order::Refund| refund.state == RefundProgress::CameBack && !order.is_given_otherwise(refund);
     let moving = |refund: &crate::order::Refund| RefundProgress::OPEN.contains(&refund.state) || waits(refund);
     let money_moving = order.refunds.iter().any(moving)
         || order.attempts.iter().any(|attempt| attempt.state == AttemptState::Authorised);

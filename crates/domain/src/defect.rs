@@ -66,6 +66,8 @@ defects! {
     KeepSecondPayment = "SG-41", "keep-second-payment",
     /// One part of a divided payment counts as all of it.
     PartIsWhole = "I3", "part-is-whole",
+    /// A payment that is paid already when its opening is asked for again counts as refused.
+    PaidIsRefused = "SG-25", "paid-is-refused",
     /// Money that arrives after a close is not seen.
     ClosedBeatsPaid = "SG-60", "closed-beats-paid",
     /// A late "closed" takes arrived money back out of the books.

@@ -508,6 +508,13 @@ impl Order {
         Money::sum(currency, self.disputes.iter().filter(standing).map(|dispute| dispute.amount))
     }
 
+    /// Whether what came back was given to the traveller in another way: a person said so.
+    #[must_use]
+    pub fn is_given_otherwise(&self, refund: &Refund) -> bool {
+        let matter = debt::Matter::RefundManual { refund: refund.id };
+        refund.state == RefundProgress::CameBack && !self.open_debts().any(|debt| debt.matter == matter)
+    }
+
     /// Whether any step on this item is still open.
     #[must_use]
     pub fn is_busy(&self, item: ItemId) -> bool {

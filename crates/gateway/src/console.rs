@@ -165,7 +165,7 @@ fn about(content: &NoticeContent) -> String {
         NoticeContent::Refund(number, RefundSeen { state, payment_number, amount: back, .. }) => {
             format!("refund {number} of payment {payment_number}: {state:?}, {}", amount(*back))
         }
-        NoticeContent::Dispute(number, DisputeSeen { dispute_id, amount: about, state }) => {
+        NoticeContent::Dispute(number, DisputeSeen { dispute_id, amount: about, state, .. }) => {
             format!("dispute {dispute_id} of payment {number}: {state:?}, {}", amount(*about))
         }
         NoticeContent::PaymentHint(number) => format!("something about payment {number}"),

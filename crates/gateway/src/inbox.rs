@@ -378,8 +378,8 @@ async fn dispute(
     if (more && !off(Defence::DisputeBounded)) || !seen.amount.is_positive() {
         return Ok(foreign("a dispute about more than was paid"));
     }
-    let status =
-        DisputeStatus { attempt_id, dispute_id: seen.dispute_id.clone(), amount: seen.amount, state: seen.state };
+    let pay::DisputeSeen { dispute_id, amount, state, as_of_us } = seen.clone();
+    let status = DisputeStatus { attempt_id, dispute_id, amount, state, as_of_us };
     Ok(pass_on(told, UpdateContent::Dispute { status }, now))
 }
 

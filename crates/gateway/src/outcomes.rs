@@ -23,6 +23,7 @@ use crate::{
         Channels,
         alipay::Alipay,
         alipayplus::AlipayPlus,
+        credit::guesses::Guesses,
         desk::Desk,
         paypal::{Paypal, sign::tests::Authority},
         stripe::Stripe,
@@ -335,6 +336,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
         settlements: Arc::default(),
         instalments: Arc::default(),
         credits: Arc::default(),
+        guesses: Guesses::default(),
         weights: None,
     };
     World { _folder: folder, desk, duffel: Duffel::new(&config.duffel, http.clone(), Arc::new(Frozen)), viator, stub }

@@ -104,6 +104,8 @@ pub(crate) struct DisputeSeen {
     pub(crate) amount: Money,
     /// Where it stands.
     pub(crate) state: DisputeState,
+    /// When the channel was asked, where this is its answer.
+    pub(crate) as_of_us: Option<UtcMicros>,
 }
 
 /// A verified notification.
@@ -219,6 +221,11 @@ pub(crate) trait PaymentChannel: Send + Sync {
     /// Lets authorised money go, once. Answers what is true afterwards.
     async fn void(&self, _: &Attempt) -> Outcome<PaymentSeen> {
         Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the channel takes money at once"))
+    }
+
+    /// What counts of what was seen, judged again in the transaction that writes it: for a channel whose only record is our row.
+    fn judged(&self, _row: &Attempt, seen: &PaymentSeen) -> PaymentSeen {
+        seen.clone()
     }
 
     /// Gives money back; the same refund again gives back once.

@@ -10,8 +10,8 @@ use crate::{
     inbox::{self, Inbox},
     mcp::{self, Server, http::Doors},
     pay::{
-        Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, desk::Desk, experience, paypal::Paypal,
-        stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
+        Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, credit::guesses::Guesses, desk::Desk,
+        experience, paypal::Paypal, stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
     },
     rest::{self, token::Tokens},
     store::{Store, StoreError, webhooks},
@@ -141,6 +141,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         settlements: config.settlements.clone().into(),
         instalments: config.instalments.clone().into(),
         credits: config.credits.clone().into(),
+        guesses: Guesses::default(),
         weights: config.weights,
     };
     let gate = Gate::new(desk.clone()).map_err(|error| std::io::Error::other(error.to_string()))?;

@@ -10,12 +10,15 @@ use std::collections::BTreeSet;
 use ulid::Ulid;
 use zhiyou_domain::{
     defect::{self, Defect},
-    id::RefundId,
+    id::{AttemptId, RefundId},
     money::{Currency, Money},
-    order::{Fact, Order, StepEnd, cart, journal, ledger},
+    order::{
+        Attempt, Fact, Order, StepEnd, cart, journal,
+        ledger::{self, Account},
+    },
     port::{
         Reason, ReasonCode,
-        payments::{PaymentState, PaymentStatus, RefundState},
+        payments::{DisputeState, DisputeStatus, PaymentState, PaymentStatus, RefundState},
     },
     time::UtcMicros,
 };
@@ -110,6 +113,14 @@ fn kept(order: &Order, now: UtcMicros) -> Result<(), String> {
     let currencies: BTreeSet<Currency> = order.ledger.iter().map(|entry| entry.amount.currency()).collect();
     for currency in currencies {
         let balances = ledger::balances(&order.ledger, currency).map_err(|error| error.to_string())?;
+        for (account, left) in &balances {
+            if let Account::Held { attempt } = account
+                && left.minor() < 0
+                && !went_away(order, *attempt)
+            {
+                return Err(format!("{left} is held of {attempt}"));
+            }
+        }
         let sum = Money::sum(currency, balances.into_values()).map_err(|error| error.to_string())?;
         if !sum.is_zero() {
             return Err(format!("accounts sum to {sum}"));
@@ -124,6 +135,15 @@ fn kept(order: &Order, now: UtcMicros) -> Result<(), String> {
     let map = cart::money_map(order).map_err(|error| error.to_string())?;
     let reckoned = [map.paid, map.held, map.committed, map.refund_in_transit, map.refunded];
     if told == reckoned { Ok(()) } else { Err(format!("ledger {told:?} and states {reckoned:?} differ")) }
+}
+
+/// Whether money of a payment went away that suppliers have by then or that was on its way back: let go or lapsed before it
+/// was taken, taken only in part, or taken back by the payer's bank. What is missing is the merchant's loss, and nothing of
+/// another payment makes up for it.
+fn went_away(order: &Order, attempt: AttemptId) -> bool {
+    let lost = |dispute: &DisputeStatus| dispute.attempt_id == attempt && dispute.state == DisputeState::Lost;
+    let less = |known: &Attempt| known.received().is_none_or(|received| received != known.amount);
+    order.attempt(attempt).is_none_or(less) || order.disputes.iter().any(lost)
 }
 
 /// The facts of a life with some left out, repeated, delayed or altered; the first stays.

@@ -353,6 +353,18 @@ impl World {
         let Some(attempt) = order.attempt(id) else { return no(ReasonCode::InvalidRequest) };
         // A credit is set aside by being asked for.
         let credit = attempt.channel == Channel::Credit;
+        let paid = |payment: &Payment| match payment.state {
+            PaymentState::Captured => true,
+            PaymentState::Authorised => !credit,
+            PaymentState::NotFound
+            | PaymentState::RequiresAction
+            | PaymentState::Processing
+            | PaymentState::Failed
+            | PaymentState::Closed => false,
+        };
+        if self.payments.get(&id).is_some_and(paid) {
+            return no(ReasonCode::AlreadyPaid);
+        }
         let payment = self.payments.entry(id).or_insert_with(|| Payment {
             amount: attempt.amount,
             state: if credit { PaymentState::Authorised } else { PaymentState::RequiresAction },

@@ -384,9 +384,9 @@ order_id: string,
  */
 cart_hash: string, 
 /**
- * How to pay.
+ * How to pay what a code leaves; needed unless it leaves nothing.
  */
-channel: ChannelWord, 
+channel: ChannelWord | null, 
 /**
  * What else pays a part of it; nothing is booked before both are paid.
  */

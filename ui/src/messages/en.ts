@@ -176,6 +176,7 @@ export const en: Words = {
     why: {
       unknown: "There is no such code.", out_of_time: "This code cannot be used now: it has not begun or is over.",
       used_up: "Nothing is left of this code.", currency: "This code is in another currency than the trip.",
+      too_many_tries: "Too many codes that do not exist were tried. Please try again in ten minutes.",
     },
   },
   change: {

@@ -169,7 +169,7 @@ export const zh = {
     minimum: (least: string) => `这张券满 ${least} 可用。`,
     why: {
       unknown: "没有这个卡号。", out_of_time: "这张券现在不能用：还没开始，或已经结束。", used_up: "这张券已经用完了。",
-      currency: "这张券与行程的货币不同。",
+      currency: "这张券与行程的货币不同。", too_many_tries: "试过太多不存在的卡号，请十分钟后再试。",
     } as Record<string, string>,
   },
   change: {

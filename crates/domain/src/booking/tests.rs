@@ -429,6 +429,10 @@ fn check(order: &Order, state: OrderState, committed: i64, refunded: i64) {
     assert_eq!(order.state, state, "{:#?}", order.timeline);
     assert_eq!((map.committed.minor(), map.refunded.minor()), (committed, refunded));
     assert_eq!((map.held.minor(), map.refund_in_transit.minor()), (0, 0), "nothing is left in between");
+    for (account, left) in crate::order::ledger::balances(&order.ledger, Currency::CNY).unwrap() {
+        let settled = !matches!(account, crate::order::ledger::Account::Held { .. }) || left.is_zero();
+        assert!(settled, "{account:?} is left with {left}");
+    }
     assert!(order.open_steps.is_empty() && !order.is_live(), "nothing more happens by itself");
 }
 
@@ -649,6 +653,7 @@ fn a_repeated_report_changes_nothing() {
     assert_eq!(Order { version: order.version, ..again }, order);
 }
 
+mod books;
 mod changes;
 mod credit;
 mod rows;

@@ -3,7 +3,7 @@
 //! The hash names the cart by its items, prices, seats, terms and payee, so that a confirmation can only ever mean what
 //! was shown. Deliberately not here: changing an order.
 
-use super::{Attempt, AttemptState, Illegal, ItemState, Order, OrderItem, PaymentPart, RefundProgress};
+use super::{Attempt, AttemptState, Illegal, ItemState, Order, OrderItem, PaymentPart, Refund, RefundProgress};
 use crate::{
     defect::{Defect, planted},
     money::{Money, MoneyError},
@@ -90,12 +90,11 @@ pub fn money_map(order: &Order) -> Result<MoneyMap, MoneyError> {
     let lost = order.disputes.iter().filter(|dispute| dispute.state == DisputeState::Lost);
     let paid = Money::sum(currency, order.attempts.iter().filter_map(Attempt::received))?
         .minus(Money::sum(currency, lost.map(|dispute| dispute.amount))?)?;
-    let refunds = |wanted: &dyn Fn(RefundProgress) -> bool| {
-        Money::sum(currency, order.refunds.iter().filter(|r| wanted(r.state)).map(|r| r.amount))
+    let refunds = |wanted: &dyn Fn(&Refund) -> bool| {
+        Money::sum(currency, order.refunds.iter().filter(|refund| wanted(refund)).map(|refund| refund.amount))
     };
-    let refunded = refunds(&|state| state == RefundProgress::Succeeded)?;
-    let moving = |state| RefundProgress::OPEN.contains(&state);
-    let refund_in_transit = refunds(&moving)?;
+    let refunded = refunds(&|refund| refund.state == RefundProgress::Succeeded || order.is_given_otherwise(refund))?;
+    let refund_in_transit = refunds(&|refund| RefundProgress::OPEN.contains(&refund.state))?;
     let committed = Money::sum(currency, order.items.iter().filter_map(kept_by_supplier))?;
     let held = paid.minus(committed)?.minus(refunded)?.minus(refund_in_transit)?;
     Ok(MoneyMap { paid, committed, held, refund_in_transit, refunded })
@@ -163,8 +162,13 @@ pub fn paying_attempt(order: &Order, part: usize) -> Option<&Attempt> {
 #[must_use]
 pub fn paying_attempts(order: &Order) -> Vec<&Attempt> {
     let mut paying: Vec<&Attempt> = parts(order).filter_map(|(part, _)| paying_attempt(order, part)).collect();
-    paying.sort_by_key(|attempt| (attempt.channel != Channel::Credit, attempt.authorise));
+    paying.sort_by_key(|attempt| rank(attempt));
     paying
+}
+
+/// By what payments are put into the order in which suppliers get their money from them; what comes back goes the other way.
+pub(super) fn rank(attempt: &Attempt) -> (bool, bool) {
+    (attempt.channel != Channel::Credit, attempt.authorise)
 }
 
 /// What is confirmed to be paid, numbered.
@@ -201,6 +205,8 @@ pub fn kept_of(order: &Order, attempt: &Attempt) -> Result<Money, MoneyError> {
     for paying in paying_attempts(order) {
         let received = paying.received().unwrap_or(Money::zero(currency));
         let free = received.minus(order.disputed(paying.id, currency)?)?;
+        // What is disputed more than once over bears nothing; it must not make the others bear more.
+        let free = if free.is_positive() { free } else { Money::zero(currency) };
         let share = if rest.exceeds(free)? { free } else { rest };
         if paying.id == attempt.id {
             return Ok(share);

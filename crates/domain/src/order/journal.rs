@@ -115,12 +115,17 @@ fn fact(row: &Row) -> Result<(UtcMicros, Fact), Unusable> {
 /// # Errors
 /// When the text is not a fact of that format.
 pub fn read(format: i64, text: &str) -> serde_json::Result<Fact> {
-    // Format 3 knows one more fact and writes the others as before.
-    if format > 1 {
+    // Format 3 knows one more fact, and what "paid already" means.
+    if format > 2 {
         return serde_json::from_str(text);
     }
     let mut fact: Value = serde_json::from_str(text)?;
-    if fact["fact"] == "confirmed" {
+    let opening = fact["key"]["op"]["op"] == "open_payment" && fact["end"]["end"] == "declined";
+    if opening && fact["end"]["reason"]["code"] == "already_paid" {
+        // Until format 3 this was a refusal like any other, and what follows in the journal follows from that.
+        fact["end"]["reason"]["code"] = json!("not_allowed");
+    }
+    if format == 1 && fact["fact"] == "confirmed" {
         // Until format 2 one payment paid everything.
         let authorise = fact.get("authorise").cloned().unwrap_or(Value::Bool(false));
         fact["parts"] = json!([{
@@ -157,4 +162,21 @@ pub fn replay(facts: &[(UtcMicros, Fact)]) -> Result<Order, Unusable> {
         order.apply(*at, fact).map_err(|error| damaged(seq, error))
     };
     (2_u64..).zip(rest).try_fold(order, apply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::StepEnd;
+
+    #[test]
+    fn paid_already_means_in_every_format_what_it_meant_when_it_was_written() {
+        let text = r#"{"fact":"step_ended","key":{"order":"ord_01K5N4F7S00000000000000003","op":{"op":"open_payment","attempt":"pay_01K5N4F7S00000000000000039"},"n":1},"end":{"end":"declined","reason":{"code":"already_paid","detail":"x"}}}"#;
+        let code = |format| match read(format, text).unwrap() {
+            Fact::StepEnded { end: StepEnd::Declined { reason }, .. } => reason.code,
+            other => panic!("{other:?}"),
+        };
+        use crate::port::ReasonCode::{AlreadyPaid, NotAllowed};
+        assert_eq!([1, 2, FORMAT].map(code), [NotAllowed, NotAllowed, AlreadyPaid]);
+    }
 }

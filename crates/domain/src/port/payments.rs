@@ -7,6 +7,10 @@
 //! [`RefundRef`] → [`RefundStatus`]; `listChannels` [`ListChannels`] → [`Abilities`] and `listUpdates` [`ListUpdates`] →
 //! [`Updates`] (reads of the gateway's own tables, without an outcome).
 
+mod code;
+
+pub use code::CreditCode;
+
 use crate::{
     id::{AttemptId, RefundId},
     money::Money,
@@ -103,7 +107,8 @@ pub struct CreditUse {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckCredit {
     /// What the traveller typed; spaces around it and small letters do not matter.
-    pub code: String,
+    #[schemars(with = "String")]
+    pub code: CreditCode,
     /// The total of the order it is for.
     pub order_total: Money,
 }
@@ -146,6 +151,8 @@ pub enum CreditRefusal {
     Currency,
     /// The order's total is too small for it.
     Minimum,
+    /// Too many codes that do not exist were tried; nothing is said of this one for some minutes.
+    TooManyTries,
 }
 
 impl CreditRefusal {
@@ -158,6 +165,7 @@ impl CreditRefusal {
             Self::UsedUp => "used_up",
             Self::Currency => "currency",
             Self::Minimum => "minimum",
+            Self::TooManyTries => "too_many_tries",
         }
     }
 }
@@ -460,6 +468,10 @@ pub struct DisputeStatus {
     pub amount: Money,
     /// Where it stands.
     pub state: DisputeState,
+    /// When the channel was asked, where this is its answer and not a notification that may be old: what was asked for later
+    /// is newer, whatever it says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub as_of_us: Option<UtcMicros>,
 }
 
 /// Where a dispute stands.

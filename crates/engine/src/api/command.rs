@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use zhiyou_domain::{
     id::{ItemId, OrderId, PlanId, QuoteId, RequestId, TravellerId},
-    port::payments::Channel,
+    port::payments::{Channel, CreditCode},
 };
 
 macro_rules! command {
@@ -201,7 +201,8 @@ pub struct SecondPayment {
 #[serde(deny_unknown_fields)]
 pub struct CreditWish {
     /// What the traveller typed.
-    pub code: String,
+    #[ts(type = "string")]
+    pub code: CreditCode,
     /// What it was shown to be worth, minor units of the total's currency.
     #[ts(type = "number")]
     pub amount_minor: i64,
@@ -213,8 +214,8 @@ command!(
         order_id: OrderId as "string",
         /// The hash that was shown.
         cart_hash: String,
-        /// How to pay.
-        channel: Channel as "ChannelWord",
+        /// How to pay what a code leaves; needed unless it leaves nothing.
+        channel: Option<Channel> as "ChannelWord | null",
         /// What else pays a part of it; nothing is booked before both are paid.
         second: Option<SecondPayment>,
         /// A code that pays a part before anything else does.
@@ -259,7 +260,7 @@ command!(
         /// Order.
         order_id: OrderId as "string",
         /// What the traveller typed.
-        code: String,
+        code: CreditCode as "string",
     }
 );
 command!(

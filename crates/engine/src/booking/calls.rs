@@ -99,9 +99,27 @@ impl Ports {
             Read::AwaitBooking { item } => self.await_booking(order, *item).await,
             Read::SeeChange { item } => self.see_change(order, *item).await,
             Read::QuoteCancel { item } => self.quote_cancel(order, *item, now).await,
+            Read::QueryPayment { .. } | Read::QueryRefund { .. } => match self.ask_channel(order, read).await {
+                Outcome::Done(news) => news.map_or(Heard::Later, Heard::fact),
+                Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
+            },
+            Read::LookUp { .. } => Heard::Later,
+        }
+    }
+
+    /// What a channel says of a payment or refund, where that is not what we know.
+    pub(super) async fn ask_channel(&self, order: &Order, read: &Read) -> Outcome<Option<Fact>> {
+        match read {
             Read::QueryPayment { attempt } => self.query_payment(order, *attempt).await,
             Read::QueryRefund { refund } => self.query_refund(order, *refund).await,
-            Read::LookUp { .. } => Heard::Later,
+            Read::FindOffer { .. }
+            | Read::FindAgain { .. }
+            | Read::PriceFlight { .. }
+            | Read::Quote { .. }
+            | Read::AwaitBooking { .. }
+            | Read::SeeChange { .. }
+            | Read::QuoteCancel { .. }
+            | Read::LookUp { .. } => Outcome::Done(None),
         }
     }
 
@@ -191,31 +209,28 @@ impl Ports {
         }
     }
 
-    async fn query_payment(&self, order: &Order, attempt: AttemptId) -> Heard {
-        match self.payments.call("settlePayment", &PaymentRef { attempt_id: attempt }).await {
-            Outcome::Done(status) if says_something_new(order, &status) => {
-                Heard::fact(Fact::PaymentReported { status, source: Source::Poll })
-            }
-            Outcome::Done(_) => Heard::Later,
-            Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
-        }
+    async fn query_payment(&self, order: &Order, attempt: AttemptId) -> Outcome<Option<Fact>> {
+        let status: Outcome<PaymentStatus> =
+            self.payments.call("settlePayment", &PaymentRef { attempt_id: attempt }).await;
+        status.map(|status| {
+            says_something_new(order, &status).then_some(Fact::PaymentReported { status, source: Source::Poll })
+        })
     }
 
-    async fn query_refund(&self, order: &Order, refund: RefundId) -> Heard {
+    async fn query_refund(&self, order: &Order, refund: RefundId) -> Outcome<Option<Fact>> {
         let known = order.refunds.iter().find(|known| known.id == refund).map(|known| known.state);
-        match self.payments.call::<_, RefundStatus>("getRefundStatus", &RefundRef { refund_id: refund }).await {
-            Outcome::Done(status) => {
-                let same = match status.state {
-                    RefundState::NotFound => true,
-                    RefundState::Pending => known == Some(RefundProgress::Submitted),
-                    RefundState::Succeeded => known == Some(RefundProgress::Succeeded),
-                    RefundState::Failed | RefundState::NeedsManual => known == Some(RefundProgress::Manual),
-                    RefundState::CameBack => known == Some(RefundProgress::CameBack),
-                };
-                if same { Heard::Later } else { Heard::fact(Fact::RefundReported { status, source: Source::Poll }) }
-            }
-            Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => later(&reason),
-        }
+        let status: Outcome<RefundStatus> =
+            self.payments.call("getRefundStatus", &RefundRef { refund_id: refund }).await;
+        status.map(|status| {
+            let same = match status.state {
+                RefundState::NotFound => true,
+                RefundState::Pending => known == Some(RefundProgress::Submitted),
+                RefundState::Succeeded => known == Some(RefundProgress::Succeeded),
+                RefundState::Failed | RefundState::NeedsManual => known == Some(RefundProgress::Manual),
+                RefundState::CameBack => known == Some(RefundProgress::CameBack),
+            };
+            (!same).then_some(Fact::RefundReported { status, source: Source::Poll })
+        })
     }
 
     /// Carries out a step whose intent is written.
@@ -318,9 +333,8 @@ fn says_something_new(order: &Order, status: &PaymentStatus) -> bool {
     match status.state {
         PaymentState::NotFound | PaymentState::RequiresAction => false,
         PaymentState::Processing => matches!(known, AttemptState::Created | AttemptState::RequiresAction),
-        PaymentState::Authorised => {
-            matches!(known, AttemptState::Created | AttemptState::RequiresAction | AttemptState::Processing)
-        }
+        // Also of one that seemed over: what comes late is let go.
+        PaymentState::Authorised => !matches!(known, AttemptState::Authorised | AttemptState::Captured),
         PaymentState::Captured => known != AttemptState::Captured,
         PaymentState::Failed | PaymentState::Closed => AttemptState::OPEN.contains(&known),
     }

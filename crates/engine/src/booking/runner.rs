@@ -25,7 +25,7 @@ use zhiyou_domain::{
     fault::Fault,
     id::{OrderId, RefundId},
     order::{Fact, Order, StepEnd, StepKey},
-    port::{Reason, ReasonCode},
+    port::{Outcome, Reason, ReasonCode},
     time::UtcMicros,
 };
 
@@ -35,6 +35,10 @@ const STORE_PAUSE_S: i64 = 2;
 const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
 /// How long an answer may wait for others that are on their way, microseconds. Outcomes of steps never wait.
 const GATHER_US: i64 = 3_000;
+/// How often a channel is asked what a hint is about, while it does not answer.
+const ASKED_MAX: u32 = 6;
+/// How long it is left alone after the first such question.
+const ASKED_PAUSE: Duration = Duration::from_secs(2);
 /// Turns at the same time; more would only hold more orders in memory.
 const TURNS_MAX: usize = 256;
 
@@ -65,7 +69,8 @@ impl Handle {
         let _ = self.wishes.send(Wish::Look(order));
     }
 
-    /// Asks a question the order wants answered at once, however recently it was asked.
+    /// Asks a channel at once, however recently it was asked and whether or not the order still wants to know: what had ended
+    /// can have changed since.
     pub(crate) fn ask_now(&self, order: OrderId, read: Read) {
         let _ = self.wishes.send(Wish::Ask(order, read));
     }
@@ -92,9 +97,10 @@ enum Ended {
         memory: Memory,
         end: TurnEnd,
     },
-    /// Nothing ended, but a question may be asked again at once.
-    Pause {
-        asked: Asked,
+    /// Nothing the order waits for ended, but a channel has news.
+    Told {
+        order: OrderId,
+        fact: Fact,
     },
 }
 
@@ -139,6 +145,7 @@ struct Runner {
     table_at: UtcMicros,
     ended: mpsc::UnboundedSender<Ended>,
     tracker: TaskTracker,
+    stop: CancellationToken,
     stopping: bool,
 }
 
@@ -174,6 +181,7 @@ pub async fn start(
         table_at,
         ended,
         tracker: tracker.clone(),
+        stop: stop.clone(),
         stopping: false,
     };
     tracker.spawn(runner.run(wished, ends, stop));
@@ -197,7 +205,7 @@ impl Runner {
                 () = stop.cancelled(), if !self.stopping => self.stopping = true,
                 wish = wishes.recv() => match wish {
                     Some(Wish::Look(order)) => self.look(order),
-                    Some(Wish::Ask(order, read)) => self.take(Ended::Pause { asked: Asked::Read(order, read) }),
+                    Some(Wish::Ask(order, read)) => self.ask(order, read),
                     Some(Wish::ClockMoved) => self.look_at_due().await,
                     None => self.stopping = true,
                 },
@@ -270,9 +278,8 @@ impl Runner {
     fn take(&mut self, end: Ended) {
         let now = self.shared.book.now();
         let order = match &end {
-            Ended::Read { order, .. } | Ended::Turn { order, .. } => *order,
-            Ended::Step { key, .. } | Ended::Pause { asked: Asked::Step(key) } => key.order,
-            Ended::Pause { asked: Asked::Read(order, _) } => *order,
+            Ended::Read { order, .. } | Ended::Turn { order, .. } | Ended::Told { order, .. } => *order,
+            Ended::Step { key, .. } => key.order,
         };
         if let Ended::Turn { order, memory, end } = end {
             return self.turn_ended(order, memory, end);
@@ -340,6 +347,31 @@ impl Runner {
         });
     }
 
+    /// Asks a channel beside what the order waits for. Only news comes back.
+    fn ask(&self, order: OrderId, read: Read) {
+        let (shared, ended, stop) = (Arc::clone(&self.shared), self.ended.clone(), self.stop.clone());
+        self.tracker.spawn(async move {
+            for tries in 0..ASKED_MAX {
+                let Ok(known) = shared.book.get(order).await else { return };
+                match contained(shared.steps.ask_channel(&known, &read)).await {
+                    Some(Outcome::Done(news)) => {
+                        let _ = news.map(|fact| ended.send(Ended::Told { order, fact }));
+                        return;
+                    }
+                    Some(Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason)) => {
+                        tracing::warn!(%order, ?read, ?reason, "a channel could not be asked");
+                    }
+                    None => tracing::error!(%order, ?read, "asking a channel panicked"),
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(ASKED_PAUSE * 2_u32.pow(tries)) => {}
+                }
+            }
+            tracing::error!(%order, ?read, "a channel that had news did not tell them");
+        });
+    }
+
     /// The intent is in the database before anything leaves this program.
     fn start_step(&self, memory: &mut Memory, order: &Arc<Order>, key: StepKey) {
         memory.running.insert(Asked::Step(key.clone()));
@@ -374,7 +406,7 @@ impl Memory {
                 let over = matches!(end, StepEnd::Done { .. });
                 (Asked::Step(key.clone()), Some(Fact::StepEnded { key, end }), over)
             }
-            Ended::Pause { asked } => return self.pace.done(&asked),
+            Ended::Told { fact, .. } => return self.heard.push((None, fact)),
             Ended::Turn { .. } => return,
         };
         self.running.remove(&asked);

@@ -29,6 +29,9 @@ pub trait Steps: Send + Sync {
     /// What a supplier says of a booked item, where that is not what we know.
     async fn reread(&self, order: &Order, item: ItemId) -> Outcome<Option<Fact>>;
 
+    /// What a channel says of a payment or refund, where that is not what we know.
+    async fn ask_channel(&self, order: &Order, read: &Read) -> Outcome<Option<Fact>>;
+
     /// What notifications brought since cursor `after`.
     async fn updates(&self, after: i64) -> Outcome<Updates>;
 }
@@ -58,6 +61,10 @@ impl Steps for Suppliers {
 
     async fn reread(&self, order: &Order, item: ItemId) -> Outcome<Option<Fact>> {
         self.ports.reread(order, item).await
+    }
+
+    async fn ask_channel(&self, order: &Order, read: &Read) -> Outcome<Option<Fact>> {
+        self.ports.ask_channel(order, read).await
     }
 
     async fn updates(&self, after: i64) -> Outcome<Updates> {

@@ -58,6 +58,8 @@ struct Scripted {
     asked_of_poisoned: AtomicUsize,
     booked: Mutex<Vec<ItemId>>,
     updates: Mutex<Vec<UpdateContent>>,
+    /// What the channel says when it is asked.
+    channel: Mutex<Option<PaymentStatus>>,
     told: AtomicUsize,
 }
 
@@ -137,6 +139,11 @@ impl Steps for Scripted {
 
     async fn reread(&self, _: &Order, _: ItemId) -> Outcome<Option<Fact>> {
         Outcome::Done(None)
+    }
+
+    async fn ask_channel(&self, _: &Order, _: &Read) -> Outcome<Option<Fact>> {
+        let status = self.channel.lock().unwrap().clone();
+        Outcome::Done(status.map(|status| Fact::PaymentReported { status, source: Source::Poll }))
     }
 
     /// Tells the same twice, as after a program that ended between applying updates and remembering them.
@@ -339,6 +346,30 @@ async fn sg_61_updates_applied_twice_count_once() {
     let order = running.until(id, |order| order.state == OrderState::Confirmed).await;
     assert_eq!(cart::money_map(&order).unwrap().paid, cny(200));
     assert_eq!(steps.booked.lock().unwrap().len(), 2);
+    running.stop().await;
+}
+
+/// Refused, so that the order does not ask any more; then the payer's bank takes it all the same.
+#[tokio::test]
+async fn a_hint_about_a_payment_the_order_no_longer_watches_is_asked_about_all_the_same() {
+    let (folder, steps) = (folder(), Arc::new(Scripted::default()));
+    let running = start(folder.path(), &steps).await;
+    let id = running.order(1).await;
+    let paid = running.pay(id).await;
+    let refused = PaymentStatus { state: PaymentState::Failed, captured: None, ..paid.clone() };
+    running
+        .book
+        .record(id, |_, _| Ok(vec![Fact::PaymentReported { status: refused.clone(), source: Source::Poll }]))
+        .await
+        .unwrap();
+    running.runner.look(id);
+    running.until(id, |order| order.open_steps.is_empty()).await;
+    steps.updates.lock().unwrap().push(UpdateContent::PaymentHint { attempt_id: paid.attempt_id });
+    *steps.channel.lock().unwrap() = Some(paid);
+    steps.told.store(0, Ordering::SeqCst);
+    running.wake.send(1).unwrap();
+    let order = running.until(id, |order| order.state == OrderState::Confirmed).await;
+    assert_eq!(cart::money_map(&order).unwrap().paid, cny(100));
     running.stop().await;
 }
 

@@ -44,9 +44,9 @@ pub(crate) fn id(code: &str) -> String {
     format!("crd_{start}")
 }
 
-/// The sandbox's own: a coupon in each of the currencies its suppliers can quote in.
+/// The sandbox's own: a coupon in each of the currencies its suppliers can quote in, and a gift card that pays a whole trip.
 pub(super) fn of_sandbox() -> Result<Vec<CreditConfig>, ConfigError> {
-    let credit = |code: &str, amount: i64, minimum: i64, currency: &str| {
+    let credit = |code: &str, amount: i64, minimum: Option<i64>, currency: &str| {
         let money = |minor| {
             let currency = currency.parse().map_err(|_| ConfigError::new("credits", "has no such currency"))?;
             Money::new(minor, currency).map_err(|_| ConfigError::new("credits", "has no such amount"))
@@ -54,12 +54,16 @@ pub(super) fn of_sandbox() -> Result<Vec<CreditConfig>, ConfigError> {
         Ok(CreditConfig {
             code: code.to_owned().into(),
             amount: money(amount)?,
-            minimum: Some(money(minimum)?),
+            minimum: minimum.map(money).transpose()?,
             begins_at: None,
             ends_at: None,
         })
     };
-    Ok(vec![credit("WELCOME50", 5_000, 50_000, "CNY")?, credit("WELCOME8", 800, 8_000, "USD")?])
+    Ok(vec![
+        credit("WELCOME50", 5_000, Some(50_000), "CNY")?,
+        credit("WELCOME8", 800, Some(8_000), "USD")?,
+        credit("GIFT5000", 500_000, None, "CNY")?,
+    ])
 }
 
 /// Refuses codes that can be guessed or mistaken, and credits nobody could ever use.

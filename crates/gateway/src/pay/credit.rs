@@ -1,8 +1,11 @@
 //! The merchant's own credit as a channel: no provider, no page. The record of payments is the book it is drawn from.
 //!
 //! A credit is set aside by being asked for, in the transaction that writes the payment's row, so that two orders never use
-//! the same part of it. Whoever asked and was never heard of again has it back when the time to pay is over. Deliberately not
-//! here: which codes there are, which the configuration says.
+//! the same part of it; what became of it since is judged again in the transaction that writes that. Whoever asked and was
+//! never heard of again has it back when the time to pay is over, and whoever was heard of and then lost, [`KEPT_MIN`] later.
+//! Deliberately not here: which codes there are, which the configuration says.
+
+pub(crate) mod guesses;
 
 use super::{
     Capabilities, Notice, Opened, PaymentChannel, PaymentSeen, Receipt, RefundSeen, Refused,
@@ -36,6 +39,15 @@ use zhiyou_domain::{
 /// A credit is in the currency of its configuration, whichever that is.
 static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| Currency::all().collect());
 
+/// How long after the time to pay what was set aside stays so, minutes: longer than an order waits for any supplier, and than
+/// any channel keeps an authorisation. An order that comes for it later is told that it is closed.
+pub(crate) const KEPT_MIN: i64 = 30 * 24 * 60;
+
+/// The ends of the time to pay after which something is still asked for, and still set aside.
+const fn since(now: UtcMicros) -> (UtcMicros, UtcMicros) {
+    (now, now.plus_minutes(-KEPT_MIN))
+}
+
 /// The channel.
 pub(crate) struct Credit {
     pub(crate) clock: Arc<dyn Clock>,
@@ -44,7 +56,7 @@ pub(crate) struct Credit {
 impl Credit {
     /// Where a payment stands by its row and the time.
     fn standing(&self, attempt: &Attempt) -> PaymentSeen {
-        let lapsed = self.clock.now() >= attempt.expires_at_us;
+        let (asked_since, kept_since) = since(self.clock.now());
         let seen = |state, taken, paid_at_us| PaymentSeen {
             state,
             transaction_id: attempt.provider_ref.clone(),
@@ -55,9 +67,12 @@ impl Credit {
         match attempt.state {
             PaymentState::Captured => seen(PaymentState::Captured, attempt.taken, attempt.paid_at_us),
             PaymentState::Closed | PaymentState::Failed => PaymentSeen::bare(attempt.state),
-            PaymentState::RequiresAction | PaymentState::Processing | PaymentState::NotFound if lapsed => {
+            PaymentState::RequiresAction | PaymentState::Processing | PaymentState::NotFound
+                if attempt.expires_at_us <= asked_since =>
+            {
                 PaymentSeen::bare(PaymentState::Closed)
             }
+            PaymentState::Authorised if attempt.expires_at_us <= kept_since => PaymentSeen::bare(PaymentState::Closed),
             PaymentState::RequiresAction
             | PaymentState::Processing
             | PaymentState::NotFound
@@ -138,6 +153,12 @@ impl PaymentChannel for Credit {
         Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
     }
 
+    /// While the writer was waited for the time can have run out, and somebody else can have drawn it.
+    fn judged(&self, row: &Attempt, seen: &PaymentSeen) -> PaymentSeen {
+        let stands = self.standing(row);
+        if stands.state == PaymentState::Closed { stands } else { seen.clone() }
+    }
+
     /// The row of the refund is what gives it back.
     async fn refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen> {
         Outcome::Done(RefundSeen {
@@ -180,29 +201,42 @@ fn worth(credit: &CreditConfig, order_total: Money, drawn: Money, now: UtcMicros
     }
 }
 
+const fn refused(why: CreditRefusal) -> Step<CreditStatus> {
+    Ok(CreditStatus::Refused { why, minimum: None })
+}
+
 impl Desk {
     /// Tool `checkCredit`.
     pub(crate) async fn check_credit(&self, wish: CheckCredit) -> Outcome<CreditStatus> {
-        finish(self.credit_status(&config::credit_id(&wish.code), wish.order_total).await.map(Outcome::Done))
+        finish(self.credit_status(&wish).await.map(Outcome::Done))
     }
 
-    async fn credit_status(&self, id: &str, order_total: Money) -> Step<CreditStatus> {
-        let mut tx = self.store.begin().await?;
-        self.credit_status_in(&mut tx, id, order_total).await
+    fn credit(&self, id: &str) -> Option<&CreditConfig> {
+        self.credits.iter().find(|credit| credit.id() == id)
     }
 
-    async fn credit_status_in(&self, tx: &mut Tx, id: &str, order_total: Money) -> Step<CreditStatus> {
-        let Some(credit) = self.credits.iter().find(|credit| credit.id() == id) else {
-            return Ok(CreditStatus::Refused { why: CreditRefusal::Unknown, minimum: None });
-        };
-        let now = self.clock.now();
-        let drawn = attempts::drawn(tx, id, credit.amount.currency(), now).await?;
-        Ok(worth(credit, order_total, drawn, now))
+    /// From the read pool: asking never waits for who writes.
+    async fn credit_status(&self, wish: &CheckCredit) -> Step<CreditStatus> {
+        let (id, now) = (config::credit_id(wish.code.expose()), self.clock.now());
+        let credit = self.credit(&id);
+        if !self.guesses.admits(credit.is_some(), now) {
+            return refused(CreditRefusal::TooManyTries);
+        }
+        let Some(credit) = credit else { return refused(CreditRefusal::Unknown) };
+        let drawn = attempts::drawn(self.store.reader(), &id, credit.amount.currency(), since(now)).await?;
+        Ok(worth(credit, wish.order_total, drawn, now))
     }
 
     /// Whether a new payment can be drawn from its credit. In the transaction that writes it.
     pub(super) async fn within_credit(&self, tx: &mut Tx, wish: &CreditUse, amount: Money) -> Step<()> {
-        let status = self.credit_status_in(tx, &wish.credit_id, wish.order_total).await?;
+        let (id, now) = (&wish.credit_id, self.clock.now());
+        let status = match self.credit(id) {
+            Some(credit) => {
+                let drawn = attempts::drawn(&mut **tx, id, credit.amount.currency(), since(now)).await?;
+                worth(credit, wish.order_total, drawn, now)
+            }
+            None => refused(CreditRefusal::Unknown)?,
+        };
         match status {
             CreditStatus::Usable { amount: left, .. } if amount.exceeds(left) == Ok(false) => Ok(()),
             CreditStatus::Usable { .. } => {

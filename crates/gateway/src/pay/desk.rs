@@ -4,7 +4,9 @@
 //! The desk sends each effect once per call and never retries. Deliberately not here: wire formats, and notifications, which
 //! are the inbox's.
 
-use super::{Channels, PaymentChannel, PaymentSeen, RefundSeen, cut, health::Call, turns::Turns};
+use super::{
+    Channels, PaymentChannel, PaymentSeen, RefundSeen, credit::guesses::Guesses, cut, health::Call, turns::Turns,
+};
 use crate::{
     Clock,
     config::{CapConfig, CreditConfig, InstalmentConfig, SettlementConfig},
@@ -49,6 +51,8 @@ pub(crate) struct Desk {
     pub(crate) instalments: Arc<[InstalmentConfig]>,
     /// The codes travellers can use.
     pub(crate) credits: Arc<[CreditConfig]>,
+    /// Codes that do not exist and were tried all the same.
+    pub(crate) guesses: Guesses,
     /// How a recommendation is weighed.
     pub(crate) weights: Option<Weights>,
 }
@@ -240,7 +244,12 @@ impl Desk {
         }
         let channel = wish.channel.word();
         let credit = wish.credit.as_ref().map(|credit| credit.credit_id.clone());
-        let instalments = wish.instalments.map(|count| count.to_string()).unwrap_or_default();
+        let (total, ends) = (wish.amount.to_string(), wish.expires_at_us.0.to_string());
+        let taken = if wish.authorise { "authorise" } else { "charge" };
+        let mut asked = vec![channel, &total, &wish.description, &ends, taken];
+        // What came later stands there only where it is there: payments that were opened before are still the same.
+        let instalments = wish.instalments.map(|count| format!("in {count}"));
+        asked.extend(instalments.iter().chain(&credit).map(String::as_str));
         let attempt = Attempt {
             attempt_id: wish.attempt_id,
             channel: wish.channel,
@@ -248,15 +257,7 @@ impl Desk {
             description: cut(&wish.description, able.description_bytes_max).to_owned(),
             expires_at_us: wish.expires_at_us,
             notify_url: format!("{}/notify/{channel}", self.notify_base),
-            fingerprint: fingerprint(&[
-                channel,
-                &wish.amount.to_string(),
-                &wish.description,
-                &wish.expires_at_us.0.to_string(),
-                if wish.authorise { "authorise" } else { "charge" },
-                &instalments,
-                credit.as_deref().unwrap_or_default(),
-            ]),
+            fingerprint: fingerprint(&asked),
             created_at_us: now,
             state: PaymentState::RequiresAction,
             transaction_id: None,
@@ -415,9 +416,9 @@ impl Desk {
         }
         let counted = match self.write_seen(attempt, &seen).await {
             Ok(counted) => counted,
-            Err(error) if seen.state == PaymentState::Closed => {
-                // Where a channel cannot close, our row is all that keeps the payment closed.
-                tracing::error!(%error, "a closed payment could not be written");
+            Err(error) if seen.state == PaymentState::Closed || attempt.channel == Channel::Credit => {
+                // Where a channel cannot close, our row is all that keeps the payment closed; of a credit there is nothing else.
+                tracing::error!(%error, "what our row alone tells could not be written");
                 return Outcome::Unknown(Reason::new(
                     ReasonCode::ProviderFault,
                     "the gateway could not write its own record",
@@ -434,9 +435,12 @@ impl Desk {
 
     async fn write_seen(&self, attempt: &Attempt, seen: &PaymentSeen) -> Result<Attempt, StoreError> {
         let mut tx = self.store.begin().await?;
-        let counted = attempts::observe(&mut tx, attempt.attempt_id, seen, self.clock.now()).await?;
+        let vanished = || StoreError::Damaged("an attempt vanished".to_owned());
+        let row = attempts::get(&mut tx, attempt.attempt_id).await?.ok_or_else(vanished)?;
+        let seen = self.channels.of(row.channel).map_or_else(|| seen.clone(), |channel| channel.judged(&row, seen));
+        let counted = attempts::see(&mut tx, row, &seen, self.clock.now()).await?;
         self.store.commit(tx).await?;
-        counted.ok_or_else(|| StoreError::Damaged("an attempt vanished".to_owned()))
+        Ok(counted)
     }
 
     /// Tool `refundPayment`.
@@ -590,6 +594,11 @@ impl Desk {
         };
         match self.write_seen_refund(refund.refund_id, standing, seen.provider_ref.as_deref()).await {
             Ok(counted) => Outcome::Done(counted.status()),
+            Err(error) if attempt.channel == Channel::Credit => {
+                // The row of the refund is what gives it back.
+                tracing::error!(%error, "what our row alone tells could not be written");
+                Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, "the gateway could not write its own record"))
+            }
             Err(error) => {
                 tracing::error!(%error, "what the channel said could not be written; it will be asked again");
                 Outcome::Done(Refund { state: standing, ..refund.clone() }.status())
@@ -640,6 +649,8 @@ fn may_be_opened(asked: &Attempt, kept: Attempt) -> Step<Attempt> {
         return declined(ReasonCode::InvalidRequest, "this payment was opened with other fields");
     }
     match kept.state {
+        // A credit is set aside by being asked for: asked for again it is what it was.
+        PaymentState::Authorised if kept.channel == Channel::Credit => Ok(kept),
         PaymentState::Captured | PaymentState::Authorised => declined(ReasonCode::AlreadyPaid, "this payment is paid"),
         PaymentState::Closed => declined(ReasonCode::AlreadyClosed, "this payment is closed"),
         PaymentState::NotFound | PaymentState::RequiresAction | PaymentState::Processing | PaymentState::Failed => {

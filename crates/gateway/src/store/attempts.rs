@@ -288,19 +288,19 @@ pub(crate) async fn asked_for(
     Ok(sum)
 }
 
-/// How much of a credit is in use, minor units of its currency: what is set aside or still being asked for, and what was taken
-/// and not given back.
-pub(crate) async fn drawn(
-    tx: &mut Tx,
+/// How much of a credit is in use, minor units of its currency: what is still being asked for or set aside, by payments whose
+/// time to pay ends after `asked_since` or `kept_since`, and what was taken and not given back.
+pub(crate) async fn drawn<'e>(
+    reader: impl sqlx::Executor<'e, Database = sqlx::Any>,
     credit_id: &str,
     currency: Currency,
-    now: UtcMicros,
+    (asked_since, kept_since): (UtcMicros, UtcMicros),
 ) -> Result<Money, StoreError> {
     let (sum,): (i64,) = sqlx::query_as(
         "SELECT CAST(COALESCE(SUM(CASE WHEN state = $4 THEN COALESCE(taken_minor, amount_minor) - \
          (SELECT COALESCE(SUM(refunds.amount_minor), 0) FROM refunds WHERE refunds.attempt_id = attempts.attempt_id \
-         AND refunds.state = 'succeeded') WHEN state = $5 OR state = $6 AND expires_at_us > $7 THEN amount_minor ELSE 0 END), 0) \
-         AS BIGINT) FROM attempts WHERE channel = $1 AND provider_ref = $2 AND currency = $3",
+         AND refunds.state = 'succeeded') WHEN state = $5 AND expires_at_us > $8 OR state = $6 AND expires_at_us > $7 \
+         THEN amount_minor ELSE 0 END), 0) AS BIGINT) FROM attempts WHERE channel = $1 AND provider_ref = $2 AND currency = $3",
     )
     .bind(Channel::Credit.word())
     .bind(credit_id)
@@ -308,8 +308,9 @@ pub(crate) async fn drawn(
     .bind(word(PaymentState::Captured))
     .bind(word(PaymentState::Authorised))
     .bind(word(PaymentState::RequiresAction))
-    .bind(now.0)
-    .fetch_one(&mut **tx)
+    .bind(asked_since.0)
+    .bind(kept_since.0)
+    .fetch_one(reader)
     .await?;
     Ok(Money::new(sum, currency)?)
 }
@@ -418,6 +419,7 @@ pub(crate) async fn name(tx: &mut Tx, id: AttemptId, provider_ref: &str) -> Resu
 }
 
 /// Writes what was seen if it is news; answers the row that counts.
+#[cfg(test)]
 pub(crate) async fn observe(
     tx: &mut Tx,
     id: AttemptId,
@@ -428,7 +430,7 @@ pub(crate) async fn observe(
     Ok(Some(see(tx, old, seen, now).await?))
 }
 
-/// As [`observe`], of a row that was read in this transaction.
+/// Writes what was seen of a row that was read in this transaction, if it is news; answers the row that counts.
 pub(crate) async fn see(tx: &mut Tx, old: Attempt, seen: &PaymentSeen, now: UtcMicros) -> Result<Attempt, StoreError> {
     let new = old.seeing(seen);
     if new != old {

@@ -187,7 +187,8 @@ impl Run {
             return;
         }
         payment.disputed = Some((amount, state));
-        let status = DisputeStatus { attempt_id: attempt, dispute_id: "dp_1".to_owned(), amount, state };
+        let status =
+            DisputeStatus { attempt_id: attempt, dispute_id: "dp_1".to_owned(), amount, state, as_of_us: None };
         let fact = Fact::DisputeReported { status, source: Source::Notification };
         for seconds in [1, 40] {
             self.after_s(seconds, Event::Notice { fact: fact.clone() });

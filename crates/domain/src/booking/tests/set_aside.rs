@@ -165,7 +165,13 @@ fn what_a_bank_takes_back_is_recorded_and_never_refunded_on_top() {
     let mut order = world.confirmed();
     world.pay(&mut order);
     let dispute = |state, minor| Fact::DisputeReported {
-        status: DisputeStatus { attempt_id: attempt(1), dispute_id: "dp_1".into(), amount: cny(minor), state },
+        status: DisputeStatus {
+            attempt_id: attempt(1),
+            dispute_id: "dp_1".into(),
+            amount: cny(minor),
+            state,
+            as_of_us: None,
+        },
         source: Source::Notification,
     };
     assert!(order.apply(world.now, &dispute(DisputeState::Open, 224_401)).is_err(), "more than was paid");
@@ -232,6 +238,10 @@ fn a_refund_that_came_back_is_with_us_again_and_waits_for_a_person() {
     world.tell(&mut order, Fact::DebtSettled { debt });
     world.settle(&mut order);
     assert_eq!((order.state, order.open_debts().count(), order.refunds.len()), (OrderState::Refunded, 0, 1));
+    // Somebody found another way: the traveller has it.
+    assert_eq!(money(&order), [paid, 0, 0, amount.minor()]);
+    world.tell(&mut order, report(RefundState::CameBack));
+    assert_eq!(money(&order), [paid, 0, 0, amount.minor()], "told again");
 }
 
 /// The first payment was refused, as it seemed, and a second one taken; then the first one is set aside after all.

@@ -6,11 +6,11 @@
 use super::{Illegal, illegal};
 use crate::{
     defect::{Defect, planted},
-    id::{AttemptId, ItemId},
+    id::{AttemptId, ItemId, RefundId},
     money::{Currency, Money},
     order::{
         Attempt, AttemptState, ChangeStanding, Entry, ItemState, Offer, Op, Order, OrderState, ProposedChange,
-        SeatChoice, SeatChosen, SecondChance, Source, StepKey, TimelineKind, cart,
+        RefundProgress, SeatChoice, SeatChosen, SecondChance, Source, StepKey, TimelineKind, cart,
         deadline::{self, Deadline, DeadlineKind},
         debt::{Debt, Matter, Settled, SettledBy},
         fact::ItemCancelQuote,
@@ -76,14 +76,14 @@ impl Order {
         went.and_then(|went| went.minus(came?)).unwrap_or(Money::zero(currency))
     }
 
-    /// A supplier gave money back for an item. It goes where it would be missed last: what was set aside comes back before
-    /// what was taken at once; and to a payment that could not be taken in the end, if it came from there.
+    /// A supplier gave money back for an item. It goes where it came from last, in the reverse of the order in which suppliers
+    /// get it ([`cart::rank`]); and to a payment that could not be taken in the end, if it came from there.
     pub(super) fn supplier_returns(&mut self, item: ItemId, refund: Money, source: Source) {
         if planted(Defect::LedgerForgets) {
             return;
         }
         let mut attempts: Vec<&Attempt> = self.attempts.iter().collect();
-        attempts.sort_by_key(|attempt| attempt.authorise);
+        attempts.sort_by_key(|attempt| cart::rank(attempt));
         let has = |attempt: &&Attempt| (attempt.id, self.with_suppliers(attempt.id, refund.currency()));
         let mut to: Vec<(AttemptId, Money)> = attempts.iter().rev().map(has).collect();
         to.retain(|(_, has)| has.is_positive());
@@ -118,14 +118,29 @@ impl Order {
             debt.settled = Some(Settled { at, by: SettledBy::Person });
             let (item, amount, matter) = (debt.matter.item(), debt.amount, debt.matter.clone());
             self.note(at, TimelineKind::DebtSettled, item, amount, None);
-            if let Matter::ChangeByPhone { item } = matter {
-                return self.kept_by_phone(at, item);
-            }
-            if matter == Matter::AmountMismatch {
-                return self.mismatch_settled(at);
+            match matter {
+                Matter::ChangeByPhone { item } => return self.kept_by_phone(at, item),
+                Matter::AmountMismatch => return self.mismatch_settled(at),
+                Matter::RefundManual { refund } => self.given_otherwise(refund),
+                Matter::OutcomeUnknown { .. }
+                | Matter::ReleaseFailed { .. }
+                | Matter::CancelFailed { .. }
+                | Matter::SupplierRefundUnknown { .. }
+                | Matter::CaptureFailed { .. }
+                | Matter::VoidFailed { .. }
+                | Matter::Disputed { .. } => {}
             }
         }
         Ok(())
+    }
+
+    /// A person found another way for what came back: the traveller has it.
+    fn given_otherwise(&mut self, id: RefundId) {
+        let came_back = self.refunds.iter().find(|refund| refund.id == id && refund.state == RefundProgress::CameBack);
+        if let Some((attempt, amount)) = came_back.map(|refund| (refund.attempt, refund.amount)) {
+            self.move_money(Account::Held { attempt }, Account::InTransit { refund: id }, amount, Source::Local);
+            self.move_money(Account::InTransit { refund: id }, Account::Traveller, amount, Source::Local);
+        }
     }
 
     /// A person gave the odd amount back at the channel: for us the payment did not succeed.
@@ -141,13 +156,26 @@ impl Order {
         if !self.open_steps.iter().any(|step| step.key == *key && step.unknown) {
             return illegal("the outcome of that step is not unknown");
         }
-        let amount = match key.op.item() {
-            Some(item) => self.item(item).and_then(super::OrderItem::price),
-            None => self.confirmed.as_ref().map(|confirmed| confirmed.total),
-        };
+        let amount = self.at_stake(key.op);
         self.owe(at, Matter::OutcomeUnknown { key: key.clone() }, amount);
         self.note(at, TimelineKind::DebtDue, key.op.item(), amount, None);
         Ok(())
+    }
+
+    /// How much money a step is about.
+    fn at_stake(&self, op: Op) -> Option<Money> {
+        match op {
+            Op::Hold { item }
+            | Op::Commit { item }
+            | Op::Release { item }
+            | Op::Cancel { item }
+            | Op::AcceptChange { item } => self.item(item).and_then(super::OrderItem::price),
+            Op::OpenPayment { attempt }
+            | Op::ClosePayment { attempt }
+            | Op::Capture { attempt }
+            | Op::Void { attempt } => self.attempt(attempt).map(|attempt| attempt.amount),
+            Op::Refund { refund } => self.refunds.iter().find(|known| known.id == refund).map(|refund| refund.amount),
+        }
     }
 
     /// Announced once: a moment that was reached is remembered, so that it is not reached again.

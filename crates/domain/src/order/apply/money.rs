@@ -113,7 +113,19 @@ impl Order {
         Ok(())
     }
 
-    pub(super) fn attempt_refused(&mut self, at: UtcMicros, id: AttemptId) -> Result<(), Illegal> {
+    /// "Paid already" refuses nothing: what is known to be there stays, and otherwise the channel is asked.
+    pub(super) fn opening_refused(&mut self, at: UtcMicros, id: AttemptId, why: ReasonCode) -> Result<(), Illegal> {
+        if why != ReasonCode::AlreadyPaid || planted(Defect::PaidIsRefused) {
+            return self.attempt_refused(at, id);
+        }
+        let attempt = self.attempt_mut(id)?;
+        if attempt.state == AttemptState::Created {
+            attempt.state = AttemptState::RequiresAction;
+        }
+        Ok(())
+    }
+
+    fn attempt_refused(&mut self, at: UtcMicros, id: AttemptId) -> Result<(), Illegal> {
         let attempt = self.attempt_mut(id)?;
         if attempt.state == AttemptState::Authorised {
             return self.attempt_closed(at, id);
@@ -415,18 +427,27 @@ impl Order {
         if status.amount.exceeds(received) != Ok(false) || !status.amount.is_positive() {
             return illegal("a dispute about more than was paid");
         }
-        let known = self.disputes.iter().position(|known| known.dispute_id == status.dispute_id);
-        let before = known.and_then(|index| self.disputes.get(index)).map(|known| known.state);
-        // Decided stays decided, whatever comes late.
-        if before.is_some_and(|before| before == status.state || before != DisputeState::Open) {
-            return Ok(());
-        }
-        match known.and_then(|index| self.disputes.get_mut(index)) {
-            Some(known) => *known = status.clone(),
-            None => self.disputes.push(status.clone()),
-        }
         let (attempt, amount) = (status.attempt_id, status.amount);
+        let known = self.disputes.iter_mut().find(|known| known.dispute_id == status.dispute_id);
+        let before = match known {
+            Some(known) if !replaces(status, known) => return Ok(()),
+            Some(known) => Some(std::mem::replace(known, status.clone())),
+            None => {
+                self.disputes.push(status.clone());
+                None
+            }
+        };
+        let was_open = before.as_ref().is_some_and(|before| before.state == DisputeState::Open);
+        if let Some(before) = before {
+            if (before.state, before.amount) == (status.state, amount) {
+                return Ok(());
+            }
+            if before.state == DisputeState::Lost {
+                self.move_money(Account::Traveller, Account::Held { attempt }, before.amount, source);
+            }
+        }
         match status.state {
+            DisputeState::Open if was_open => {}
             DisputeState::Open => {
                 self.owe(at, Matter::Disputed { attempt }, Some(amount));
                 self.note(at, TimelineKind::Disputed, None, Some(amount), None);
@@ -469,8 +490,15 @@ impl Order {
         let received = self.attempt(attempt).and_then(Attempt::received)?;
         let lost = |dispute: &&DisputeStatus| dispute.attempt_id == attempt && dispute.state == DisputeState::Lost;
         let lost: i64 = self.disputes.iter().filter(lost).map(|dispute| dispute.amount.minor()).sum();
-        let gone = |state| !matches!(state, RefundProgress::Failed | RefundProgress::CameBack);
-        let ours = |refund: &&Refund| refund.attempt == attempt && gone(refund.state);
+        let gone = |refund: &Refund| match refund.state {
+            RefundProgress::Failed => false,
+            RefundProgress::CameBack => self.is_given_otherwise(refund),
+            RefundProgress::Requested
+            | RefundProgress::Submitted
+            | RefundProgress::Succeeded
+            | RefundProgress::Manual => true,
+        };
+        let ours = |refund: &&Refund| refund.attempt == attempt && gone(refund);
         let refunded: i64 = self.refunds.iter().filter(ours).map(|refund| refund.amount.minor()).sum();
         let still = |refund: &&Refund| {
             matches!(refund.state, RefundProgress::Requested | RefundProgress::Manual)
@@ -559,5 +587,14 @@ impl Order {
             RefundProgress::Requested | RefundProgress::Submitted | RefundProgress::CameBack => {}
         }
         Ok(())
+    }
+}
+
+/// Whether a word about a dispute takes the place of what is known. Decided stays decided, whatever comes late; but of two
+/// answers of a channel that was asked the later one counts.
+fn replaces(said: &DisputeStatus, known: &DisputeStatus) -> bool {
+    match said.as_of_us {
+        Some(asked) => known.as_of_us.is_none_or(|before| asked > before),
+        None => known.state == DisputeState::Open && said.state != known.state,
     }
 }

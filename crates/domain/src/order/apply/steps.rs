@@ -119,7 +119,7 @@ impl Order {
             Op::Release { item } => self.release_declined(at, item, reason),
             Op::Cancel { item } => self.cancel_declined(at, item, reason),
             Op::AcceptChange { item } => self.change_refused(at, item, reason.code),
-            Op::OpenPayment { attempt } => self.attempt_refused(at, attempt),
+            Op::OpenPayment { attempt } => self.opening_refused(at, attempt, reason.code),
             // Paid meanwhile, or refused for another reason: the payment is asked about again.
             Op::ClosePayment { .. } => Ok(()),
             Op::Capture { attempt } => self.capture_refused(at, attempt, reason.code),

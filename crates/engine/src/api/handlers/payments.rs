@@ -29,8 +29,8 @@ use zhiyou_domain::{
     port::{
         Outcome,
         payments::{
-            Abilities, Ability, Channel, CheckCredit, CreditStatus, ListChannels, PaymentAction, PaymentIntent,
-            PaymentRef, PaymentStatus,
+            Abilities, Ability, Channel, CheckCredit, CreditCode, CreditStatus, ListChannels, PaymentAction,
+            PaymentIntent, PaymentRef, PaymentStatus,
         },
     },
     routing::{self, Ask, Route},
@@ -114,8 +114,8 @@ struct Credit {
 }
 
 /// What a code is worth for an order of this total.
-async fn credit(engine: &Engine, code: &str, order_total: Money) -> Result<Credit, Fault> {
-    let wish = CheckCredit { code: code.to_owned(), order_total };
+async fn credit(engine: &Engine, code: &CreditCode, order_total: Money) -> Result<Credit, Fault> {
+    let wish = CheckCredit { code: code.clone(), order_total };
     let refused = |why: &str| Fault::new(FaultCode::CreditRefused, "the code is worth nothing here").with("why", why);
     match engine.ports.payments.call::<_, CreditStatus>("checkCredit", &wish).await {
         Outcome::Done(CreditStatus::Usable { credit_id, amount, ends_at_us }) => {
@@ -236,19 +236,20 @@ async fn usable(
 pub(super) fn spelled(wish: &ConfirmOrder) -> String {
     let second = wish.second.map_or(String::new(), |other| format!(" {} {}", other.channel.word(), other.amount_minor));
     let credit = wish.credit.as_ref().map_or(String::new(), |credit| {
-        let code = digest(&SHA256, credit.code.trim().to_uppercase().as_bytes());
+        let code = digest(&SHA256, credit.code.expose().trim().to_uppercase().as_bytes());
         format!(" credit {} {}", hex::encode(code), credit.amount_minor)
     });
     let instalments = wish.instalments.map_or(String::new(), |count| format!(" in {count}"));
-    format!("{} {} {}{second}{credit}{instalments}", wish.order_id, wish.cart_hash, wish.channel.word())
+    let channel = wish.channel.map_or("", Channel::word);
+    format!("{} {} {channel}{second}{credit}{instalments}", wish.order_id, wish.cart_hash)
 }
 
 /// What a cart is paid by: a credit, then all of the rest by one channel, or a part of it by a second one. What sets money
-/// aside comes first.
+/// aside comes first. Where a credit leaves nothing, no channel is needed, and none is looked at.
 ///
 /// # Errors
 /// `ChannelBarred`; `CreditRefused`; `CartChanged` when the code is worth something else than was shown; `MalformedInput` for
-/// an amount that is not a part of what is to be paid.
+/// an amount that is not a part of what is to be paid, and for a rest that nothing pays.
 pub(super) async fn parts(engine: &Engine, order: &Order, wish: &ConfirmOrder) -> Result<Vec<PaymentPart>, Fault> {
     let total = cart::total(order).map_err(internal)?;
     let (mut parts, mut rest) = (Vec::new(), total);
@@ -261,7 +262,14 @@ pub(super) async fn parts(engine: &Engine, order: &Order, wish: &ConfirmOrder) -
         let part = PaymentPart::new(AttemptId::from_ulid(engine.ids.ulid()), Channel::Credit, found.amount);
         parts.push(PaymentPart { authorise: true, credit: Some(found.id), ..part });
     }
-    let mut wanted = vec![(wish.channel, rest, wish.instalments)];
+    if rest.is_zero() && wish.second.is_none() {
+        return Ok(parts);
+    }
+    let Some(first) = wish.channel else {
+        let fault = Fault::new(FaultCode::MalformedInput, "something is left to pay, and by nothing");
+        return Err(fault.with("path", "channel").with("problem", "missing"));
+    };
+    let mut wanted = vec![(first, rest, wish.instalments)];
     if let Some(second) = wish.second {
         let amount = Money::new(second.amount_minor, total.currency()).map_err(internal)?;
         rest = rest.minus(amount).map_err(internal)?;
@@ -269,10 +277,10 @@ pub(super) async fn parts(engine: &Engine, order: &Order, wish: &ConfirmOrder) -
             let fault = Fault::new(FaultCode::MalformedInput, "a second payment is a part of what is to be paid");
             return Err(fault.with("path", "second.amount_minor").with("problem", "out_of_range"));
         }
-        wanted = vec![(wish.channel, rest, wish.instalments), (second.channel, amount, None)];
+        wanted = vec![(first, rest, wish.instalments), (second.channel, amount, None)];
     }
     let mut paid = Vec::new();
-    for (channel, amount, instalments) in wanted.into_iter().filter(|(_, amount, _)| amount.is_positive()) {
+    for (channel, amount, instalments) in wanted {
         let authorise = usable(engine, order, amount, channel, instalments).await?.authorises;
         let part = PaymentPart::new(AttemptId::from_ulid(engine.ids.ulid()), channel, amount);
         paid.push(PaymentPart { authorise, instalments, ..part });

@@ -479,6 +479,7 @@ async fn a_bank_that_takes_a_payment_back_is_told_by_the_channels_number() {
             dispute_id: "du_1".to_owned(),
             amount: Money::new(10_000, Currency::CNY).unwrap(),
             state,
+            as_of_us: None,
         };
         assert_eq!(world.updates().await.pop().unwrap(), UpdateContent::Dispute { status });
     }

@@ -2,22 +2,24 @@
 
 use super::*;
 use crate::{
-    pay::{Channels, turns::Turns},
+    pay::{Channels, credit::guesses::Guesses, turns::Turns},
     secret::Sensitive,
     store::Store,
 };
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
 use zhiyou_domain::{
     id::RefundId,
-    port::payments::{CapturePayment, Channel, CreatePaymentIntent, CreateRefund, PaymentIntent},
+    port::payments::{CapturePayment, Channel, CreatePaymentIntent, CreateRefund, CreditCode, PaymentIntent},
 };
 
 const NOW: UtcMicros = UtcMicros(1_795_000_000_000_000);
 
-struct Moved(AtomicI64);
+/// A clock that is moved by hand and counts how often it was looked at.
+struct Moved(AtomicI64, AtomicUsize);
 
 impl Clock for Moved {
     fn now(&self) -> UtcMicros {
+        self.1.fetch_add(1, SeqCst);
         UtcMicros(self.0.load(SeqCst))
     }
 }
@@ -49,6 +51,7 @@ async fn desk(folder: &std::path::Path, clock: &Arc<Moved>, credits: Vec<CreditC
         settlements: Arc::default(),
         instalments: Arc::default(),
         credits: credits.into(),
+        guesses: Guesses::default(),
         weights: None,
     }
 }
@@ -56,13 +59,13 @@ async fn desk(folder: &std::path::Path, clock: &Arc<Moved>, credits: Vec<CreditC
 impl World {
     async fn with(credits: Vec<CreditConfig>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Moved(AtomicI64::new(NOW.0)));
+        let clock = Arc::new(Moved(AtomicI64::new(NOW.0), AtomicUsize::new(0)));
         let desk = desk(folder.path(), &clock, credits).await;
         Self { folder, desk, clock }
     }
 
     async fn worth(&self, code: &str, order_total: i64) -> Result<i64, CreditRefusal> {
-        let wish = CheckCredit { code: code.to_owned(), order_total: cny(order_total) };
+        let wish = CheckCredit { code: CreditCode::new(code.to_owned()), order_total: cny(order_total) };
         match done(self.desk.check_credit(wish).await) {
             CreditStatus::Usable { amount, .. } => Ok(amount.minor()),
             CreditStatus::Refused { why, .. } => Err(why),
@@ -127,7 +130,8 @@ async fn a_code_is_worth_what_is_left_of_it_at_most_the_total_and_only_where_it_
     assert_eq!(world.worth("COUPON50", 50_000).await, Ok(5_000));
     assert_eq!(world.worth("COUPON50", 49_999).await, Err(CreditRefusal::Minimum));
     let dollars = Money::new(100_000, "USD".parse().unwrap()).unwrap();
-    let status = done(world.desk.check_credit(CheckCredit { code: "COUPON50".to_owned(), order_total: dollars }).await);
+    let code = CreditCode::new("COUPON50".to_owned());
+    let status = done(world.desk.check_credit(CheckCredit { code, order_total: dollars }).await);
     assert_eq!(status, CreditStatus::Refused { why: CreditRefusal::Currency, minimum: None });
     for moved in [NOW.plus_seconds(-1), NOW.plus_minutes(60)] {
         world.clock.0.store(moved.0, SeqCst);
@@ -190,16 +194,125 @@ async fn a_credit_nobody_came_back_for_is_free_once_the_time_to_pay_is_over() {
     let taken = world.desk.capture(CapturePayment { attempt_id: attempt(1), amount: cny(1) }).await;
     assert_eq!(declined_for(taken), ReasonCode::AlreadyClosed);
     assert_eq!(world.state(1).await, PaymentState::Closed);
-    // What was asked about in time stays set aside until it is let go.
-    done(
-        world
-            .desk
-            .create(CreatePaymentIntent { expires_at_us: NOW.plus_minutes(60), ..wish(2, "GIFTCARD", 500) })
-            .await,
-    );
+}
+
+/// The app asked about it once, or was answered by a look-up, and was lost then.
+#[tokio::test]
+async fn what_is_known_to_be_set_aside_stays_so_for_longer_than_any_order_takes_and_not_for_ever() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    done(world.set_aside(2, 500).await);
     assert_eq!(world.state(2).await, PaymentState::Authorised);
-    world.clock.0.store(NOW.plus_minutes(90).0, SeqCst);
+    let ends = NOW.plus_minutes(30 + KEPT_MIN);
+    world.clock.0.store(ends.plus_seconds(-1).0, SeqCst);
     assert_eq!((world.state(2).await, world.worth("GIFTCARD", 100_000).await), (PaymentState::Authorised, Ok(19_500)));
+    world.clock.0.store(ends.0, SeqCst);
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(20_000));
+    let taken = world.desk.capture(CapturePayment { attempt_id: attempt(2), amount: cny(500) }).await;
+    assert_eq!(declined_for(taken), ReasonCode::AlreadyClosed);
+    assert_eq!(world.state(2).await, PaymentState::Closed);
+    // What was taken in time stays taken.
+    let later = CreatePaymentIntent { expires_at_us: ends.plus_minutes(30), ..wish(3, "GIFTCARD", 700) };
+    done(world.desk.create(later).await);
+    done(world.desk.capture(CapturePayment { attempt_id: attempt(3), amount: cny(700) }).await);
+    world.clock.0.store(ends.plus_minutes(2 * KEPT_MIN).0, SeqCst);
+    assert_eq!((world.state(3).await, world.worth("GIFTCARD", 100_000).await), (PaymentState::Captured, Ok(19_300)));
+}
+
+/// Two that ask at the moment the time runs out: one of them before it, but its answer is written after the other's.
+#[tokio::test]
+async fn what_runs_out_while_the_writer_is_waited_for_is_not_used_by_two() {
+    for known in [false, true] {
+        let world = World::with(vec![card("GIFTCARD", 500)]).await;
+        done(world.set_aside(1, 500).await);
+        let ends = NOW.plus_minutes(if known { 30 + KEPT_MIN } else { 30 });
+        if known {
+            assert_eq!(world.state(1).await, PaymentState::Authorised);
+        }
+        world.clock.0.store(ends.plus_seconds(-1).0, SeqCst);
+        let held = world.desk.store.begin().await.unwrap();
+        let looked = world.clock.1.load(SeqCst);
+        let mut taking = Box::pin(world.desk.capture(CapturePayment { attempt_id: attempt(1), amount: cny(500) }));
+        // It has judged by the clock, and can only wait for the writer now.
+        while world.clock.1.load(SeqCst) == looked {
+            assert!(futures::poll!(taking.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+        }
+        world.clock.0.store(ends.0, SeqCst);
+        let second = CreatePaymentIntent { expires_at_us: ends.plus_minutes(30), ..wish(2, "GIFTCARD", 500) };
+        let drawing = world.desk.create(second);
+        drop(held);
+        let (taken, drawn) = tokio::join!(taking, drawing);
+        assert_eq!(done(taken).state, PaymentState::Closed, "known {known}");
+        done(drawn);
+        let taken = world.desk.capture(CapturePayment { attempt_id: attempt(2), amount: cny(500) }).await;
+        assert_eq!(done(taken).captured, Some(cny(500)));
+        assert_eq!(world.worth("GIFTCARD", 100_000).await, Err(CreditRefusal::UsedUp));
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_aside_is_opened_again_as_what_it_is() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    done(world.set_aside(1, 500).await);
+    assert_eq!(world.state(1).await, PaymentState::Authorised);
+    assert_eq!(done(world.set_aside(1, 500).await).action, PaymentAction::Nothing);
+    done(world.desk.capture(CapturePayment { attempt_id: attempt(1), amount: cny(500) }).await);
+    assert_eq!(declined_for(world.set_aside(1, 500).await), ReasonCode::AlreadyPaid);
+}
+
+/// The row is all there is of a credit: what could not be written has not happened.
+#[tokio::test]
+async fn what_of_a_credit_cannot_be_written_is_not_told_as_done() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    for n in [1, 2] {
+        done(world.set_aside(n, 500).await);
+    }
+    done(world.desk.capture(CapturePayment { attempt_id: attempt(2), amount: cny(500) }).await);
+    let full = async |table: &str, off: bool| {
+        let rule =
+            format!("CREATE TRIGGER full_{table} BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+        let sql = if off { format!("DROP TRIGGER full_{table}") } else { rule };
+        let mut tx = world.desk.store.begin().await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await.unwrap();
+        world.desk.store.commit(tx).await.unwrap();
+    };
+    full("attempts", false).await;
+    full("refunds", false).await;
+    let taking = CapturePayment { attempt_id: attempt(1), amount: cny(500) };
+    assert!(matches!(world.desk.capture(taking.clone()).await, Outcome::Unknown(_)));
+    let refund_id = RefundId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, 9));
+    let back = CreateRefund { refund_id, attempt_id: attempt(2), amount: cny(500), reason: "x".to_owned() };
+    assert!(matches!(world.desk.refund(back.clone()).await, Outcome::Unknown(_)));
+    full("attempts", true).await;
+    full("refunds", true).await;
+    assert_eq!(done(world.desk.capture(taking).await).state, PaymentState::Captured);
+    assert_eq!(done(world.desk.refund(back).await).state, RefundState::Succeeded);
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(19_500));
+}
+
+#[tokio::test]
+async fn codes_cannot_be_found_by_trying() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    for n in 0..guesses::WRONG_MAX {
+        assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(20_000), "a right one does not count");
+        assert_eq!(world.worth(&format!("GUESS{n}"), 100_000).await, Err(CreditRefusal::Unknown));
+    }
+    // From now on a right one looks like a wrong one.
+    for code in ["GUESS", "GIFTCARD"] {
+        assert_eq!(world.worth(code, 100_000).await, Err(CreditRefusal::TooManyTries));
+    }
+    assert!(matches!(world.set_aside(1, 500).await, Outcome::Done(_)), "what was agreed to is paid all the same");
+    world.clock.0.store(NOW.plus_minutes(guesses::WITHIN_MIN).0, SeqCst);
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(19_500));
+}
+
+/// Somebody writes: asking what a code is worth does not wait for that.
+#[tokio::test]
+async fn a_code_is_looked_at_while_the_writer_is_taken() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    let held = world.desk.store.begin().await.unwrap();
+    assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(20_000));
+    drop(held);
 }
 
 #[tokio::test]

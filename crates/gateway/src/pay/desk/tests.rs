@@ -103,6 +103,7 @@ impl World {
             settlements: Arc::default(),
             instalments: Arc::default(),
             credits: Arc::default(),
+            guesses: Guesses::default(),
             weights: None,
         };
         Self { _folder: folder, desk, clock, channel, opened: AtomicI64::new(0) }
@@ -295,4 +296,15 @@ async fn how_much_one_payment_can_be_follows_the_caps_and_what_is_left_of_the_da
     let able = &world.desk.abilities().await.unwrap().channels[0];
     assert!(able.takes(cny(5_000)) && !able.takes(cny(5_001)));
     assert!(world.refused(5_001).await && !world.refused(5_000).await, "as the desk itself decides");
+}
+
+/// A payment that was opened by an earlier version is still the same payment.
+#[tokio::test]
+async fn what_came_into_a_request_later_changes_no_payment_that_does_without_it() {
+    let world = World::with(vec![]).await;
+    let id = world.open(10_000).await.unwrap();
+    let kept = attempts::find(world.desk.store.reader(), id).await.unwrap().unwrap();
+    let (amount, ends) = (kept.amount.to_string(), kept.expires_at_us.0.to_string());
+    assert_eq!(kept.fingerprint, fingerprint(&["wechatpay", &amount, "x", &ends, "charge"]));
+    assert_eq!(amount, "CNY 100.00", "and so is how an amount is spelled");
 }

@@ -34,16 +34,16 @@ pub(super) async fn read(
     let (event_id, second_id) = (transmission.id.to_owned(), Some(event.id.clone()));
     let digest = hex::encode(digest::digest(&digest::SHA256, body));
     let content = match &event.resource.dispute_id {
-        Some(id) if event.resource_type == "dispute" => disputed(channel, id).await?,
+        Some(id) if event.resource_type == "dispute" => disputed(channel, id, now).await?,
         Some(_) | None => said(event, body),
     };
     Ok(Notice { event_id, second_id, digest, content })
 }
 
 /// What the channel itself says about the dispute a notification names.
-async fn disputed(channel: &Paypal, id: &str) -> Result<NoticeContent, Refused> {
+async fn disputed(channel: &Paypal, id: &str, now: UtcMicros) -> Result<NoticeContent, Refused> {
     match channel.dispute(id).await {
-        Outcome::Done(Some(dispute)) => dispute_content(id, &dispute),
+        Outcome::Done(Some(dispute)) => dispute_content(id, &dispute, now),
         Outcome::Done(None) => Ok(NoticeContent::Ignored("a dispute the channel does not know".to_owned())),
         Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
             Err(Refused::Unprovable(format!("the dispute cannot be asked about: {}", reason.detail)))
@@ -51,7 +51,7 @@ async fn disputed(channel: &Paypal, id: &str) -> Result<NoticeContent, Refused> 
     }
 }
 
-fn dispute_content(id: &str, dispute: &wire::Dispute) -> Result<NoticeContent, Refused> {
+fn dispute_content(id: &str, dispute: &wire::Dispute, asked: UtcMicros) -> Result<NoticeContent, Refused> {
     if dispute.dispute_id != id {
         return Err(Refused::Unprovable("the answer is about another dispute".to_owned()));
     }
@@ -65,8 +65,8 @@ fn dispute_content(id: &str, dispute: &wire::Dispute) -> Result<NoticeContent, R
     };
     Ok(match dispute.about() {
         Ok(amount) => {
-            let seen = DisputeSeen { dispute_id: dispute.dispute_id.clone(), amount, state: dispute.state() };
-            NoticeContent::Dispute(payment, seen)
+            let (dispute_id, as_of_us) = (dispute.dispute_id.clone(), Some(asked));
+            NoticeContent::Dispute(payment, DisputeSeen { dispute_id, amount, state: dispute.state(), as_of_us })
         }
         Err(problem) => NoticeContent::Foreign(problem.to_owned()),
     })
@@ -114,9 +114,11 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::super::standing::captured;
-    use super::{NoticeContent, Refused, dispute_content, wire};
+    use super::{NoticeContent, Refused, UtcMicros, dispute_content, wire};
     use serde_json::{Value, json};
     use zhiyou_domain::port::payments::DisputeState;
+
+    const ASKED: UtcMicros = UtcMicros(1_795_000_000_000_000);
 
     /// A dispute as the channel answers it, changed.
     fn dispute(change: impl FnOnce(&mut Value)) -> Result<NoticeContent, Refused> {
@@ -128,7 +130,7 @@ mod tests {
             "dispute_amount": {"currency_code": "USD", "value": "96.00"},
         });
         change(&mut dispute);
-        dispute_content("PP-D-4012", &serde_json::from_value(dispute).unwrap())
+        dispute_content("PP-D-4012", &serde_json::from_value(dispute).unwrap(), ASKED)
     }
 
     fn ends(code: Value, refunded: Value) -> (DisputeState, i64) {
@@ -138,6 +140,7 @@ mod tests {
         });
         let Ok(NoticeContent::Dispute(number, seen)) = said else { panic!("{said:?}") };
         assert_eq!((number.as_str(), seen.dispute_id.as_str()), ("3C679366HH908993F", "PP-D-4012"));
+        assert_eq!(seen.as_of_us, Some(ASKED), "it was asked, so that it answers as of now");
         (seen.state, seen.amount.minor())
     }
 

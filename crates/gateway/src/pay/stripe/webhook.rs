@@ -91,7 +91,10 @@ fn dispute(channel: &Stripe, kind: &str, dispute: &wire::Dispute) -> NoticeConte
         None => return NoticeContent::Ignored(format!("{kind} without a payment")),
     };
     match amount::read(dispute.amount, &dispute.currency) {
-        Ok(amount) => NoticeContent::Dispute(payment, DisputeSeen { dispute_id: dispute.id.clone(), amount, state }),
+        Ok(amount) => {
+            let dispute_id = dispute.id.clone();
+            NoticeContent::Dispute(payment, DisputeSeen { dispute_id, amount, state, as_of_us: None })
+        }
         Err(problem) => NoticeContent::Foreign(problem.to_owned()),
     }
 }
