@@ -13,7 +13,7 @@ mod registered;
 use crate::MAIN;
 use crate::defence::{Defence, off};
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -25,7 +25,7 @@ use zhiyou_engine::{
     Engine,
     fault::{Fault, FaultCode},
     link,
-    links::{Awaited, is_ours},
+    links::{Awaited, Dropped, is_ours},
 };
 
 /// Links of one kind waiting at most.
@@ -57,6 +57,8 @@ struct Waiting {
     /// Where the last link was taken from.
     last: usize,
     awaits: Option<Awaits>,
+    /// Why links were dropped, until the engine was told; each once.
+    dropped: BTreeSet<Dropped>,
 }
 
 impl Waiting {
@@ -68,20 +70,20 @@ impl Waiting {
         ROUTES.iter().position(|route| link.starts_with(route)).unwrap_or(ROUTES.len()).saturating_add(1)
     }
 
-    /// Whether it fits.
-    fn push(&mut self, link: &str) -> bool {
+    /// Takes it, if it fits.
+    fn push(&mut self, link: &str) -> Result<(), Dropped> {
         // What is longer was refused before; nobody reads so much.
         if link.len() <= BYTES_MAX && !is_ours(link) && !off(Defence::OursOnly) {
-            return false;
+            return Err(Dropped::Malformed);
         }
         let lane = self.lane(link);
-        let Some(lane) = self.lanes.get_mut(lane) else { return false };
+        let Some(lane) = self.lanes.get_mut(lane) else { return Err(Dropped::Malformed) };
         let fits = lane.len() < WAITING_MAX || off(Defence::FewLinks);
         // The same return many times over is one.
         if fits && !lane.iter().any(|known| known == link) {
             lane.push_back(link.to_owned());
         }
-        fits
+        if fits { Ok(()) } else { Err(Dropped::Flood) }
     }
 
     /// The next link: one that is waited for, else the kinds in turn.
@@ -97,7 +99,9 @@ impl Waiting {
     fn know(&mut self, awaits: Awaits) {
         self.awaits = Some(awaits);
         for link in std::mem::take(&mut self.lanes).into_iter().flatten() {
-            self.push(&link);
+            if let Err(why) = self.push(&link) {
+                self.dropped.insert(why);
+            }
         }
     }
 }
@@ -118,9 +122,12 @@ impl Queue {
 
     fn push(&self, link: &str) {
         let long = link.len() > BYTES_MAX && !off(Defence::ShortLinks);
-        if long || !self.waiting().push(link) {
-            tracing::warn!(bytes = link.len(), "a link was dropped");
+        let mut waiting = self.waiting();
+        if let Err(why) = if long { Err(Dropped::Oversized) } else { waiting.push(link) } {
+            tracing::warn!(bytes = link.len(), why = why.word(), "a link was dropped");
+            waiting.dropped.insert(why);
         }
+        drop(waiting);
         self.bell.notify_one();
     }
 }
@@ -187,7 +194,13 @@ pub(crate) fn deliver<R: Runtime>(app: &AppHandle<R>, engine: Arc<Engine>) {
         let asked = Arc::clone(&engine);
         queue.waiting().know(Box::new(move |link| asked.awaits(link)));
         loop {
-            let next = queue.waiting().pop();
+            let (next, dropped) = {
+                let mut waiting = queue.waiting();
+                (waiting.pop(), std::mem::take(&mut waiting.dropped))
+            };
+            for why in dropped {
+                engine.link_dropped(why).await;
+            }
             match next {
                 Some(link) => engine.deep_link(&link).await,
                 None => queue.bell.notified().await,
@@ -385,6 +398,18 @@ mod tests {
             sound.iter().any(|link| !waiting.contains(link))
         };
         stands(Defence::OursOnly, junk);
+    }
+
+    #[test]
+    fn why_links_were_dropped_is_kept_for_the_engine_once_each() {
+        let queue = unknowing();
+        for number in 0..100 {
+            queue.push(&format!("zhiyou://other/{number}"));
+            queue.push(&screen(number));
+        }
+        queue.push(&"z".repeat(BYTES_MAX + 1));
+        let dropped = std::mem::take(&mut queue.waiting().dropped);
+        assert_eq!(dropped.into_iter().collect::<Vec<_>>(), [Dropped::Oversized, Dropped::Malformed, Dropped::Flood]);
     }
 
     #[test]

@@ -6,11 +6,13 @@ mod credit;
 mod faults;
 mod hosted;
 mod input;
+mod locking;
 mod main_job;
 mod member;
 #[path = "../page.rs"]
 mod page;
 mod people;
+mod screening;
 mod storage;
 mod tools;
 mod window;

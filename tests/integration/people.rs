@@ -141,15 +141,34 @@ async fn erasing_leaves_an_order_that_still_verifies_and_nobody_to_be_read() {
     let order = world.confirmed().await;
     let all = world.call("list_travellers", json!({})).await;
     world.call("save_traveller", traveller(&all["travellers"][0]["id"])).await;
-    let export = world.call("export_my_data", json!({})).await;
-    let path = std::path::Path::new(export["path"].as_str().unwrap()).to_owned();
-    let exported: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let export = async |wish: Value| {
+        let export = world.call("export_my_data", wish).await;
+        let path = std::path::Path::new(export["path"].as_str().unwrap()).to_owned();
+        let exported: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        (path, exported)
+    };
+    // Masked, unless all of it is asked for.
+    for wish in [json!({}), json!({ "whole": false })] {
+        let (_, masked) = export(wish).await;
+        assert_eq!(
+            (&masked["whole"], &masked["travellers"][0]["documents"][0]["number"]),
+            (&json!(false), &json!("****5432"))
+        );
+        for secret in [PASSPORT, "+8613800000000", "xia.lin@example.com"] {
+            assert!(!masked.to_string().contains(secret), "{secret}");
+        }
+    }
+    let (path, exported) = export(json!({ "whole": true })).await;
     assert_eq!(exported["travellers"][0]["documents"][0]["number"], PASSPORT);
+    let noted = rows(&world, "profile").await;
+    let noted: Vec<_> = noted.iter().take(3).map(|row| row["action"].as_str().unwrap()).collect();
+    assert_eq!(noted, ["profile.export_whole", "profile.export", "profile.export"]);
     assert_eq!(exported["orders"][0]["id"], order["id"]);
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let before = intact(&world).await;
 
-    world.call("erase_my_data", json!({})).await;
+    let erased = world.call("erase_my_data", json!({})).await;
+    assert_eq!((&erased["untold"], &erased["session"]["vault"]["state"]), (&json!([]), &json!("open")));
     assert_eq!(world.call("list_travellers", json!({})).await, json!({ "travellers": [], "unreadable": 0 }));
     assert!(!path.exists(), "the file with everything in the clear is gone");
     let sign_ins = world.call("list_sign_ins", json!({ "plan_id": null })).await;
@@ -172,6 +191,29 @@ async fn erasing_leaves_an_order_that_still_verifies_and_nobody_to_be_read() {
     intact(&world).await;
     world.import(&sample()).await;
     assert_eq!(world.call("list_travellers", json!({})).await["travellers"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn platforms_that_could_not_be_told_when_everything_was_erased_are_named() {
+    for locked in [false, true] {
+        let world = World::new().await;
+        world.import(&sample()).await;
+        world.sign_in().await;
+        world
+            .scenario(json!({ "provider": "zz-club", "switch": "answer", "op": "revoke", "status": 503, "times": 99 }))
+            .await;
+        if locked {
+            world.call("lock_vault", json!({})).await;
+        }
+        let rows = world.call("list_sign_ins", json!({ "plan_id": null })).await;
+        let erased = world.call("erase_my_data", json!({})).await;
+        let untold = json!([{ "platform": "zz-club", "name": rows[0]["name"], "host": rows[0]["host"] }]);
+        assert_eq!(erased["untold"], untold, "locked: {locked}");
+        assert_eq!(erased["session"]["vault"]["state"], "open", "a new vault");
+        let rows = world.call("list_sign_ins", json!({ "plan_id": null })).await;
+        assert_eq!((&rows[0]["state"]["kind"], &rows[0]["untold"]), (&json!("disconnected"), &json!(false)));
+        assert_eq!(world.call("list_travellers", json!({})).await["travellers"], json!([]));
+    }
 }
 
 #[tokio::test]
@@ -243,5 +285,6 @@ async fn a_damaged_audit_row_is_reported_and_the_app_goes_on() {
     world.open_app().await;
     assert_eq!(world.call("verify_audit", json!({})).await["damaged"], json!([1]));
     world.call("set_settings", settings).await;
-    assert_eq!(world.call("verify_audit", json!({})).await, json!({ "rows": 3, "damaged": [1] }));
+    let check = world.call("verify_audit", json!({})).await;
+    assert_eq!(check, json!({ "rows": 3, "damaged": [1], "damaged_scores": [] }));
 }

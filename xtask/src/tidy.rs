@@ -248,6 +248,39 @@ fn ta_08_no_text_of_others_is_put_into_the_page_as_markup() {
     assert!(!page.contains(" on") && !page.contains("style="));
 }
 
+/// The table of secrets has a line for every row or says why not; that its tests exist is asked with the fault table.
+#[test]
+fn the_secrets_table_leaves_no_row_out() {
+    let text = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let (_, text) = text.split_once("\n## Secrets").unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    for name in (1..=28).map(|number| format!("SE-{number:02}")) {
+        let (row, reason) = (format!("\n| {name} |"), format!("\n- {name}: "));
+        assert!(text.contains(&row) || text.contains(&reason), "{name} is missing");
+    }
+}
+
+/// SE-02: the page's storage, which the web view writes to the disk in the clear, holds ids of requests and nothing typed.
+#[test]
+fn se_02_the_page_stores_ids_of_requests_and_nothing_personal() {
+    let ways = ["localStorage", "sessionStorage", "indexedDB", "document.cookie", "caches.", "serviceWorker"];
+    // Ids under a command's name and a digest; and the token by which a browser reaches the development host.
+    let allowed = ["ui/src/logic/request.ts", "ui/src/api/transport.ts"].map(|path| root().join(path));
+    let mut looked_at = 0;
+    for path in all(&["svelte", "ts"]).into_iter().filter(|path| path.starts_with(root().join("ui/src"))) {
+        let text = fs::read_to_string(&path).unwrap();
+        looked_at += 1;
+        for way in ways {
+            assert!(allowed.contains(&path) || !text.contains(way), "{}: {way}", path.display());
+        }
+    }
+    assert!(looked_at > 20, "{looked_at} files");
+    let request = fs::read_to_string(&allowed[0]).unwrap();
+    let written: Vec<&str> = request.lines().filter(|line| line.contains("sessionStorage.setItem(")).collect();
+    assert_eq!(written, ["  sessionStorage.setItem(key, id);"]);
+    assert!(request.contains("return `request ${what.split(\" \", 1)[0]} ${what.length} "), "the key says no more");
+}
+
 /// The packages the product was asked to be made of are dependencies, and code uses each.
 #[test]
 fn every_package_that_was_asked_for_is_a_dependency_that_code_uses() {

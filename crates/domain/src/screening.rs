@@ -1,5 +1,5 @@
 //! How unusual a payment is for this traveller: a score with its reasons. Pure, and never a verdict: the payment channel and
-//! its 3-D Secure page decide; the score is written down and shown.
+//! its 3-D Secure page decide; the score is a part of the fact that opens the payment, and shown.
 //!
 //! Deliberately not here: collecting the history (the engine's), and anything about cards, which never reach us.
 
@@ -72,6 +72,19 @@ const SAMPLE_MIN: usize = 3;
 const DEVICE_MIN: i64 = 24 * 60;
 
 impl Unusual {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NewDevice => "new_device",
+            Self::Burst => "burst",
+            Self::Amount => "amount",
+            Self::Currency => "currency",
+            Self::Channel => "channel",
+            Self::Country => "country",
+        }
+    }
+
     const fn points(self) -> u8 {
         match self {
             Self::Burst => 35,

@@ -25,7 +25,12 @@ const ONLY_IN_WINDOW: &[&str] =
 /// Commands about the vault and what is kept in it: a person's, in our own window, in the demo too.
 const NEVER_A_TOOL: &[&str] = &[
     "unlock_vault",
+    "retry_keyring",
+    // A closed vault holds up what is to be booked; and a window that a program says is in use is never locked.
+    "lock_vault",
+    "note_use",
     "read_member",
+    "hand_over_flight",
     "save_traveller",
     "remove_traveller",
     "export_my_data",
@@ -89,13 +94,15 @@ macro_rules! commands {
             set_settings: SetSettings => SessionView;
             unlock_vault: UnlockVault => SessionView;
             retry_keyring: RetryKeyring => SessionView;
+            lock_vault: LockVault => SessionView;
+            note_use: NoteUse => ();
             rotate_root_key: RotateRootKey => SessionView;
             open_phone: OpenPhone => ();
             list_travellers: ListTravellers => TravellersView;
             save_traveller: SaveTraveller => TravellersView;
             remove_traveller: RemoveTraveller => TravellersView;
             export_my_data: ExportMyData => ExportedView;
-            erase_my_data: EraseMyData => SessionView;
+            erase_my_data: EraseMyData => ErasedView;
             list_consents: ListConsents => Vec<ConsentView>;
             rotate_consent_key: RotateConsentKey => ();
             list_audit: ListAudit => AuditView;

@@ -2,8 +2,12 @@
 //!
 //! It stands beside the order journals and is about the person's doings, not about an order's facts. An entry is written
 //! in the transaction of what it tells of. It names things by their ids alone: nothing personal and no secret can be put
-//! into one, and it outlives the erasing of a person. A row that does not verify is reported and stops nothing.
-//! Deliberately not here: the SQL (see [`crate::store::audit`]), and reckoning a risk score.
+//! into one, and it outlives the erasing of a person. A row that does not verify is reported and stops nothing. A risk
+//! score comes later than its row, and changes nothing of it (see [`risk`]). Deliberately not here: the SQL (see
+//! [`crate::store::audit`]), and reckoning a risk score.
+
+pub(crate) mod drops;
+pub(crate) mod risk;
 
 use crate::store::{
     Db, StoreError, Tx,
@@ -20,8 +24,8 @@ use zhiyou_domain::{
 #[cfg(test)]
 mod tests;
 
-/// Version of the encoding this program writes.
-const FORMAT: i64 = 1;
+/// Version of the encoding this program writes. In format 1 the hash covered a risk score, so that none could follow.
+const FORMAT: i64 = 2;
 /// Whose doing: there is one person per profile.
 const WHO: &str = "local";
 /// Rows read at once while the chain is verified.
@@ -58,6 +62,8 @@ actions! {
     SignInStart = "sign_in"."start";
     /// The browser came back, and the sign-in stands or failed.
     SignInFinish = "sign_in"."finish";
+    /// A return from a sign-in was not believed; one row for many of a kind.
+    SignInDrop = "sign_in"."drop";
     /// Waiting for the browser was given up.
     SignInCancel = "sign_in"."cancel";
     /// The platform's tokens were forgotten on the person's wish.
@@ -68,7 +74,9 @@ actions! {
     TokenExpire = "token"."expire";
     /// A passphrase was chosen or entered.
     VaultUnlock = "vault"."unlock";
-    /// The keyring was tried again.
+    /// The vault was locked, by the person or because nobody used the window.
+    VaultLock = "vault"."lock";
+    /// The keyring was tried again, or a vault that was locked was opened again.
     VaultRetry = "vault"."retry_keyring";
     /// The root key was replaced; what was begun is finished, whatever comes.
     RootKeyRotate = "vault"."rotate_root_key";
@@ -96,14 +104,20 @@ actions! {
     DebtSettle = "payment"."settle_debt";
     /// Money was sent back.
     RefundStart = "payment"."refund";
+    /// A return from a payment that is none of ours was dropped; one row for many.
+    ReturnDrop = "payment"."drop_return";
+    /// A link was dropped before anybody read it; one row for many of a kind.
+    LinkDrop = "agent"."drop_link";
     /// A program on this machine sent a command.
     AgentCommand = "agent"."command";
     /// A traveller was saved.
     TravellerSave = "profile"."save_traveller";
     /// A traveller was removed.
     TravellerRemove = "profile"."remove_traveller";
-    /// Personal data was written to a file.
+    /// Personal data was written to a file, masked.
     DataExport = "profile"."export";
+    /// Personal data was written to a file, whole.
+    DataExportWhole = "profile"."export_whole";
     /// Personal data was erased.
     DataErase = "profile"."erase";
 }
@@ -243,6 +257,8 @@ pub(crate) async fn append(tx: &mut Tx, entries: &[Entry<'_>], now: UtcMicros) -
             address: entry.origin.address().to_owned(),
             agent: entry.origin.agent().to_owned(),
             risk: None,
+            score: None,
+            reasons: String::new(),
             format: FORMAT,
             hash: Vec::new(),
         };
@@ -334,10 +350,19 @@ pub(crate) struct Report {
     pub(crate) rows: i64,
     /// Numbers of rows that are missing or do not follow from the ones before them; the first hundred.
     pub(crate) damaged: Vec<i64>,
+    /// Numbers of risk scores that are missing, were changed, or are not about their row any more; the first hundred.
+    pub(crate) damaged_scores: Vec<i64>,
 }
 
-/// Damaged rows named at most.
-const DAMAGED_MAX: usize = 100;
+impl Report {
+    /// Damaged rows, or scores, named at most.
+    const DAMAGED_MAX: usize = 100;
+
+    /// Whether nothing is missing or was changed.
+    pub(crate) const fn is_intact(&self) -> bool {
+        self.damaged.is_empty() && self.damaged_scores.is_empty()
+    }
+}
 
 /// Verifies the whole chain. Damage is an answer, not an error: the rows after it are verified from what is stored.
 ///
@@ -351,8 +376,10 @@ pub(crate) async fn verify(db: &Db) -> Result<Report, Fault> {
         let Some(newest) = batch.last().map(|row| row.seq) else { break };
         for row in batch {
             let missing = seq.saturating_add(1)..row.seq;
-            damaged.extend(missing.take(DAMAGED_MAX.saturating_sub(damaged.len())));
-            if chained(&last, &row) != row.hash && damaged.len() < DAMAGED_MAX {
+            damaged.extend(missing.take(Report::DAMAGED_MAX.saturating_sub(damaged.len())));
+            // A score in a row of a later format could only have been put there.
+            let odd = row.format > 1 && row.risk.is_some();
+            if (odd || chained(&last, &row) != row.hash) && damaged.len() < Report::DAMAGED_MAX {
                 damaged.push(row.seq);
             }
             (seq, last) = (row.seq, row.hash);
@@ -361,8 +388,8 @@ pub(crate) async fn verify(db: &Db) -> Result<Report, Fault> {
     }
     // Rows appended while this was going on are no rows that are missing.
     let cut = seq.saturating_add(1)..rows.saturating_add(1);
-    damaged.extend(cut.take(DAMAGED_MAX.saturating_sub(damaged.len())));
-    Ok(Report { rows: rows.max(seq), damaged })
+    damaged.extend(cut.take(Report::DAMAGED_MAX.saturating_sub(damaged.len())));
+    Ok(Report { rows: rows.max(seq), damaged, damaged_scores: risk::verify(db).await? })
 }
 
 /// One row as a line of JSON, with its hash, so that the chain can be verified by others.
@@ -370,25 +397,31 @@ pub(crate) fn line(row: &Row) -> String {
     serde_json::json!({
         "seq": row.seq, "at": row.at.to_rfc3339(), "at_us": row.at.0, "who": row.who, "action": row.action,
         "category": row.category, "resource": row.resource, "result": row.result, "address": row.address,
-        "agent": row.agent, "risk": row.risk, "format": row.format, "hash": hex::encode(&row.hash),
+        "agent": row.agent, "risk": row.score.or(row.risk), "risk_reasons": row.reasons, "format": row.format, "hash": hex::encode(&row.hash),
     })
     .to_string()
 }
 
-/// SHA-256 over the hash before and every field, each with its length in front, so that no two rows read alike.
+/// SHA-256 over the hash before and every field but the score.
 fn chained(last: &[u8], row: &Row) -> Vec<u8> {
+    let numbers = [row.seq, row.at.0, row.format].map(i64::to_be_bytes);
+    let texts = [&row.who, &row.category, &row.action, &row.resource, &row.result, &row.address, &row.agent];
+    let mut parts = vec![last];
+    parts.extend(numbers.iter().map(<[u8; 8]>::as_slice));
+    parts.extend(texts.map(String::as_bytes));
+    let risk = row.risk.map(i64::to_be_bytes);
+    if row.format < 2 {
+        parts.push(risk.as_ref().map_or(&[], <[u8; 8]>::as_slice));
+    }
+    hash_of(&parts)
+}
+
+/// SHA-256 over parts, each with its length in front, so that no two read alike.
+fn hash_of(parts: &[&[u8]]) -> Vec<u8> {
     let mut digest = Context::new(&SHA256);
-    let mut part = |bytes: &[u8]| {
-        digest.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(bytes);
-    };
-    part(last);
-    for number in [row.seq, row.at.0, row.format] {
-        part(&number.to_be_bytes());
+    for part in parts {
+        digest.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
     }
-    for text in [&row.who, &row.category, &row.action, &row.resource, &row.result, &row.address, &row.agent] {
-        part(text.as_bytes());
-    }
-    part(row.risk.map(i64::to_be_bytes).as_ref().map_or(&[], |bytes| bytes.as_slice()));
     digest.finish().as_ref().to_vec()
 }

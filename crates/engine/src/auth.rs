@@ -29,6 +29,7 @@ pub use platform::{Installed, Platform, PlatformError, Platforms, ThroughUs};
 
 use crate::{
     api::view::{SignInStateView, SignInView},
+    audit::drops::Drops,
     ports::{Browser, Clock},
     secret::Sensitive,
     store::{Db, StoreError, sign_ins},
@@ -64,6 +65,7 @@ pub struct Auth {
     /// Returns that came while the vault was closed, by platform.
     held: Mutex<HashMap<String, Sensitive<String>>>,
     dropped: AtomicU64,
+    drops: Drops,
 }
 
 /// Who may change a platform's tokens now, and how often that failed.
@@ -127,6 +129,7 @@ impl Auth {
             awaited: Mutex::new(HashMap::new()),
             held: Mutex::new(HashMap::new()),
             dropped: AtomicU64::new(0),
+            drops: Drops::default(),
         })
     }
 
@@ -217,6 +220,11 @@ impl Auth {
             Some(sign_ins::SignInRow { state: sign_ins::State::Failed(why), .. }) => SignInStateView::Failed { why },
             Some(_) | None => SignInStateView::Disconnected,
         })
+    }
+
+    /// Names of all platforms.
+    pub(crate) fn platforms(&self) -> impl Iterator<Item = &str> {
+        self.platforms.iter().map(|platform| platform.id.as_str())
     }
 
     fn known(&self, platform: &str) -> Result<&Platform, Fault> {

@@ -2,10 +2,12 @@
 
 use crate::{
     api,
-    audit::{self, Action, Came, Entry, Origin, Resource},
+    audit::{self, Action, Came, Entry, Origin, Resource, drops::Drops},
     auth::{Auth, Installed, Platforms, ThroughUs},
     booking::{Ports, Suppliers, Travellers, book::Book, runner},
     ids::Ids,
+    links,
+    locking::Use,
     mcp::{ConnectError, Server},
     ports::{Browser, Clock, KeyStore},
     store::{
@@ -23,7 +25,10 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::{io::DuplexStream, sync::watch};
+use tokio::{
+    io::DuplexStream,
+    sync::{Notify, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 use zhiyou_domain::{
@@ -90,7 +95,10 @@ pub struct Engine {
     open_screen: Mutex<Option<String>>,
     /// Payments whose payer may come back from a hosted page.
     paying: Mutex<HashSet<AttemptId>>,
-    stop: CancellationToken,
+    pub(crate) used: Use,
+    scoring: Notify,
+    drops: Drops,
+    pub(crate) stop: CancellationToken,
     tracker: TaskTracker,
 }
 
@@ -100,7 +108,7 @@ impl Engine {
     /// # Errors
     /// A [`Fault`] with `DatabaseInUse`, `NewerVersion`, `DiskFull` or `Internal`.
     pub async fn start(options: Options) -> Result<Arc<Self>, Fault> {
-        std::fs::create_dir_all(&options.data_dir).map_err(crate::store::StoreError::Io)?;
+        crate::store::private::folder(&options.data_dir).map_err(crate::store::StoreError::Io)?;
         let db = Db::open(&options.data_dir).await?;
         settings::first_start(&db, options.clock.now()).await?;
         let ids = Ids::new(Arc::clone(&options.clock));
@@ -129,6 +137,7 @@ impl Engine {
         let steps = Arc::new(Suppliers { ports: Arc::clone(&ports), travellers: Arc::clone(&travellers) });
         let runner = runner::start(Arc::clone(&book), steps, options.wake, stop.clone(), &tracker).await?;
         let paying = orders::open_attempts(db.reader()).await?.into_iter().collect();
+        let used = Use::since(options.clock.now());
         let engine = Arc::new(Self {
             data_dir: options.data_dir,
             db,
@@ -145,11 +154,17 @@ impl Engine {
             demo: options.demo,
             open_screen: Mutex::new(None),
             paying: Mutex::new(paying),
+            used,
+            scoring: Notify::new(),
+            drops: Drops::default(),
             stop,
             tracker,
         });
         engine.tracker.spawn(Arc::clone(&engine).follow_sign_ins());
         engine.tracker.spawn(Arc::clone(&engine).verify_audit());
+        engine.tracker.spawn(Arc::clone(&engine).follow_use());
+        engine.tracker.spawn(Arc::clone(&engine).follow_scores());
+        engine.score_payments();
         engine.auth.resume().await;
         engine.recover_sign_ins();
         Ok(engine)
@@ -234,10 +249,41 @@ impl Engine {
             verified = audit::verify(&self.db) => verified,
         };
         match verified {
-            Ok(report) if report.damaged.is_empty() => tracing::info!(rows = report.rows, "the audit log verifies"),
-            Ok(report) => tracing::error!(rows = report.rows, damaged = ?report.damaged, "the audit log is damaged"),
+            Ok(report) if report.is_intact() => tracing::info!(rows = report.rows, "the audit log verifies"),
+            Ok(report) => {
+                let (damaged, scores) = (report.damaged, report.damaged_scores);
+                tracing::error!(rows = report.rows, ?damaged, ?scores, "the audit log is damaged");
+            }
             Err(fault) => tracing::error!(%fault, "the audit log could not be verified"),
         }
+    }
+
+    /// Has payments in the audit log scored, as soon as that is no work for anybody who waits.
+    pub(crate) fn score_payments(&self) {
+        self.scoring.notify_one();
+    }
+
+    async fn follow_scores(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.scoring.notified() => {}
+            }
+            if let Err(error) = audit::risk::fill_in(&self.db, || self.clock.now()).await {
+                tracing::error!(%error, "payments in the audit log wait for their scores");
+            }
+        }
+    }
+
+    /// Tells that a link was dropped before it was read, by whoever takes links from the system.
+    pub async fn link_dropped(&self, why: links::Dropped) {
+        let entry = Entry {
+            action: Action::LinkDrop,
+            resource: Resource::None,
+            came: Came::Failed(why.word()),
+            origin: Origin::Core,
+        };
+        self.drops.note(&self.db, entry, self.clock.now()).await;
     }
 
     /// The newest change cursor; changes whenever something the interface shows has changed.
@@ -282,6 +328,9 @@ impl Engine {
         let order = orders::of_attempt(self.db.reader(), attempt).await;
         let Ok(Some(order)) = order else {
             tracing::info!("a return from a payment that is not ours was dropped");
+            let came = Came::Failed("unknown_payment");
+            let entry = Entry { action: Action::ReturnDrop, resource: Resource::None, came, origin: Origin::Core };
+            self.drops.note(&self.db, entry, self.clock.now()).await;
             return;
         };
         self.runner.ask_now(order, Read::QueryPayment { attempt });
@@ -305,6 +354,7 @@ impl Engine {
     /// Says that the clock was moved: everything whose time has come is looked at.
     pub async fn clock_moved(&self) {
         self.runner.clock_moved();
+        self.used.look_again();
         if let Err(fault) = self.session_changed().await {
             tracing::error!(%fault, "the doorbell could not be rung");
         }

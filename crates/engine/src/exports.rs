@@ -2,13 +2,18 @@
 //!
 //! Deliberately not here: what is in them.
 
-use crate::{api::view::ExportedView, store::StoreError};
+use crate::{
+    api::view::ExportedView,
+    store::{StoreError, private},
+};
 use std::{io, path::Path};
 
 /// Name of the folder.
 const FOLDER: &str = "exports";
-/// Files with this beginning hold personal data; erasing it removes them.
+/// Files with this beginning hold personal data, masked; erasing it removes them.
 pub(crate) const PERSONAL: &str = "my-data-";
+/// The same, whole.
+pub(crate) const PERSONAL_WHOLE: &str = "my-data-whole-";
 
 /// Writes a file, replacing an older one of this name.
 ///
@@ -19,7 +24,7 @@ pub(crate) async fn write(data_dir: &Path, name: &str, bytes: Vec<u8>) -> Result
     let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
     let shown = path.display().to_string();
     blocking(move || {
-        private_folder(&folder)?;
+        private::folder(&folder)?;
         // One that an earlier run left half written.
         remove(&new)?;
         write_private(&new, &bytes)?;
@@ -62,13 +67,6 @@ fn remove(file: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)
 }
 
 fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {

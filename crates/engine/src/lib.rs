@@ -18,6 +18,7 @@ mod fuzz;
 mod ids;
 mod killed;
 pub mod links;
+mod locking;
 mod mcp;
 mod member;
 mod people;

@@ -22,6 +22,29 @@ pub fn is_ours(link: &str) -> bool {
     returned(link).is_some() || screen_of(link).is_some() || auth::visit_of(link).is_some()
 }
 
+/// Why a link was dropped before anybody read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dropped {
+    /// It was longer than any link of ours.
+    Oversized,
+    /// It had not the shape of a link of ours.
+    Malformed,
+    /// Too many waited already.
+    Flood,
+}
+
+impl Dropped {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Oversized => "oversized",
+            Self::Malformed => "malformed",
+            Self::Flood => "flood",
+        }
+    }
+}
+
 /// Returns that were waited for when the app was closed.
 #[derive(Debug, Default)]
 pub struct Awaited {

@@ -18,7 +18,7 @@ use crate::{
 use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
     id::TravellerId,
@@ -30,7 +30,7 @@ pub(crate) const KIND: &str = "traveller";
 /// Many countries let nobody in whose passport ends within so many months of the stay.
 const MONTHS_LEFT_MIN: i64 = 6;
 
-/// A person: personal data, sealed.
+/// A person: personal data, sealed; what names them or reaches them is wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Person {
     /// What suppliers ask for.
@@ -51,6 +51,16 @@ pub(crate) struct Person {
     /// Whether a person saved it here; then an import changes nothing of it.
     #[serde(default)]
     pub(crate) by_hand: bool,
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let of = &mut self.traveller;
+        for text in [&mut of.display_name, &mut of.given_name, &mut of.family_name, &mut of.email, &mut of.phone_number]
+        {
+            text.zeroize();
+        }
+    }
 }
 
 // Personal data must not reach a log through `{:?}`.
@@ -75,6 +85,12 @@ pub(crate) struct Document {
     pub(crate) expires_on: Date,
 }
 
+impl Drop for Document {
+    fn drop(&mut self) {
+        self.number.zeroize();
+    }
+}
+
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Document(<redacted>)")
@@ -88,6 +104,12 @@ pub(crate) struct Loyalty {
     pub(crate) programme: String,
     /// Member number.
     pub(crate) number: String,
+}
+
+impl Drop for Loyalty {
+    fn drop(&mut self) {
+        self.number.zeroize();
+    }
 }
 
 impl std::fmt::Debug for Loyalty {

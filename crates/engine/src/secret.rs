@@ -50,4 +50,38 @@ mod tests {
         assert!(!shown.contains("canary") && shown.contains("<redacted>"), "{shown}");
         assert_eq!(secret.expose(), "canary-7f");
     }
+
+    #[test]
+    fn se_04_no_type_that_holds_a_secret_or_a_person_prints_it() {
+        use crate::{
+            api::command::{Passphrase, Personal, SaveTraveller, UnlockVault},
+            people::{Document, Loyalty, Person},
+        };
+        let person: Person = serde_json::from_value(serde_json::json!({
+            "id": "trv_01KA0000000000000000000ABC", "display_name": "canary", "title": "ms", "gender": "f",
+            "given_name": "canary", "family_name": "canary", "born_on": "1992-03-14", "email": "canary@example.com",
+            "phone_number": "canary",
+            "documents": [{ "id": 1, "kind": "passport", "number": "canary", "country": "CN", "expires_on": "2030-01-02" }],
+            "loyalty": [{ "programme": "canary", "number": "canary" }],
+        }))
+        .unwrap();
+        let (document, loyalty): (&Document, &Loyalty) = (&person.documents[0], &person.loyalty[0]);
+        let words: Passphrase = serde_json::from_str("\"canary\"").unwrap();
+        let personal: Personal = serde_json::from_str("\"canary\"").unwrap();
+        let unlock: UnlockVault = serde_json::from_str("{\"passphrase\":\"canary\"}").unwrap();
+        let save: SaveTraveller = serde_json::from_value(serde_json::json!({
+            "traveller_id": "trv_01KA0000000000000000000ABC", "display_name": "canary", "title": "ms", "gender": "f",
+            "given_name": "canary", "family_name": "canary", "born_on": "canary", "email": "canary",
+            "phone_number": "canary", "residence_country": null,
+            "documents": [{ "id": null, "kind": "passport", "number": "canary", "country": "CN", "expires_on": "x" }],
+            "loyalty": [], "seat": "any", "meal": "any",
+        }))
+        .unwrap();
+        let traveller = &person.traveller;
+        let shown = format!(
+            "{person:?} {document:?} {loyalty:?} {traveller:?} {words:?} {personal:?} {unlock:?} {save:#?} {:?}",
+            Sensitive::new(b"canary".to_vec()),
+        );
+        assert!(!shown.contains("canary"), "{shown}");
+    }
 }

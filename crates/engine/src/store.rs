@@ -5,6 +5,7 @@
 //! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
 
 pub(crate) mod audit;
+pub(crate) mod audit_risk;
 pub mod changes;
 pub(crate) mod consents;
 pub mod dialect;
@@ -14,6 +15,7 @@ pub mod lease;
 pub mod orders;
 pub(crate) mod pending_sign_ins;
 pub mod plans;
+pub(crate) mod private;
 pub mod rebuild;
 pub mod requests;
 mod rows;
@@ -111,6 +113,7 @@ impl Db {
     /// [`StoreError::Migrate`].
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let url = dialect::sqlite_url(&data_dir.join(FILE));
+        private::file(&data_dir.join(FILE))?;
         let writer = dialect::pool(&url, 1).await?;
         dialect::check_engine(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;

@@ -8,6 +8,7 @@
 mod calls;
 pub(crate) mod kept;
 mod keyring;
+pub(crate) mod lock;
 mod passphrase;
 mod rotate;
 mod seal;
@@ -26,7 +27,7 @@ use crate::{
 };
 use aws_lc_rs::rand::SystemRandom;
 use calls::Calls;
-use kept::{Unopened, document, document_row};
+use kept::{Document, Unopened};
 use seal::Key;
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -50,6 +51,8 @@ pub enum VaultState {
     NeedsPassphrase,
     /// A passphrase was chosen earlier and has to be entered.
     Locked,
+    /// The person locked it; its key is in the keyring, and is fetched once the person says so.
+    LockedByPerson,
     /// The keyring is locked or did not answer in time.
     KeyringLocked,
     /// The keyring refused us: the person, or the system, did not allow it.
@@ -75,6 +78,8 @@ pub enum Choice {
     EnterPassphrase,
     /// Mend the keyring (unlock it, allow us, make room, remove what is double) and try again, see [`Vault::retry_keyring`].
     RetryKeyring,
+    /// Open what a person locked, see [`Vault::reopen`].
+    Reopen,
     /// Give up what is sealed and begin anew, see [`Vault::destroy`].
     Erase,
 }
@@ -87,6 +92,7 @@ impl Choice {
             Self::ChoosePassphrase => "choose_passphrase",
             Self::EnterPassphrase => "enter_passphrase",
             Self::RetryKeyring => "retry_keyring",
+            Self::Reopen => "reopen",
             Self::Erase => "erase",
         }
     }
@@ -100,6 +106,7 @@ impl VaultState {
             Self::Open => "open",
             Self::NeedsPassphrase => "needs_passphrase",
             Self::Locked => "locked",
+            Self::LockedByPerson => "locked_by_person",
             Self::KeyringLocked => "keyring_locked",
             Self::KeyringDenied => "keyring_denied",
             Self::KeyringMissing => "keyring_missing",
@@ -118,6 +125,7 @@ impl VaultState {
             Self::Open => &[],
             Self::NeedsPassphrase => &[Choice::ChoosePassphrase, Choice::RetryKeyring],
             Self::Locked => &[Choice::EnterPassphrase],
+            Self::LockedByPerson => &[Choice::Reopen],
             Self::KeyringLocked => &[Choice::RetryKeyring],
             Self::KeyringDenied
             | Self::KeyringMissing
@@ -223,7 +231,11 @@ impl Vault {
     ) -> Result<Self, VaultError> {
         let inner = RwLock::new(Inner { state: VaultState::KeyringLocked, open: None });
         let vault = Self { db, calls: Calls::new(keys, timeout), rng, inner, opening: Mutex::new(None) };
-        vault.retry_keyring().await?;
+        if lock::is_kept(vault.db.reader()).await? {
+            vault.set(VaultState::LockedByPerson, None);
+        } else {
+            vault.retry_keyring().await?;
+        }
         Ok(vault)
     }
 
@@ -233,20 +245,24 @@ impl Vault {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).state
     }
 
-    /// Tries the keyring again, unless the vault is open. Answers the new state.
+    /// Tries the keyring again, unless the vault is open or a person locked it. Answers the new state.
     ///
     /// # Errors
     /// [`VaultError::Store`].
     pub async fn retry_keyring(&self) -> Result<VaultState, VaultError> {
         let mut fresh = self.opening.lock().await;
-        if self.state() == VaultState::Open {
-            return Ok(VaultState::Open);
+        match self.state() {
+            state @ (VaultState::Open | VaultState::LockedByPerson) => Ok(state),
+            _ => self.try_keyring(&mut fresh).await,
         }
+    }
+
+    async fn try_keyring(&self, fresh: &mut Option<Key>) -> Result<VaultState, VaultError> {
         let row = vault_keys::read(self.db.reader()).await?;
         let state = match row {
             Some(VaultKey { mode: Mode::Passphrase(_), .. }) => VaultState::Locked,
             Some(row) => self.open_known(row).await?,
-            None => self.open_first(&mut fresh).await?,
+            None => self.open_first(fresh).await?,
         };
         if state == VaultState::Open {
             *fresh = None;
@@ -308,12 +324,13 @@ impl Vault {
         })
     }
 
-    /// Seals a document and writes it to table `sealed`, replacing an older one.
+    /// Seals a document and writes it to table `sealed`, replacing an older one, which does not open there any more.
     ///
     /// # Errors
     /// [`VaultError::Closed`], [`VaultError::Crypto`], [`VaultError::Store`].
     pub async fn put(&self, tx: &mut Tx, kind: &str, id: &str, plain: &[u8]) -> Result<(), VaultError> {
-        let body = self.seal(&document(kind, &document_row(kind, id)), plain)?;
+        let version = sealed::next_version(tx, kind, id).await?;
+        let body = self.seal(&Document::new(kind, id, version).place(), plain)?;
         Ok(sealed::put(tx, kind, id, body).await?)
     }
 
@@ -322,8 +339,8 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Closed`], [`VaultError::Damaged`], [`VaultError::Crypto`], [`VaultError::Store`].
     pub async fn get(&self, kind: &str, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        let Some(body) = sealed::get(self.db.reader(), kind, id).await? else { return Ok(None) };
-        self.open_sealed(&document(kind, &document_row(kind, id)), &body).map(Some)
+        let Some((body, version)) = sealed::get(self.db.reader(), kind, id).await? else { return Ok(None) };
+        self.open_sealed(&Document::new(kind, id, version).place(), &body).map(Some)
     }
 
     /// Deletes a document of table `sealed`; works while the vault is closed.
@@ -353,7 +370,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Closed`], [`VaultError::Damaged`], [`VaultError::Crypto`], [`VaultError::Store`].
     pub(crate) async fn open_kept(&self, what: Unopened, row: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        let Some(body) = sealed::get(self.db.reader(), what.kind(), row).await? else { return Ok(None) };
+        let Some((body, _)) = sealed::get(self.db.reader(), what.kind(), row).await? else { return Ok(None) };
         self.open_sealed(&what.place(row), &body).map(Some)
     }
 

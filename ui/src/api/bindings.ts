@@ -64,7 +64,11 @@ rows: number,
 /**
  * Rows that are missing or do not follow from the ones before them; at most a hundred are named.
  */
-damaged: Array<number>, };
+damaged: Array<number>, 
+/**
+ * Risk scores that are missing or were changed, by their own numbers; at most a hundred are named.
+ */
+damaged_scores: Array<number>, };
 export type AuditRowView = { 
 /**
  * Position, from 1.
@@ -99,9 +103,13 @@ address: string,
  */
 agent: string, 
 /**
- * Risk score, where somebody reckoned one.
+ * Risk score of a payment, 0 to 100; it comes a moment after the row.
  */
-risk: number | null, };
+risk: number | null, 
+/**
+ * What was unusual, the weightiest first.
+ */
+risk_reasons: Array<string>, };
 export type AuditView = { 
 /**
  * Rows.
@@ -535,6 +543,15 @@ country: string,
  */
 expires_on: string, };
 export type EraseMyData = Record<symbol, never>;
+export type ErasedView = { 
+/**
+ * The session afterwards.
+ */
+session: SessionView, 
+/**
+ * Platforms that could not be told that their tokens are over: the person revokes there.
+ */
+untold: Array<UntoldView>, };
 export type ExpiryView = "expired" | "before_trip_ends" | "within_six_months";
 export type ExportAudit = Record<symbol, never>;
 export type ExportCalendar = { 
@@ -546,7 +563,11 @@ order_id: string,
  * Language of its words; Chinese for `system`.
  */
 locale: LocaleSetting, };
-export type ExportMyData = Record<symbol, never>;
+export type ExportMyData = { 
+/**
+ * Numbers of documents, contacts and birthdays whole, in the clear. What is not said is masked.
+ */
+whole: boolean, };
 export type ExportReceipt = { 
 /**
  * Order.
@@ -785,6 +806,7 @@ export type ListSignIns = {
 plan_id: string | null, };
 export type ListTravellers = Record<symbol, never>;
 export type LocaleSetting = "system" | "zh-CN" | "en";
+export type LockVault = Record<symbol, never>;
 export type LoyaltyView = { 
 /**
  * Programme; names it in a command.
@@ -907,6 +929,7 @@ item_id: string, } | { "kind": "sign_in",
  * Platform ids.
  */
 platforms: Array<string>, } | { "kind": "confirm" } | { "kind": "pay" } | { "kind": "wait_for_booking" } | { "kind": "wait_for_refund" } | { "kind": "done" };
+export type NoteUse = Record<symbol, never>;
 export type OfferView = { "kind": "flight", 
 /**
  * Airline name.
@@ -1198,7 +1221,11 @@ instalments: number | null,
 /**
  * Where its payment stands; `null` until what comes before it is paid.
  */
-state: PaymentStateView | null, };
+state: PaymentStateView | null, 
+/**
+ * How unusual it is for the traveller; `null` for a credit. The channel decides what that means.
+ */
+screening: ScreeningView | null, };
 export type PaymentStateView = "created" | "requires_action" | "processing" | "authorised" | "captured" | "voided" | "failed" | "expired" | "unknown";
 export type PaymentView = { 
 /**
@@ -1528,6 +1555,15 @@ seat: SeatWishView,
  * What to eat.
  */
 meal: MealView, };
+export type ScreeningView = { 
+/**
+ * 0 (nothing unusual) to 100.
+ */
+score: number, 
+/**
+ * What it is made of, the weightiest first.
+ */
+reasons: Array<UnusualView>, };
 export type SeatChoiceView = { 
 /**
  * Segment.
@@ -1702,7 +1738,11 @@ theme: ThemeSetting,
 /**
  * Preferred channel; none leaves the choice to the app.
  */
-channel: ChannelWord | null, };
+channel: ChannelWord | null, 
+/**
+ * Locks the vault after so many minutes without use, at most a day; never when there is none.
+ */
+lock_after_min: number | null, };
 export type SettingsView = { 
 /**
  * Language.
@@ -1715,7 +1755,11 @@ theme: ThemeSetting,
 /**
  * Preferred payment channel.
  */
-channel: ChannelWord | null, };
+channel: ChannelWord | null, 
+/**
+ * Minutes without use after which the vault is locked; never when there is none.
+ */
+lock_after_min: number | null, };
 export type SettleDebt = { 
 /**
  * Order.
@@ -1878,8 +1922,22 @@ export type UnlockVault = {
  * At least 10 characters when it is chosen.
  */
 passphrase: string, };
-export type VaultChoiceView = "choose_passphrase" | "enter_passphrase" | "retry_keyring" | "erase";
-export type VaultStateView = "open" | "needs_passphrase" | "locked" | "keyring_locked" | "keyring_denied" | "keyring_missing" | "keyring_full" | "keyring_ambiguous" | "keyring_failed" | "key_lost";
+export type UntoldView = { 
+/**
+ * Id.
+ */
+platform: string, 
+/**
+ * Name.
+ */
+name: NameView, 
+/**
+ * Where its tokens are revoked by hand.
+ */
+host: string, };
+export type UnusualView = "new_device" | "burst" | "amount" | "currency" | "channel" | "country";
+export type VaultChoiceView = "choose_passphrase" | "enter_passphrase" | "retry_keyring" | "reopen" | "erase";
+export type VaultStateView = "open" | "needs_passphrase" | "locked" | "locked_by_person" | "keyring_locked" | "keyring_denied" | "keyring_missing" | "keyring_full" | "keyring_ambiguous" | "keyring_failed" | "key_lost";
 export type VaultView = { 
 /**
  * Whether it is open, or why not.
@@ -1938,13 +1996,15 @@ export interface Api {
   set_settings: { command: SetSettings; result: SessionView };
   unlock_vault: { command: UnlockVault; result: SessionView };
   retry_keyring: { command: RetryKeyring; result: SessionView };
+  lock_vault: { command: LockVault; result: SessionView };
+  note_use: { command: NoteUse; result: null };
   rotate_root_key: { command: RotateRootKey; result: SessionView };
   open_phone: { command: OpenPhone; result: null };
   list_travellers: { command: ListTravellers; result: TravellersView };
   save_traveller: { command: SaveTraveller; result: TravellersView };
   remove_traveller: { command: RemoveTraveller; result: TravellersView };
   export_my_data: { command: ExportMyData; result: ExportedView };
-  erase_my_data: { command: EraseMyData; result: SessionView };
+  erase_my_data: { command: EraseMyData; result: ErasedView };
   list_consents: { command: ListConsents; result: Array<ConsentView> };
   rotate_consent_key: { command: RotateConsentKey; result: null };
   list_audit: { command: ListAudit; result: AuditView };

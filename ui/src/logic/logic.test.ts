@@ -1,13 +1,17 @@
 import audit from "../../../crates/engine/src/audit.rs?raw";
+import callback from "../../../crates/engine/src/auth/callback.rs?raw";
+import dropped from "../../../crates/engine/src/auth/flow.rs?raw";
+import engine from "../../../crates/engine/src/engine.rs?raw";
+import shellLinks from "../../../crates/engine/src/links.rs?raw";
 import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
 import { zh } from "../messages/zh-CN";
 import { find } from "./find";
 import { formatMoney, parseMoney, share } from "./money";
-import { ulid } from "./request";
+import { keyOf, ulid } from "./request";
 import { parseRoute } from "./route";
-import { civilText, countdownText, dateText, durationText, instantText } from "./time";
+import { civilText, countdownText, dateText, dayEndUs, dayStartUs, durationText, instantText } from "./time";
 
 const money = (amount_minor: number, currency = "CNY", exponent = 2) => ({ amount_minor, currency, exponent });
 
@@ -52,6 +56,13 @@ describe("time", () => {
     expect(instantText(at, "zh-CN", "minute")).toBe("12月3日 周四 18:05");
     expect(instantText(at, "en")).toBe("Thu, Dec 3 18:05:09");
   });
+  it("knows where a day begins and ends on this device's clock", () => {
+    const [start, end] = [dayStartUs("2026-12-03") ?? 0, dayEndUs("2026-12-03") ?? 0];
+    expect(instantText(start, "en")).toBe("Thu, Dec 3 00:00:00");
+    expect(instantText(end, "en")).toBe("Thu, Dec 3 23:59:59");
+    expect(dayStartUs("2026-12-04")).toBe(end + 1);
+    for (const none of ["", "2026", "x"]) expect([dayStartUs(none), dayEndUs(none)]).toEqual([null, null]);
+  });
   it("counts down in minutes and seconds under an hour, and stops at zero", () => {
     expect(countdownText(28 * 60_000_000 + 41_000_000, "en")).toBe("28:41");
     expect(countdownText(-5, "en")).toBe("0:00");
@@ -66,6 +77,15 @@ describe("request ids", () => {
     expect(id).toMatch(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
     expect(id.slice(10)).toBe("Z".repeat(16));
     expect(ulid(1, (bytes) => bytes.fill(0))).toBe("00000000010000000000000000");
+  });
+});
+
+describe("the name under which a request id is stored", () => {
+  it("holds nothing of what is sent, and differs for what differs", () => {
+    const plan = (name: string) => `import_plan ${JSON.stringify({ text: `{"travellers":[{"email":"${name}@example.com"}]}` })}`;
+    expect(keyOf(plan("xia.lin"))).toMatch(/^request import_plan \d+ [0-9a-f]+$/);
+    expect(keyOf(plan("xia.lin"))).not.toBe(keyOf(plan("xia.lim")));
+    expect(keyOf(plan("xia.lin"))).toBe(keyOf(plan("xia.lin")));
   });
 });
 
@@ -93,6 +113,7 @@ describe("words", () => {
     ["DeadlineKindView", (words) => words.deadline],
     ["VaultStateView", (words) => words.vault.state],
     ["VaultStateView", (words) => words.vault.why],
+    ["UnusualView", (words) => words.unusual.reasons],
     ["ExpiryView", (words) => words.travellers.expiry],
     ["DocumentKindView", (words) => words.travellers.documentKinds],
     ["SeatWishView", (words) => words.travellers.seats],
@@ -116,6 +137,17 @@ describe("the security log", () => {
         expect(language.audit.categories[category], category).toBeTruthy();
       }
     }
+  });
+});
+
+describe("what was dropped", () => {
+  const returns = dropped.slice(0, dropped.indexOf("/// Begins a sign-in")) + (dropped.match(/(?:dropped_for|note_drop)\([^)]*\)/g) ?? []).join("\n");
+  const drops = engine.slice(engine.indexOf("fn returned_from_payment"), engine.indexOf("fn clock_moved"));
+  const sources = [returns, callback.slice(0, callback.indexOf("pub(super) fn read_link")), shellLinks, drops];
+  const found = sources.flatMap((text) => [...text.matchAll(/(?:=> |dropped_for\([^"\n]*|note_drop\([^"\n]*|Came::Failed\()"([a-z_]+)"/g)].map(([, word]) => word ?? ""));
+  it("has words in both languages for every reason", () => {
+    for (const word of ["nothing_awaited", "unknown_state", "oversized", "flood", "unknown_platform", "unknown_payment"]) expect(found).toContain(word);
+    for (const word of found) for (const language of [zh, en]) expect(language.audit.drops[word], word).toBeTruthy();
   });
 });
 

@@ -22,14 +22,14 @@ export function freshId(prefix: string): string {
   return `${prefix}_${ulid(Date.now(), (bytes) => crypto.getRandomValues(bytes))}`;
 }
 
-/** A short name for what a request is for; a whole plan would not fit into the page's storage. */
-function keyOf(what: string): string {
+/** A short name for what a request is for: the command, and a digest of the rest, since a plan names its travellers. */
+export function keyOf(what: string): string {
   let [a, b] = [0x811c9dc5, 0x9747b28c];
   for (let index = 0; index < what.length; index += 1) {
     a = Math.imul(a ^ what.charCodeAt(index), 0x01000193);
     b = Math.imul(b ^ what.charCodeAt(index), 0x85ebca6b) ^ (b >>> 13);
   }
-  return `request ${what.slice(0, 96)} ${(a >>> 0).toString(16)}${(b >>> 0).toString(16)}`;
+  return `request ${what.split(" ", 1)[0]} ${what.length} ${(a >>> 0).toString(16)}${(b >>> 0).toString(16)}`;
 }
 
 export function requestId(what: string): string {

@@ -44,6 +44,18 @@ export function instantText(atUs: number, locale: Locale, to: "second" | "minute
   return `${date} ${two(at.getHours())}:${two(at.getMinutes())}${to === "second" ? `:${two(at.getSeconds())}` : ""}`;
 }
 
+/** The first microsecond of a day on this device's calendar, `2026-12-04`; nothing for no day. */
+export function dayStartUs(day: string): number | null {
+  const [year, month, date] = day.split("-").map(Number);
+  return year && month && date ? new Date(year, month - 1, date).getTime() * 1000 : null;
+}
+
+/** The last microsecond of that day, however long it is. */
+export function dayEndUs(day: string): number | null {
+  const [year, month, date] = day.split("-").map(Number);
+  return year && month && date ? new Date(year, month - 1, date + 1).getTime() * 1000 - 1 : null;
+}
+
 export function durationText(minutes: number, locale: Locale): string {
   const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
   if (locale === "zh-CN") return `${hours > 0 ? `${hours} 小时` : ""}${rest > 0 ? `${hours > 0 ? " " : ""}${rest} 分` : ""}`;

@@ -546,6 +546,7 @@ fn a_second_payment_goes_back_and_the_first_one_pays() {
             pay_by,
             authorise: false,
             instalments: None,
+            screening: None,
         },
     );
     world.pay(&mut order);

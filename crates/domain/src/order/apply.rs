@@ -133,8 +133,9 @@ impl Order {
                 self.confirmed(at, cart_hash, *total, parts)?;
                 self.open_part(at, *pay_by)
             }
-            Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments } => {
-                self.retry_payment(at, (*attempt, *channel), (*authorise, *instalments), *pay_by)
+            Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments, screening } => {
+                let how = (*authorise, *instalments);
+                self.retry_payment(at, (*attempt, *channel), how, screening.as_ref(), *pay_by)
             }
             Fact::DisputeReported { status, source } => self.dispute_reported(at, status, *source),
             Fact::PaymentShown { attempt, action } => self.payment_shown(*attempt, action),

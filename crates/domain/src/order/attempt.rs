@@ -7,6 +7,7 @@ use crate::{
     id::AttemptId,
     money::Money,
     port::payments::{Channel, PaymentAction},
+    screening::Screening,
     time::UtcMicros,
 };
 use serde::{Deserialize, Serialize};
@@ -29,13 +30,16 @@ pub struct PaymentPart {
     /// The credit it is drawn from, on [`Channel::Credit`] and only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit: Option<String>,
+    /// How unusual it was for the traveller; of a credit nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screening: Option<Screening>,
 }
 
 impl PaymentPart {
     /// All of an amount by one channel at once.
     #[must_use]
     pub const fn new(attempt: AttemptId, channel: Channel, amount: Money) -> Self {
-        Self { attempt, channel, amount, authorise: false, instalments: None, credit: None }
+        Self { attempt, channel, amount, authorise: false, instalments: None, credit: None, screening: None }
     }
 }
 
@@ -64,6 +68,9 @@ pub struct Attempt {
     /// The credit it is drawn from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit: Option<String>,
+    /// How unusual it was for the traveller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screening: Option<Screening>,
     /// Position of the fact by which its money arrived.
     #[serde(default)]
     pub arrived: Option<u64>,

@@ -16,6 +16,7 @@ use crate::{
         hotels::HotelRate,
         payments::{Channel, DisputeStatus, PaymentAction, PaymentIntent, PaymentStatus, RefundStatus},
     },
+    screening::Screening,
     time::UtcMicros,
 };
 use serde::{Deserialize, Serialize};
@@ -335,6 +336,9 @@ pub enum Fact {
         /// In how many instalments the payer pays it off.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instalments: Option<u8>,
+        /// How unusual it was for the traveller.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        screening: Option<Screening>,
     },
     /// The channel shows a payment that waits for its payer by another code or page than before.
     PaymentShown {

@@ -34,6 +34,7 @@ const AUDITED: &[(&str, Action)] = &[
     ("settle_debt", Action::DebtSettle),
     ("set_settings", Action::SettingsSave),
     ("unlock_vault", Action::VaultUnlock),
+    ("lock_vault", Action::VaultLock),
     ("retry_keyring", Action::VaultRetry),
     ("rotate_root_key", Action::RootKeyRotate),
     ("save_traveller", Action::TravellerSave),

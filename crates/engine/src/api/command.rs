@@ -400,6 +400,8 @@ command!(
         theme: ThemeSetting,
         /// Preferred channel; none leaves the choice to the app.
         channel: Option<Channel> as "ChannelWord | null",
+        /// Locks the vault after so many minutes without use, at most a day; never when there is none.
+        lock_after_min: Option<i64> as "number | null",
     }
 );
 command!(
@@ -417,8 +419,17 @@ command!(
     }
 );
 command!(
-    /// Tries the system keyring again.
+    /// Tries the system keyring again; opens a vault that the person locked.
     RetryKeyring {}
+);
+command!(
+    /// Locks the vault: its key goes out of memory, and only a person opens it again. Refused while a payment or a booking is
+    /// under way.
+    LockVault {}
+);
+command!(
+    /// Says that somebody uses the window, see `SetSettings::lock_after_min`.
+    NoteUse {}
 );
 command!(
     /// Opens the sandbox's phone page in the system browser; demo mode only.
@@ -497,11 +508,16 @@ command!(
     }
 );
 command!(
-    /// Writes everything that is kept about the person to a file, in the clear.
-    ExportMyData {}
+    /// Writes what is kept about the person to a file: numbers, contacts and birthdays masked, unless all of it is wanted whole.
+    ExportMyData {
+        /// Numbers of documents, contacts and birthdays whole, in the clear. What is not said is masked.
+        #[serde(default)]
+        whole: bool,
+    }
 );
 command!(
-    /// Destroys the keys of everything that is sealed, and signs out everywhere. It cannot be undone.
+    /// Destroys the keys of everything that is sealed, and signs out everywhere. It cannot be undone. Answers which platforms
+    /// could not be told.
     EraseMyData {}
 );
 command!(

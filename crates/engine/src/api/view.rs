@@ -88,6 +88,9 @@ pub struct SettingsView {
     /// Preferred payment channel.
     #[ts(type = "ChannelWord | null")]
     pub channel: Option<zhiyou_domain::port::payments::Channel>,
+    /// Minutes without use after which the vault is locked; never when there is none.
+    #[ts(type = "number | null")]
+    pub lock_after_min: Option<i64>,
 }
 
 /// A file that was written.

@@ -16,6 +16,7 @@ use crate::{
     store::{
         StoreError, Tx,
         changes::{self, Entity},
+        pending_sign_ins,
         sign_ins::{self, SignInRow, State},
     },
     vault::{
@@ -178,6 +179,14 @@ impl Auth {
         self.close_listener(&platform.id);
         self.revoke_left(platform).await;
         Ok(self.view_of(platform).await?)
+    }
+
+    /// Whether a visit to the platform is under way, also one that nobody can read now.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub(crate) async fn is_visited(&self, platform: &str) -> Result<bool, Fault> {
+        Ok(pending_sign_ins::read(self.db.reader(), platform).await?.is_some())
     }
 
     /// Whether a platform has an MCP server of its own; see [`crate::member`].

@@ -56,6 +56,23 @@ pub(super) enum CallbackError {
     Token,
 }
 
+impl CallbackError {
+    /// Its word in the audit log.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::TooLong => "oversized",
+            Self::Token => "token_in_address",
+            Self::Character
+            | Self::Route
+            | Self::Fragment
+            | Self::Query
+            | Self::Twice
+            | Self::NoState
+            | Self::NoAnswer => "malformed",
+        }
+    }
+}
+
 /// Reads a deep link: the platform in its path, and the return.
 pub(super) fn read_link(link: &str) -> Result<(&str, Callback), CallbackError> {
     #[cfg(test)]

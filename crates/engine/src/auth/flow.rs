@@ -24,7 +24,7 @@ use crate::{
         view::{SignInStateView, SignInView},
     },
     app::ROOT,
-    audit::{self, Action},
+    audit::{self, Action, Came, Entry, Origin, Resource},
     secret::Sensitive,
     store::{
         StoreError,
@@ -78,6 +78,22 @@ pub(super) enum Drop {
     Vault(#[from] VaultError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Drop {
+    /// Its word in the audit log.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::NothingAwaited => "nothing_awaited",
+            Self::OtherReturn => "other_return",
+            Self::State => "unknown_state",
+            Self::Late => "late",
+            Self::Used => "used",
+            Self::Issuer | Self::NoIssuer => "other_issuer",
+            Self::Vault(VaultError::Closed(_)) => "vault_closed",
+            Self::Vault(_) | Self::Store(_) => "internal",
+        }
+    }
 }
 
 impl Auth {
@@ -234,7 +250,7 @@ impl Auth {
         }
         let ending = match read_link(link) {
             Ok((platform, callback)) => self.arrive(platform, &format!("{ROOT}auth/{platform}"), callback).await,
-            Err(error) => self.dropped_for(&error.to_string()),
+            Err(error) => self.dropped_for(None, error.word(), &error.to_string()).await,
         };
         ending != Ending::Dropped
     }
@@ -274,21 +290,31 @@ impl Auth {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    pub(super) fn dropped_for(&self, why: &str) -> Ending {
+    /// Drops a return: `platform` is one of ours, where it is known; `word` is for the audit log, `why` for the other one.
+    pub(super) async fn dropped_for(&self, platform: Option<&Platform>, word: &'static str, why: &str) -> Ending {
         self.dropped.fetch_add(1, Ordering::Relaxed);
         // Never the link itself: it may hold a code.
         tracing::info!(why, "a return was dropped");
+        self.note_drop(platform, word).await;
         Ending::Dropped
+    }
+
+    pub(super) async fn note_drop(&self, platform: Option<&Platform>, word: &'static str) {
+        let resource = platform.map_or(Resource::None, |platform| Resource::Platform(&platform.id));
+        let (action, came, origin) = (Action::SignInDrop, Came::Failed(word), Origin::Core);
+        self.drops.note(&self.db, Entry { action, resource, came, origin }, self.clock.now()).await;
     }
 
     /// Takes a return that came by the address `by`.
     pub(super) async fn arrive(&self, platform: &str, by: &str, callback: Callback) -> Ending {
-        let Ok(platform) = self.known(platform) else { return self.dropped_for("unknown platform") };
+        let Ok(platform) = self.known(platform) else {
+            return self.dropped_for(None, "unknown_platform", "unknown platform").await;
+        };
         #[cfg(test)]
         let platform = naive::whose(self, platform, by, &callback).await;
         let claimed = match self.claim(platform, by, &callback).await {
             Ok(claimed) => claimed,
-            Err(why) => return self.dropped_for(&why.to_string()),
+            Err(why) => return self.dropped_for(Some(platform), why.word(), &why.to_string()).await,
         };
         let (attempt, pending, redeeming) = claimed;
         let outcome = match &callback.answer {
@@ -311,7 +337,7 @@ impl Auth {
         };
         match self.finish(platform, &attempt, outcome).await {
             Ok(ending) => ending,
-            Err(why) => self.dropped_for(&why.to_string()),
+            Err(why) => self.dropped_for(Some(platform), why.word(), &why.to_string()).await,
         }
     }
 
@@ -336,9 +362,12 @@ impl Auth {
             Ok::<Ending, Fault>(Ending::NotConnected)
         };
         match written.await {
-            Ok(Ending::Dropped) => self.dropped_for(&Drop::NothingAwaited.to_string()),
+            Ok(Ending::Dropped) => {
+                let why = Drop::NothingAwaited;
+                self.dropped_for(Some(platform), why.word(), &why.to_string()).await
+            }
             Ok(ending) => ending,
-            Err(fault) => self.dropped_for(&fault.to_string()),
+            Err(fault) => self.dropped_for(Some(platform), "internal", &fault.to_string()).await,
         }
     }
 

@@ -79,10 +79,22 @@ async fn converse(auth: Weak<Auth>, awaited: Awaited, mut stream: TcpStream, sto
     let answer = match timeout(REQUEST_TIMEOUT, read_head(&mut stream)).await {
         Ok(Ok(head)) => match (read_request(&head, &awaited.redirect), auth.upgrade()) {
             (Ok(query), Some(auth)) => answer(&auth, &awaited, query).await,
-            (Err(status), _) => (status, REFUSED, false),
+            (Err(status), auth) => {
+                // A browser asks for more than it was sent to; that is not worth a line.
+                if let (Status::BadRequest | Status::MethodNotAllowed, Some(auth)) = (status, auth) {
+                    auth.note_drop(auth.known(&awaited.platform).ok(), "malformed").await;
+                }
+                (status, REFUSED, false)
+            }
             (Ok(_), None) => return,
         },
-        Ok(Err(_)) | Err(_) => (Status::BadRequest, REFUSED, false),
+        Ok(Err(_)) => {
+            if let Some(auth) = auth.upgrade() {
+                auth.note_drop(auth.known(&awaited.platform).ok(), "oversized").await;
+            }
+            (Status::BadRequest, REFUSED, false)
+        }
+        Err(_) => (Status::BadRequest, REFUSED, false),
     };
     let (status, page, ended) = answer;
     if ended && !off(Defence::ListenerCloses) {
@@ -95,7 +107,10 @@ async fn converse(auth: Weak<Auth>, awaited: Awaited, mut stream: TcpStream, sto
 async fn answer(auth: &Arc<Auth>, awaited: &Awaited, query: &str) -> (Status, Page, bool) {
     let ending = match read_query(query) {
         Ok(callback) => auth.arrive(&awaited.platform, &awaited.redirect, callback).await,
-        Err(error) => auth.dropped_for(&error.to_string()),
+        Err(error) => {
+            let platform = auth.known(&awaited.platform).ok();
+            auth.dropped_for(platform, error.word(), &error.to_string()).await
+        }
     };
     match ending {
         Ending::Connected => (Status::Ok, CONNECTED, true),

@@ -21,6 +21,11 @@ pub(crate) fn email(text: &str) -> String {
     }
 }
 
+/// The name of an account: an e-mail, or a number of a kind.
+pub(crate) fn account(text: &str) -> String {
+    if text.contains('@') { email(text) } else { number(text) }
+}
+
 /// `1992-**-**`.
 pub(crate) fn date(date: Date) -> String {
     format!("{:04}-**-**", date.year())
@@ -39,6 +44,7 @@ mod tests {
         assert_eq!(number("AB1"), "****");
         assert_eq!(email("xia.lin@example.com"), "x***@example.com");
         assert_eq!(email("nonsense"), "***");
+        assert_eq!([account("xia.lin@example.com"), account("TK123456789")], ["x***@example.com", "****6789"]);
         assert_eq!(date(jiff::civil::date(1992, 3, 14)), "1992-**-**");
     }
 

@@ -28,8 +28,12 @@ pub(crate) struct Row {
     pub(crate) address: String,
     /// By which kind of program.
     pub(crate) agent: String,
-    /// Risk score, where somebody reckoned one.
+    /// Risk score as format 1 would have had it in the row; no row ever had one.
     pub(crate) risk: Option<i64>,
+    /// Risk score that was reckoned later, see [`super::audit_risk`].
+    pub(crate) score: Option<i64>,
+    /// What the score is made of: words with spaces between them.
+    pub(crate) reasons: String,
     /// Version of the encoding.
     pub(crate) format: i64,
     /// Hash over the row and the hash before it.
@@ -51,17 +55,33 @@ pub(crate) struct Search {
     pub(crate) before: Option<i64>,
 }
 
+/// Rows with their scores.
+macro_rules! rows {
+    ($where:literal) => {
+        concat!(
+            "SELECT audit.seq AS seq, audit.at_us AS at_us, who, category, action, resource, result, address, agent, \
+             risk, format, audit.hash AS hash, score, reasons \
+             FROM audit LEFT JOIN audit_risk ON audit_risk.seq = audit.seq WHERE ",
+            $where
+        )
+    };
+}
+
 const LAST: &str = "SELECT hash FROM audit WHERE seq < $1 ORDER BY seq DESC LIMIT 1";
-const AFTER: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+const AFTER: &str = rows!("audit.seq > $1 ORDER BY audit.seq LIMIT $2");
 const COUNT: &str = "SELECT value FROM counters WHERE name = 'audit'";
 // `$4` and `$5` narrow what the index finds; the order comes from the index.
-const ANY: &str = "SELECT * FROM audit WHERE seq < $1 AND at_us >= $2 AND at_us <= $3 ORDER BY seq DESC LIMIT $4";
-const OF_CATEGORY: &str = "SELECT * FROM audit WHERE category = $5 AND seq < $1 AND at_us >= $2 AND at_us <= $3 \
-                           ORDER BY seq DESC LIMIT $4";
-const OF_ACTION: &str = "SELECT * FROM audit WHERE action = $5 AND seq < $1 AND at_us >= $2 AND at_us <= $3 \
-                         ORDER BY seq DESC LIMIT $4";
-const OF_RESOURCE: &str = "SELECT * FROM audit WHERE resource = $5 AND seq < $1 AND at_us >= $2 AND at_us <= $3 \
-                           AND (category = $6 OR action = $6 OR $6 = '') ORDER BY seq DESC LIMIT $4";
+const ANY: &str = rows!("audit.seq < $1 AND audit.at_us >= $2 AND audit.at_us <= $3 ORDER BY audit.seq DESC LIMIT $4");
+const OF_CATEGORY: &str = rows!(
+    "category = $5 AND audit.seq < $1 AND audit.at_us >= $2 AND audit.at_us <= $3 ORDER BY audit.seq DESC LIMIT $4"
+);
+const OF_ACTION: &str = rows!(
+    "action = $5 AND audit.seq < $1 AND audit.at_us >= $2 AND audit.at_us <= $3 ORDER BY audit.seq DESC LIMIT $4"
+);
+const OF_RESOURCE: &str = rows!(
+    "resource = $5 AND audit.seq < $1 AND audit.at_us >= $2 AND audit.at_us <= $3 \
+     AND (category = $6 OR action = $6 OR $6 = '') ORDER BY audit.seq DESC LIMIT $4"
+);
 
 /// Every read of this table.
 #[cfg(test)]
@@ -165,6 +185,8 @@ fn row(row: &AnyRow) -> Result<Row, StoreError> {
         address: row.try_get("address")?,
         agent: row.try_get("agent")?,
         risk: row.try_get("risk")?,
+        score: row.try_get("score")?,
+        reasons: row.try_get::<Option<String>, _>("reasons")?.unwrap_or_default(),
         format: row.try_get("format")?,
         hash: row.try_get("hash")?,
     })

@@ -400,7 +400,7 @@ async fn put_deadlines(tx: &mut Tx, orders: &[&Stored]) -> Result<(), StoreError
 
 #[cfg(test)]
 mod tests {
-    use crate::store::{Db, audit, changes, consents, journal, orders, requests, sealed};
+    use crate::store::{Db, audit, audit_risk, changes, consents, journal, orders, requests, sealed};
     use sqlx::Row as _;
 
     #[tokio::test]
@@ -408,7 +408,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(folder.path()).await.unwrap();
         let ours = [orders::READS, changes::READS, journal::READS, requests::READS];
-        for sql in [ours.concat(), [audit::READS, consents::READS, sealed::READS].concat()].concat() {
+        for sql in [ours.concat(), [audit::READS, audit_risk::READS, consents::READS, sealed::READS].concat()].concat()
+        {
             let explained = format!("EXPLAIN QUERY PLAN {sql}");
             let mut query = sqlx::query(sqlx::AssertSqlSafe(explained));
             for _ in 0..sql.matches('$').count() {

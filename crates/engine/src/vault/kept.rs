@@ -5,15 +5,23 @@
 use super::{Place, VaultError, rotate};
 use crate::store::{Tx, pending_sign_ins, sealed, sign_ins};
 
-/// Place of a document of table `sealed`.
-pub(super) fn document<'a>(kind: &'a str, row: &'a str) -> Place<'a> {
-    debug_assert!(row.starts_with(kind), "a document's row names its kind");
-    Place { table: "sealed", row, column: "body" }
+/// What a document of table `sealed` is sealed for.
+pub(super) struct Document {
+    row: String,
+    column: String,
 }
 
-/// The length in front keeps `("a", "b/c")` and `("a/b", "c")` apart.
-pub(super) fn document_row(kind: &str, id: &str) -> String {
-    format!("{kind}/{}/{id}", kind.len())
+impl Document {
+    /// The length in front keeps `("a", "b/c")` and `("a/b", "c")` apart. The version is part of the place, so that an
+    /// earlier document cannot be put back; until there were versions, the column alone was.
+    pub(super) fn new(kind: &str, id: &str, version: i64) -> Self {
+        let column = if version == 0 { "body".to_owned() } else { format!("body/{version}") };
+        Self { row: format!("{kind}/{}/{id}", kind.len()), column }
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { table: "sealed", row: &self.row, column: &self.column }
+    }
 }
 
 /// Place of a platform's tokens.
@@ -70,10 +78,10 @@ impl Unopened {
 /// Seals every value anew that is not sealed under the new key yet. A value that opened under neither key stays as it is:
 /// it was damaged before, and must not keep the others.
 pub(super) async fn reseal(tx: &mut Tx, change: &rotate::Change) -> Result<(), VaultError> {
-    for (kind, id, body) in sealed::all(tx).await? {
-        let row = document_row(&kind, &id);
+    for (kind, id, body, version) in sealed::all(tx).await? {
+        let document = Document::new(&kind, &id, version);
         let unopened = Unopened::ALL.into_iter().find(|unopened| unopened.kind() == kind);
-        let place = unopened.map_or_else(|| document(&kind, &row), |unopened| unopened.place(&id));
+        let place = unopened.map_or_else(|| document.place(), |unopened| unopened.place(&id));
         if kind != rotate::KIND
             && let Some(body) = change.anew(&place, &body)?
         {

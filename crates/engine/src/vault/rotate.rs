@@ -7,7 +7,7 @@
 
 use super::{
     Key, OpenKey, Place, Vault, VaultError, VaultState, blocking,
-    kept::{self, document, document_row},
+    kept::{self, Document},
     passphrase, seal, state_for,
 };
 use crate::{
@@ -109,8 +109,9 @@ impl Vault {
     /// Opens under the profile's own key, or follows it to the next one where a rotation was cut off.
     pub(super) async fn open_under(&self, root: Key, row: &VaultKey, words: Option<Words>) -> Result<(), VaultError> {
         let kept = sealed::get(self.db.reader(), KIND, NEXT).await?;
-        let next = kept.as_ref().and_then(|kept| {
-            let plain = seal::open_at(&root, &row.profile, &document(KIND, &document_row(KIND, NEXT)), kept).ok()?;
+        let next = kept.as_ref().and_then(|(kept, version)| {
+            let document = Document::new(KIND, NEXT, *version);
+            let plain = seal::open_at(&root, &row.profile, &document.place(), kept).ok()?;
             super::fit(&plain).ok()
         });
         match next {

@@ -1,7 +1,9 @@
 //! What the vault promises, against real SQLite and key stores that behave like the system's in each of its moods.
 
 mod kills;
+mod lock;
 mod matrix;
+mod put_back;
 
 use super::*;
 use std::{path::Path, sync::Mutex as StdMutex, sync::mpsc};
@@ -350,7 +352,7 @@ async fn what_was_deleted_is_in_no_file_any_more() {
     let bodies = futures::future::join_all((0..50).map(|number| {
         let id = format!("trv_{number}");
         let pool = vault.db.reader().clone();
-        async move { sealed::get(&pool, "traveller", &id).await.unwrap().unwrap() }
+        async move { sealed::get(&pool, "traveller", &id).await.unwrap().unwrap().0 }
     }))
     .await;
     vault.db.empty_log().await.unwrap();

@@ -250,7 +250,7 @@ impl Run {
                     let credit = part.channel == Channel::Credit;
                     let channel = if credit { Channel::Wechatpay } else { part.channel };
                     let authorise = if credit { self.plan.authorises } else { part.authorise };
-                    Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments: None }
+                    Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments: None, screening: None }
                 })
             }
             Act::End => Some(Fact::CancelRequested),

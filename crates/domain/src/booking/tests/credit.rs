@@ -71,6 +71,7 @@ fn a_credit_that_was_used_elsewhere_meanwhile_is_refused_and_its_part_can_be_pai
         pay_by: pay_by(&order, world.now).unwrap(),
         authorise: false,
         instalments: None,
+        screening: None,
     };
     let refused = order.apply(world.now, &retried(Channel::Credit)).unwrap_err().0;
     assert!(refused.contains("agreed to with the cart"), "{refused}");

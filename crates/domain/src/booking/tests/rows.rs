@@ -283,6 +283,7 @@ fn wx_15_once_the_hold_has_ended_no_code_is_shown_again_and_no_new_one_opened() 
             pay_by,
             authorise: false,
             instalments: None,
+            screening: None,
         };
         assert!(order.apply(world.now, &again).is_err());
     }
@@ -302,6 +303,7 @@ fn wx_15_once_the_hold_has_ended_no_code_is_shown_again_and_no_new_one_opened() 
             pay_by,
             authorise: false,
             instalments: None,
+            screening: None,
         };
         assert!(open.apply(world.now, &again).is_err());
     }

@@ -257,6 +257,7 @@ fn money_that_comes_late_never_takes_the_place_of_what_was_taken() {
         pay_by: pay_by(&order, world.now).unwrap(),
         authorise: true,
         instalments: None,
+        screening: None,
     };
     world.tell(&mut order, fact);
     world.pay(&mut order);

@@ -112,6 +112,7 @@ fn a_refused_second_payment_is_tried_again_for_its_own_amount() {
         pay_by: pay_by(order, world.now).unwrap(),
         authorise: false,
         instalments: None,
+        screening: None,
     };
     let fact = again(&order, &world);
     world.tell(&mut order, fact);
@@ -186,6 +187,7 @@ fn late_money_for_a_part_that_was_paid_again_goes_back_alone() {
         pay_by: pay_by(&order, world.now).unwrap(),
         authorise: false,
         instalments: None,
+        screening: None,
     };
     world.tell(&mut order, fact);
     world.settle(&mut order);

@@ -20,6 +20,7 @@ use crate::{
             RefundState, RefundStatus,
         },
     },
+    screening::Screening,
     time::UtcMicros,
 };
 
@@ -52,6 +53,7 @@ impl Order {
             authorise: wanted.authorise,
             instalments: wanted.instalments,
             credit: wanted.credit,
+            screening: wanted.screening,
             arrived: None,
             taken: None,
             action: None,
@@ -66,6 +68,7 @@ impl Order {
         at: UtcMicros,
         (attempt, channel): (AttemptId, Channel),
         (authorise, instalments): (bool, Option<u8>),
+        screening: Option<&Screening>,
         pay_by: UtcMicros,
     ) -> Result<(), Illegal> {
         if channel == Channel::Credit {
@@ -78,7 +81,9 @@ impl Order {
         let Some((part, wanted)) = cart::unpaid_part(self) else {
             return illegal("nothing is to be paid");
         };
-        let wanted = PaymentPart { authorise, instalments, ..PaymentPart::new(attempt, channel, wanted.amount) };
+        let screening = screening.cloned();
+        let wanted = PaymentPart::new(attempt, channel, wanted.amount);
+        let wanted = PaymentPart { authorise, instalments, screening, ..wanted };
         self.open_attempt(at, part, wanted, pay_by)
     }
 

@@ -6,6 +6,7 @@ use zhiyou_domain::{
     order::{Attempt, AttemptState, Op, OpenStep, Order, PaymentPart, cart},
     port::payments::{Ability, Channel, PaymentAction, Presentation},
     routing::{Bar, Route, Why},
+    screening::{Screening, Unusual},
 };
 
 /// The newest payment of an order, as it is paid now.
@@ -46,9 +47,25 @@ pub(crate) fn parts(order: &Order) -> Vec<PaymentPartView> {
             amount: money(part.amount),
             instalments: attempt.map_or(part.instalments, |attempt| attempt.instalments),
             state: attempt.map(|attempt| state(order, attempt)),
+            screening: attempt.map_or(part.screening.as_ref(), |attempt| attempt.screening.as_ref()).map(screening),
         }
     };
     confirmed.map(view).collect()
+}
+
+fn screening(screening: &Screening) -> ScreeningView {
+    ScreeningView { score: screening.score, reasons: screening.reasons.iter().copied().map(unusual).collect() }
+}
+
+const fn unusual(unusual: Unusual) -> UnusualView {
+    match unusual {
+        Unusual::NewDevice => UnusualView::NewDevice,
+        Unusual::Burst => UnusualView::Burst,
+        Unusual::Amount => UnusualView::Amount,
+        Unusual::Currency => UnusualView::Currency,
+        Unusual::Channel => UnusualView::Channel,
+        Unusual::Country => UnusualView::Country,
+    }
 }
 
 fn state(order: &Order, attempt: &Attempt) -> PaymentStateView {

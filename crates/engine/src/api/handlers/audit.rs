@@ -41,13 +41,14 @@ fn view(row: rows::Row) -> AuditRowView {
         result: row.result,
         address: row.address,
         agent: row.agent,
-        risk: row.risk,
+        risk: row.score.or(row.risk),
+        risk_reasons: row.reasons.split_whitespace().map(str::to_owned).collect(),
     }
 }
 
 pub(crate) async fn verify_audit(engine: &Engine, _: VerifyAudit) -> Result<AuditCheckView, Fault> {
     let report = audit::verify(&engine.db).await?;
-    Ok(AuditCheckView { rows: report.rows, damaged: report.damaged })
+    Ok(AuditCheckView { rows: report.rows, damaged: report.damaged, damaged_scores: report.damaged_scores })
 }
 
 pub(crate) async fn export_audit(engine: &Engine, _: ExportAudit) -> Result<ExportedView, Fault> {

@@ -231,12 +231,11 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         check_sign_ins(engine, &order).await?;
     }
     let asked = signal(wish.request_id, "confirm_order", super::payments::spelled(&wish));
-    let parts =
+    let mut parts =
         if order.confirmed.is_none() { super::payments::parts(engine, &order, &wish).await? } else { Vec::new() };
     // A credit is ours: nobody's money leaves anything.
-    for part in parts.iter().filter(|part| part.credit.is_none()) {
-        let screening = super::payments::screening(engine, &order, part.channel).await?;
-        tracing::info!(order = %order.id, score = screening.score, reasons = ?screening.reasons, "a payment was screened");
+    for part in parts.iter_mut().filter(|part| part.credit.is_none()) {
+        part.screening = Some(super::payments::screening(engine, &order, part.channel).await?);
     }
     // What is agreed to is signed in the same transaction; a repeat is not signed again.
     let signer = if order.confirmed.is_none() { Some(signer(engine).await?) } else { None };
@@ -263,6 +262,7 @@ pub(crate) async fn confirm_order(engine: &Engine, wish: ConfirmOrder) -> Result
         Ok((vec![Fact::Confirmed { cart_hash, total, parts: parts.clone(), pay_by }], Some(consent)))
     };
     let order = engine.book.record_agreed(wish.order_id, Some(asked), facts).await?;
+    engine.score_payments();
     super::plans::mark(engine, order.plan, PlanBooking::Confirmed).await?;
     changed(engine, order).await
 }

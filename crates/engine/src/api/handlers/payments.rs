@@ -413,13 +413,16 @@ pub(crate) async fn retry_payment(engine: &Engine, wish: RetryPayment) -> Result
     let channel = wish.channel.unwrap_or(earlier.channel);
     let instalments = earlier.instalments.filter(|_| channel == earlier.channel);
     let authorise = usable(engine, &order, to_pay(&order)?, channel, instalments).await?.authorises;
+    let screening = screening(engine, &order, channel).await?;
     let attempt = AttemptId::from_ulid(engine.ids.ulid());
     let facts = |order: &Order, now: UtcMicros| {
-        let pay_by = pay_by(order, now).ok_or_else(wrong)?;
-        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments }])
+        let (pay_by, screening) = (pay_by(order, now).ok_or_else(wrong)?, Some(screening.clone()));
+        Ok(vec![Fact::PaymentRetried { attempt, channel, pay_by, authorise, instalments, screening }])
     };
     let detail = wish.channel.map_or("", Channel::word);
-    asked(engine, wish.order_id, wish.request_id, "retry_payment", detail, facts).await
+    let view = asked(engine, wish.order_id, wish.request_id, "retry_payment", detail, facts).await;
+    engine.score_payments();
+    view
 }
 
 /// The payment attempt a link of the return page names; nothing else of the link is read.

@@ -4,8 +4,10 @@ use super::super::{command::*, convert, view::*};
 use crate::{
     audit::{self, Action, Resource},
     engine::Engine,
-    exports, people,
+    exports,
+    people::{self, mask},
     store::{StoreError, Tx, changes, changes::Entity, consents, orders, pending_sign_ins, plans, sign_ins},
+    vault::lock,
 };
 use jiff::civil::Date;
 use std::collections::BTreeSet;
@@ -79,13 +81,21 @@ pub(crate) async fn remove_traveller(engine: &Engine, wish: RemoveTraveller) -> 
     list_travellers(engine, ListTravellers {}).await
 }
 
-pub(crate) async fn export_my_data(engine: &Engine, _: ExportMyData) -> Result<ExportedView, Fault> {
+pub(crate) async fn export_my_data(engine: &Engine, wish: ExportMyData) -> Result<ExportedView, Fault> {
     let now = engine.clock.now();
     let known = people::all(&engine.vault).await?;
+    let internal = |_| Fault::new(FaultCode::Internal, "not JSON");
+    let travellers = if wish.whole {
+        serde_json::to_value(&known.people).map_err(internal)?
+    } else {
+        serde_json::to_value(list_travellers(engine, ListTravellers {}).await?.travellers).map_err(internal)?
+    };
+    let shown =
+        |account: &Option<String>| if wish.whole { account.clone() } else { account.as_deref().map(mask::account) };
     let sign_ins = engine.auth.list().await;
     let connected = |row: &SignInView| match &row.state {
         SignInStateView::Connected { account } => {
-            Some(serde_json::json!({ "platform": row.platform, "account": account }))
+            Some(serde_json::json!({ "platform": row.platform, "account": shown(account) }))
         }
         SignInStateView::Disconnected
         | SignInStateView::Waiting { .. }
@@ -94,9 +104,10 @@ pub(crate) async fn export_my_data(engine: &Engine, _: ExportMyData) -> Result<E
         | SignInStateView::ThroughUs => None,
     };
     let document = serde_json::json!({
-        "format": "zhiyou-my-data/1",
+        "format": "zhiyou-my-data/2",
         "made_at": now.to_rfc3339(),
-        "travellers": known.people,
+        "whole": wish.whole,
+        "travellers": travellers,
         "travellers_that_do_not_open": known.unreadable,
         "plans": plans::newest(engine.db.reader(), PLANS_MAX).await?,
         "orders": all_orders(engine).await?,
@@ -104,11 +115,16 @@ pub(crate) async fn export_my_data(engine: &Engine, _: ExportMyData) -> Result<E
         "settings": super::session::read_settings(engine).await?,
     });
     // The text of the error could quote what was to be written.
-    let text = serde_json::to_vec_pretty(&document).map_err(|_| Fault::new(FaultCode::Internal, "not JSON"))?;
-    let name = format!("{}{}.json", exports::PERSONAL, super::audit::stamp(now));
+    let text = serde_json::to_vec_pretty(&document).map_err(internal)?;
+    let (beginning, action) = if wish.whole {
+        (exports::PERSONAL_WHOLE, Action::DataExportWhole)
+    } else {
+        (exports::PERSONAL, Action::DataExport)
+    };
+    let name = format!("{beginning}{}.json", super::audit::stamp(now));
     let written = exports::write(&engine.data_dir, &name, text).await?;
     let mut tx = engine.db.begin().await?;
-    audit::note(&mut tx, Action::DataExport, Resource::None, now).await?;
+    audit::note(&mut tx, action, Resource::None, now).await?;
     engine.db.commit(tx).await?;
     Ok(written)
 }
@@ -123,14 +139,19 @@ async fn all_orders(engine: &Engine) -> Result<Vec<OrderView>, Fault> {
     }
 }
 
-pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<SessionView, Fault> {
+pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<ErasedView, Fault> {
     if !busy(engine).await?.is_empty() {
         return Err(Fault::new(FaultCode::WrongState, "an order is being booked"));
     }
     // Tokens are revoked while they can still be opened; a platform that does not answer keeps nobody here.
-    for row in engine.auth.list().await.iter().filter(|row| row.state != SignInStateView::Disconnected) {
-        engine.auth.disconnect(&row.platform).await?;
+    for row in engine.auth.list().await {
+        if row.state != SignInStateView::Disconnected || engine.auth.is_visited(&row.platform).await? {
+            engine.auth.disconnect(&row.platform).await?;
+        }
     }
+    // What they are to be told goes with the keys: from here on only the person can tell them.
+    let untold = engine.auth.list().await.into_iter().filter(|row| row.untold);
+    let untold = untold.map(|row| UntoldView { platform: row.platform, name: row.name, host: row.host }).collect();
     exports::forget(&engine.data_dir).await?;
     let (destroying, now) = (engine.vault.destroy().await?, engine.clock.now());
     let erased = async {
@@ -139,6 +160,7 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Ses
         sign_ins::forget_all(&mut tx, now).await?;
         pending_sign_ins::delete_all(&mut tx).await?;
         consents::retire_keys(&mut tx, now).await?;
+        lock::keep(&mut tx, false).await?;
         told(engine, &mut tx, None, now).await?;
         changes::append(&mut tx, Entity::Session, "", now).await?;
         audit::note(&mut tx, Action::DataErase, Resource::None, now).await?;
@@ -149,7 +171,8 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Ses
     erased?;
     emptied(engine).await;
     engine.session_changed().await?;
-    super::session::get_session(engine, GetSession {}).await
+    let session = super::session::get_session(engine, GetSession {}).await?;
+    Ok(ErasedView { session, untold })
 }
 
 /// Travellers of orders that are being booked. A frozen order keeps nobody: nothing more happens to it.
@@ -176,7 +199,12 @@ async fn not_busy(engine: &Engine, id: TravellerId) -> Result<(), Fault> {
 }
 
 /// Tells the interface of a changed traveller, or of all, and of the plans that show their names.
-async fn told(engine: &Engine, tx: &mut Tx, id: Option<TravellerId>, now: UtcMicros) -> Result<(), StoreError> {
+pub(crate) async fn told(
+    engine: &Engine,
+    tx: &mut Tx,
+    id: Option<TravellerId>,
+    now: UtcMicros,
+) -> Result<(), StoreError> {
     changes::append(tx, Entity::Traveller, &id.map(|id| id.to_string()).unwrap_or_default(), now).await?;
     let names = |plan: &Plan| id.is_none_or(|id| plan.travellers.contains(&id));
     for plan in plans::newest(engine.db.reader(), PLANS_MAX).await?.iter().filter(|plan| names(plan)) {

@@ -152,7 +152,7 @@ async fn names(engine: &Engine, plan: &Plan) -> Names {
     let mut names = Names::new();
     for id in &plan.travellers {
         let Ok(Some(person)) = people::get(&engine.vault, *id).await else { continue };
-        names.insert(*id, person.traveller.display_name);
+        names.insert(*id, person.traveller.display_name.clone());
     }
     names
 }

@@ -2,10 +2,11 @@
 
 use super::super::{command::*, view::*};
 use crate::{
-    audit::{self, Action, Came, Entry, Resource},
+    audit::{self, Action, Came, Entry, Origin, Resource},
     engine::Engine,
+    locking::{self, AFTER_MAX_MIN},
     store::{changes, changes::Entity, plans, settings},
-    vault::VaultState,
+    vault::{VaultState, lock},
 };
 use std::collections::BTreeSet;
 use zhiyou_domain::{
@@ -39,6 +40,7 @@ pub(super) async fn read_settings(engine: &Engine) -> Result<SettingsView, Fault
         locale: serde_json::from_value(locale).unwrap_or(LocaleSetting::System),
         theme: serde_json::from_value(theme).unwrap_or(ThemeSetting::System),
         channel: super::payments::preferred(engine).await?,
+        lock_after_min: engine.lock_after().await?,
     })
 }
 
@@ -46,14 +48,37 @@ pub(crate) async fn set_settings(engine: &Engine, wish: SetSettings) -> Result<S
     let word = |value: serde_json::Result<serde_json::Value>| {
         value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
     };
+    if wish.lock_after_min.is_some_and(|minutes| !(1..=AFTER_MAX_MIN).contains(&minutes)) {
+        return Err(Fault::new(FaultCode::MalformedInput, "from one minute to a day")
+            .with("path", "lock_after_min")
+            .with("problem", "out_of_range"));
+    }
+    // When the vault is locked is a person's to say.
+    let minutes = if Origin::now() == Origin::Tool { engine.lock_after().await? } else { wish.lock_after_min };
     let mut tx = engine.db.begin().await?;
+    let after = minutes.map(|minutes| minutes.to_string()).unwrap_or_default();
+    settings::put(&mut tx, locking::AFTER, &after).await?;
     settings::put(&mut tx, "locale", &word(serde_json::to_value(wish.locale))).await?;
     settings::put(&mut tx, "theme", &word(serde_json::to_value(wish.theme))).await?;
     settings::put(&mut tx, "channel", wish.channel.map_or("", Channel::word)).await?;
     changes::append(&mut tx, Entity::Session, "", engine.clock.now()).await?;
     audit::note(&mut tx, Action::SettingsSave, Resource::None, engine.clock.now()).await?;
     engine.db.commit(tx).await?;
+    if Origin::now() != Origin::Tool {
+        engine.used.note(engine.clock.now());
+    }
+    engine.used.look_again();
     get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn lock_vault(engine: &Engine, _: LockVault) -> Result<SessionView, Fault> {
+    engine.lock().await?;
+    get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn note_use(engine: &Engine, _: NoteUse) -> Result<(), Fault> {
+    engine.used.note(engine.clock.now());
+    Ok(())
 }
 
 pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<SessionView, Fault> {
@@ -64,19 +89,22 @@ pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<S
 
 /// What follows an opening of the vault, or a try.
 async fn opened(engine: &Engine, action: Action) -> Result<(), Fault> {
+    engine.used.note(engine.clock.now());
     engine.auth.resume().await;
     engine.recover_sign_ins();
     let (mut tx, now) = (engine.db.begin().await?, engine.clock.now());
     let state = engine.vault.state();
     let came = if state == VaultState::Open { Came::Done } else { Came::Failed("closed") };
     audit::append(&mut tx, &[Entry { came, ..Entry::done(action, Resource::None) }], now).await?;
-    changes::append(&mut tx, Entity::Session, "", now).await?;
-    changes::append(&mut tx, Entity::Traveller, "", now).await?;
+    if state == VaultState::Open {
+        lock::keep(&mut tx, false).await?;
+    }
+    engine.told_of_vault(&mut tx, now).await?;
     Ok(engine.db.commit(tx).await?)
 }
 
 pub(crate) async fn retry_keyring(engine: &Engine, _: RetryKeyring) -> Result<SessionView, Fault> {
-    engine.vault.retry_keyring().await?;
+    engine.vault.reopen().await?;
     opened(engine, Action::VaultRetry).await?;
     get_session(engine, GetSession {}).await
 }

@@ -33,9 +33,11 @@ pub struct AuditRowView {
     pub address: String,
     /// `window`, `tool`, or `core` for what the app does by itself.
     pub agent: String,
-    /// Risk score, where somebody reckoned one.
+    /// Risk score of a payment, 0 to 100; it comes a moment after the row.
     #[ts(type = "number | null")]
     pub risk: Option<i64>,
+    /// What was unusual, the weightiest first.
+    pub risk_reasons: Vec<String>,
 }
 
 /// What verifying the audit log found.
@@ -47,6 +49,9 @@ pub struct AuditCheckView {
     /// Rows that are missing or do not follow from the ones before them; at most a hundred are named.
     #[ts(type = "Array<number>")]
     pub damaged: Vec<i64>,
+    /// Risk scores that are missing or were changed, by their own numbers; at most a hundred are named.
+    #[ts(type = "Array<number>")]
+    pub damaged_scores: Vec<i64>,
 }
 
 /// What a person agreed to about an order, signed by this device.

@@ -57,6 +57,35 @@ pub struct PaymentPartView {
     pub instalments: Option<u8>,
     /// Where its payment stands; `null` until what comes before it is paid.
     pub state: Option<PaymentStateView>,
+    /// How unusual it is for the traveller; `null` for a credit. The channel decides what that means.
+    pub screening: Option<ScreeningView>,
+}
+
+/// How unusual a payment is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ScreeningView {
+    /// 0 (nothing unusual) to 100.
+    pub score: u8,
+    /// What it is made of, the weightiest first.
+    pub reasons: Vec<UnusualView>,
+}
+
+/// What can be unusual about a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum UnusualView {
+    /// The device has been known for less than a day.
+    NewDevice,
+    /// Several payments within a few minutes.
+    Burst,
+    /// Far more than usual.
+    Amount,
+    /// Another currency than ever before.
+    Currency,
+    /// A channel that was never used.
+    Channel,
+    /// A country never travelled to.
+    Country,
 }
 
 /// One way to pay.

@@ -1,5 +1,6 @@
 //! Travellers, as they are shown: numbers, addresses and birthdays are masked.
 
+use super::{NameView, SessionView};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -152,4 +153,24 @@ pub enum MealView {
     Kosher,
     /// Without gluten.
     GlutenFree,
+}
+
+/// What erasing left to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ErasedView {
+    /// The session afterwards.
+    pub session: SessionView,
+    /// Platforms that could not be told that their tokens are over: the person revokes there.
+    pub untold: Vec<UntoldView>,
+}
+
+/// A platform that could not be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct UntoldView {
+    /// Id.
+    pub platform: String,
+    /// Name.
+    pub name: NameView,
+    /// Where its tokens are revoked by hand.
+    pub host: String,
 }

@@ -23,6 +23,7 @@ pub enum VaultStateView {
     Open,
     NeedsPassphrase,
     Locked,
+    LockedByPerson,
     KeyringLocked,
     KeyringDenied,
     KeyringMissing,
@@ -38,6 +39,7 @@ impl From<VaultState> for VaultStateView {
             VaultState::Open => Self::Open,
             VaultState::NeedsPassphrase => Self::NeedsPassphrase,
             VaultState::Locked => Self::Locked,
+            VaultState::LockedByPerson => Self::LockedByPerson,
             VaultState::KeyringLocked => Self::KeyringLocked,
             VaultState::KeyringDenied => Self::KeyringDenied,
             VaultState::KeyringMissing => Self::KeyringMissing,
@@ -59,6 +61,8 @@ pub enum VaultChoiceView {
     EnterPassphrase,
     /// Mend the keyring and try again: `retry_keyring`.
     RetryKeyring,
+    /// Open what was locked: `retry_keyring`.
+    Reopen,
     /// Give up what is sealed: `erase_my_data`.
     Erase,
 }
@@ -69,6 +73,7 @@ impl From<Choice> for VaultChoiceView {
             Choice::ChoosePassphrase => Self::ChoosePassphrase,
             Choice::EnterPassphrase => Self::EnterPassphrase,
             Choice::RetryKeyring => Self::RetryKeyring,
+            Choice::Reopen => Self::Reopen,
             Choice::Erase => Self::Erase,
         }
     }

@@ -4,7 +4,10 @@ use super::{
     super::defence::{self, Defence},
     *,
 };
-use crate::store::pending_sign_ins;
+use crate::{
+    audit,
+    store::{audit as audit_rows, pending_sign_ins},
+};
 use std::fmt::{self, Write};
 use tracing::{
     Event, Metadata, Subscriber,
@@ -58,16 +61,25 @@ async fn stored(app: &App) -> (Vec<Option<pending_sign_ins::PendingRow>>, Vec<Op
     (visits, rows, i64::try_from(told.len()).unwrap())
 }
 
+/// Returns that the audit log says were dropped; its chain is whole.
+pub(super) async fn noted_drops(app: &App) -> usize {
+    assert!(audit::verify(&app.auth.db).await.unwrap().is_intact());
+    let rows = audit_rows::after(app.auth.db.reader(), 0, 10_000).await.unwrap();
+    rows.iter().filter(|row| row.action == "sign_in.drop").count()
+}
+
 /// Delivers a link; answers whether the app acted on it. What it drops changes nothing and is one line in the log, which
-/// holds nothing of the link.
+/// holds nothing of the link, and one in the audit log, unless that has told of another of its kind just now.
 pub(super) async fn delivered(app: &App, link: &str) -> bool {
-    let before = stored(app).await;
+    let (before, noted_before) = (stored(app).await, noted_drops(app).await);
     let lines = Lines::listen();
     let taken = app.auth.deep_link(link).await;
     let lines = lines.heard();
     if !taken {
         assert!(stored(app).await == before, "a dropped return changed something");
         assert!(lines.len() <= 1, "{lines:?}");
+        let noted = noted_drops(app).await;
+        assert!(noted > 0 && noted - noted_before <= 1, "{noted} after {noted_before}");
         for (_, value) in Url::parse(link).iter().flat_map(Url::query_pairs).filter(|(_, value)| value.len() > 8) {
             assert!(!lines.iter().any(|line| line.contains(&*value)), "{lines:?} holds {value}");
         }
@@ -93,6 +105,7 @@ pub(super) async fn forged(cases: &[Forgery<'_>]) -> Seen {
         let taken = delivered(&app, &link).await;
         if !taken {
             assert!(waiting(&app.state().await), "{name}");
+            assert_eq!(noted_drops(&app).await, 1, "{name}");
             assert!(app.auth.deep_link(&good).await && connected(&app.state().await), "{name}: the awaited return");
         }
         seen.push((*name, taken));

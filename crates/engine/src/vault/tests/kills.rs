@@ -295,7 +295,7 @@ async fn after_a_rotation_the_old_key_opens_nothing_and_nothing_sealed_under_it_
     let first = vault(folder.path(), keys.clone()).await;
     fill(&first).await;
     let before = keys.0.lock().unwrap().clone().unwrap();
-    let old = sealed::get(first.db.reader(), "traveller", "trv_1").await.unwrap().unwrap();
+    let (old, _) = sealed::get(first.db.reader(), "traveller", "trv_1").await.unwrap().unwrap();
     assert!(any_file_holds(folder.path(), &old));
     first.rotate(None, NOW).await.unwrap();
     assert!(first.get("traveller", "trv_1").await.unwrap().is_some());
