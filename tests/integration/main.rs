@@ -8,6 +8,7 @@ mod input;
 mod main_job;
 mod member;
 mod people;
+mod sign_ins;
 mod storage;
 mod tools;
 mod window;

@@ -5,6 +5,7 @@
 //! tables, and SQL that differs between engines, which lives in [`dialect`] alone.
 
 pub(crate) mod audit;
+pub(crate) mod auth_sessions;
 pub mod changes;
 pub(crate) mod consents;
 pub mod dialect;

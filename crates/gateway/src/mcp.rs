@@ -26,7 +26,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin, sync::Arc};
 use tokio_util::task::TaskTracker;
-use zhiyou_domain::port::TRAVELLER_TOKEN_META;
+use zhiyou_domain::port::{TRAVELLER_TOKEN_META, TRAVELLER_TOKEN_ORIGIN_META};
 
 /// What a call does to the world, as hints for a client.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +50,15 @@ impl Effect {
     }
 }
 
+/// A traveller's token, and the origin that gave it.
+pub(crate) struct TravellerToken {
+    pub(crate) token: Sensitive<String>,
+    /// Empty where the call did not say.
+    pub(crate) origin: String,
+}
+
 type Running = Pin<Box<dyn Future<Output = CallToolResult> + Send>>;
-type Handler = Arc<dyn Fn(JsonObject, Option<Sensitive<String>>) -> Running + Send + Sync>;
+type Handler = Arc<dyn Fn(JsonObject, Option<TravellerToken>) -> Running + Send + Sync>;
 
 /// A tool and what it runs.
 #[derive(Clone)]
@@ -69,7 +76,7 @@ pub(crate) fn tool<A, R, F, Fut>(name: &'static str, description: &'static str, 
 where
     A: DeserializeOwned + JsonSchema + Send + 'static,
     R: Serialize + JsonSchema + 'static,
-    F: Fn(A, Option<Sensitive<String>>) -> Fut + Send + Sync + 'static,
+    F: Fn(A, Option<TravellerToken>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<R, Broken>> + Send + 'static,
 {
     let input = schema_for_input::<A>().unwrap_or_else(|problem| {
@@ -196,13 +203,11 @@ impl ServerHandler for Server {
                 None,
             ));
         };
-        let token = context
-            .meta
-            .0
-            .0
-            .get(TRAVELLER_TOKEN_META)
-            .and_then(Value::as_str)
-            .map(|token| Sensitive::new(token.to_owned()));
+        let said = |key: &str| context.meta.0.0.get(key).and_then(Value::as_str).map(str::to_owned);
+        let token = said(TRAVELLER_TOKEN_META).map(|token| TravellerToken {
+            token: Sensitive::new(token),
+            origin: said(TRAVELLER_TOKEN_ORIGIN_META).unwrap_or_default(),
+        });
         let running = (entry.run)(call.arguments.unwrap_or_default(), token);
         let result = self.tracker.spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, tool = %call.name, "a tool ended without an answer");

@@ -5,7 +5,9 @@ use crate::{
     audit::{self, Action, Resource},
     engine::Engine,
     exports, people,
-    store::{StoreError, Tx, changes, changes::Entity, consents, orders, pending_sign_ins, plans, sign_ins},
+    store::{
+        StoreError, Tx, auth_sessions, changes, changes::Entity, consents, orders, pending_sign_ins, plans, sign_ins,
+    },
 };
 use jiff::civil::Date;
 use std::collections::BTreeSet;
@@ -82,14 +84,15 @@ pub(crate) async fn remove_traveller(engine: &Engine, wish: RemoveTraveller) -> 
 pub(crate) async fn export_my_data(engine: &Engine, _: ExportMyData) -> Result<ExportedView, Fault> {
     let now = engine.clock.now();
     let known = people::all(&engine.vault).await?;
-    let sign_ins = engine.auth.list().await;
+    let sign_ins = super::sign_ins::all(engine, &[]).await;
     let connected = |row: &SignInView| match &row.state {
-        SignInStateView::Connected { account } => {
+        SignInStateView::Connected { account, .. } => {
             Some(serde_json::json!({ "platform": row.platform, "account": account }))
         }
         SignInStateView::Disconnected
         | SignInStateView::Waiting { .. }
         | SignInStateView::Expired
+        | SignInStateView::Revoked
         | SignInStateView::Failed { .. }
         | SignInStateView::ThroughUs => None,
     };
@@ -128,7 +131,7 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Ses
         return Err(Fault::new(FaultCode::WrongState, "an order is being booked"));
     }
     // Tokens are revoked while they can still be opened; a platform that does not answer keeps nobody here.
-    for row in engine.auth.list().await.iter().filter(|row| row.state != SignInStateView::Disconnected) {
+    for row in super::sign_ins::all(engine, &[]).await.iter().filter(|row| row.state != SignInStateView::Disconnected) {
         engine.auth.disconnect(&row.platform).await?;
     }
     exports::forget(&engine.data_dir).await?;
@@ -138,6 +141,7 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Ses
         destroying.forget(&mut tx).await?;
         sign_ins::forget_all(&mut tx, now).await?;
         pending_sign_ins::delete_all(&mut tx).await?;
+        auth_sessions::delete_all(&mut tx).await?;
         consents::retire_keys(&mut tx, now).await?;
         told(engine, &mut tx, None, now).await?;
         changes::append(&mut tx, Entity::Session, "", now).await?;
