@@ -188,7 +188,7 @@ async fn visits(world: &World, nest: &mut Nest) {
     let folder = world.data_dir.path();
     for number in 0..VISITS {
         let way = if number % 2 == 0 { "deep_link" } else { "loopback" };
-        world.call("start_sign_in", json!({ "platform": "zz-club", "return_by": way })).await;
+        world.call("login_to_platform", json!({ "platform": "zz-club", "return_by": way })).await;
         nest.keep_visit(folder, &world.keys).await;
         let visit = world.opened();
         let junk = nest.letters("junk");
@@ -225,10 +225,10 @@ async fn lying_platform(world: &World, nest: &mut Nest) {
             json!({ "provider": "oauth", "switch": "answer", "op": op, "status": status, "body": body, "times": 1 });
         if op == "metadata" {
             world.scenario(lie).await;
-            assert!(world.ask("start_sign_in", sign_in()).await.is_err());
+            assert!(world.ask("login_to_platform", sign_in()).await.is_err());
             continue;
         }
-        world.call("start_sign_in", sign_in()).await;
+        world.call("login_to_platform", sign_in()).await;
         nest.keep_visit(world.data_dir.path(), &world.keys).await;
         let visit = world.opened();
         let back = world.approve(&visit).await;
@@ -236,7 +236,7 @@ async fn lying_platform(world: &World, nest: &mut Nest) {
         world.app().engine().deep_link(&back).await;
     }
     world.scenario(json!({ "reset": true, "provider": "oauth" })).await;
-    world.call("start_sign_in", sign_in()).await;
+    world.call("login_to_platform", sign_in()).await;
     let visit = world.opened();
     let back = world.approve(&visit).await;
     world.app().engine().deep_link(&back).await;

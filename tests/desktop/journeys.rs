@@ -32,10 +32,18 @@ pub(crate) async fn hold(stage: &Stage) {
     stage.window.attribute("[data-testid=next-step]", "data-kind", "sign_in").await;
 }
 
+/// Chooses how the browser comes back, on the screen of sign-ins.
+async fn come_back_by(window: &Driver, way: &str) {
+    let offered = format!("return document.querySelector('[data-testid=sign-in-return] option[value={way}]') !== null");
+    window.until("the way back", &offered).await;
+    window.fill("[data-testid=sign-in-return]", way).await;
+}
+
 /// Asks for a sign-in and allows it in a browser; the link that leads back.
 async fn allowed(stage: &Stage) -> String {
     let window = &stage.window;
     window.run("sessionStorage.setItem('came from', location.hash); location.hash = '#/sign-in'").await;
+    come_back_by(window, "deep_link").await;
     window.click("[data-testid=sign-in-connect-zz-club]").await;
     let address = window
         .until(
@@ -160,6 +168,33 @@ async fn a_sign_in_that_comes_back_to_a_closed_app_starts_it_and_counts() {
     stage.start_by(&back, "SELECT 1 FROM sign_ins WHERE platform = 'zz-club' AND state = 'connected'").await;
     stage.window.run("location.hash = '#/sign-in'").await;
     stage.window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trip_needs_comes_first_and_nobody_has_to_choose_the_way_back() {
+    let stage = Stage::new(&[]).await;
+    let window = &stage.window;
+    hold(&stage).await;
+    window.click("[data-testid=next-step] a").await;
+    window.attribute("[data-testid=sign-in-zz-club]", "data-needed", "true").await;
+    window.attribute("[data-testid=sign-in-turkish-airlines]", "data-needed", "false").await;
+    let first = "return document.querySelector('main li').dataset.testid === 'sign-in-zz-club'\
+        && document.querySelector('[data-testid=sign-in-why-zz-club]') !== null";
+    window.until("what is needed, first, and why", first).await;
+    pictures(&stage, "sign-in-plan").await;
+    window.click("[data-testid=sign-in-connect-zz-club]").await;
+    let shown = "return document.querySelector('[data-testid=sign-in-url-zz-club]')?.textContent.trim()";
+    let address = window.until("an address", shown).await;
+    assert!(address.as_str().unwrap().contains("redirect_uri=http%3A%2F%2F127.0.0.1%3A"), "{address}");
+    let browser = stage.browser().await;
+    browser.open(address.as_str().unwrap()).await;
+    browser.click("#approve").await;
+    window.attribute("[data-testid=sign-in-state-zz-club]", "data-state", "connected").await;
+    browser.close().await;
+    window
+        .until("what was granted", "return document.querySelector('[data-testid=sign-in-granted-zz-club]') !== null")
+        .await;
     stage.close().await;
 }
 
@@ -388,7 +423,7 @@ async fn without_a_keyring_a_passphrase_keeps_the_sign_in_that_came_back_by_the_
     stage.window.until("the vault open", &vault("open")).await;
 
     stage.window.run("location.hash = '#/sign-in'").await;
-    stage.window.fill("[data-testid=sign-in-return]", "loopback").await;
+    come_back_by(&stage.window, "loopback").await;
     stage.window.click("[data-testid=sign-in-connect-zz-club]").await;
     let address = stage
         .window

@@ -13,6 +13,7 @@ mod member;
 mod page;
 mod people;
 mod screening;
+mod sign_ins;
 mod storage;
 mod tools;
 mod window;

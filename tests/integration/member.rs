@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const TURKISH: &str = "turkish-airlines";
 
 async fn sign_in(world: &World) {
-    world.call("start_sign_in", json!({ "platform": TURKISH, "return_by": "loopback" })).await;
+    world.call("login_to_platform", json!({ "platform": TURKISH, "return_by": "loopback" })).await;
     let back = world.approve(&world.opened()).await;
     assert!(world.http.get(back).send().await.unwrap().status().is_success());
 }
@@ -74,6 +74,6 @@ async fn what_is_reached_through_us_is_shown_and_cannot_be_signed_in_to() {
     assert_eq!(through_us, ["duffel", "viator", "stripe"]);
     for platform in through_us {
         let start = json!({ "platform": platform, "return_by": "loopback" });
-        assert_eq!(format!("{:?}", world.ask("start_sign_in", start).await.unwrap_err().code), "NotFound");
+        assert_eq!(format!("{:?}", world.ask("login_to_platform", start).await.unwrap_err().code), "NotFound");
     }
 }

@@ -106,7 +106,8 @@ async fn ta_15_an_id_in_another_spelling_is_no_id() {
         assert!(!format!("{told:?}").contains("MalformedInput"), "{command}: {told:?}");
     }
     for platform in ["../zz-club", "zz-club\0", "ZZ-CLUB", "zz\u{2010}club", "/etc/passwd"] {
-        let told = refused(&world, "start_sign_in", json!({ "platform": platform, "return_by": "deep_link" })).await;
+        let told =
+            refused(&world, "login_to_platform", json!({ "platform": platform, "return_by": "deep_link" })).await;
         assert!(told.contains("not_found"), "{platform:?}: {told}");
     }
 }
@@ -216,7 +217,7 @@ async fn ta_35_what_was_typed_is_in_no_answer_that_refuses_it() {
         ("import_plan", json!({ "text": format!("{{\"title\": {CANARY}"), "request_id": request_id() })),
         ("import_plan", json!({ "text": sample(), "request_id": CANARY })),
         ("get_order", json!({ "order_id": CANARY })),
-        ("start_sign_in", json!({ "platform": CANARY, "return_by": "deep_link" })),
+        ("login_to_platform", json!({ "platform": CANARY, "return_by": "deep_link" })),
         (CANARY, json!({})),
     ] {
         let told = refused(&world, command, payload).await;

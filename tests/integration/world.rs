@@ -259,7 +259,7 @@ impl World {
 
     /// The traveller approves in the browser; answers the address the browser is sent back to.
     pub(crate) async fn consent(&self, return_by: &str) -> String {
-        self.call("start_sign_in", json!({ "platform": "zz-club", "return_by": return_by })).await;
+        self.call("login_to_platform", json!({ "platform": "zz-club", "return_by": return_by })).await;
         let url = self.opened();
         self.approve(&url).await
     }

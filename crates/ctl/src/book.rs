@@ -51,9 +51,9 @@ async fn book(to: &mut Backend, text: &str, pay_automatically: bool) -> Result<V
                     if !signed.contains(platform) {
                         eprintln!("signing in to {platform}");
                         let wish = json!({ "platform": platform, "return_by": "loopback" });
-                        let row = to.call("start_sign_in", wish).await?;
+                        let login = to.call("login_to_platform", wish).await?;
                         if pay_automatically && to.opens_browser_itself() {
-                            approve(&row)?;
+                            approve(&login)?;
                         }
                         signed.push(platform.clone());
                     }
@@ -109,8 +109,11 @@ async fn channel(to: &mut Backend, order: &Value) -> Result<Value, String> {
 }
 
 /// Approves on the consent page of the demo, while the running app waits for the way back.
-fn approve(row: &Value) -> Result<(), String> {
-    let url: Url = row["state"]["url"].as_str().unwrap_or_default().parse().map_err(|_| "no address to open")?;
+fn approve(login: &Value) -> Result<(), String> {
+    if login["status"] == "authenticated" {
+        return Ok(());
+    }
+    let url: Url = login["url"].as_str().unwrap_or_default().parse().map_err(|_| "no address to open")?;
     Consenting.open(&url).map_err(|error| error.to_string())
 }
 

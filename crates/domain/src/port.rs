@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// It is bound to one host, never stored and never logged by the gateway.
 pub const TRAVELLER_TOKEN_META: &str = "zhiyou/travellerToken";
 
+/// Key under `_meta` that says beside a traveller's token which origin gave it: the gateway sends it nowhere else.
+pub const TRAVELLER_TOKEN_ORIGIN_META: &str = "zhiyou/travellerTokenOrigin";
+
 /// How a call to a provider ended. The type decides what may follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome<T> {

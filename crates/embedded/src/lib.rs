@@ -23,7 +23,7 @@ use url::Url;
 use zhiyou_domain::fault::{Fault, FaultCode};
 use zhiyou_engine::{
     Demo, Engine,
-    auth::Installed,
+    auth::{Installed, is_path},
     ports::{Browser, KeyStore},
 };
 use zhiyou_gateway::Gateway;
@@ -199,7 +199,7 @@ async fn join(
             phone: url(&announcement.phone)?,
             currency: announcement.account.code().parse().map_err(|error| internal(&error))?,
         }),
-        platforms: installed(announcement)?,
+        platforms: installed(announcement, |name| std::env::var(name).ok())?,
     })
     .await;
     match engine {
@@ -215,15 +215,31 @@ async fn join(
     }
 }
 
-/// Where the platforms are: the sandbox's, and one of the person's own that the environment names.
-fn installed(announcement: &Announcement) -> Result<Vec<Installed>, Fault> {
-    let here = |platform: &'static str, issuer: &str, client_id: Option<String>| {
-        Ok::<_, Fault>(Installed { platform, issuer: url(issuer)?, client_id })
+/// Where the platforms are: the sandbox's, and one of the person's own that the environment names. The sandbox's ease is for
+/// its own alone.
+fn installed(announcement: &Announcement, said: impl Fn(&str) -> Option<String>) -> Result<Vec<Installed>, Fault> {
+    let wrong = |name: &str| {
+        Fault::new(FaultCode::MalformedInput, format!("{name} is not usable"))
+            .with("path", name)
+            .with("problem", "malformed")
     };
-    let mut platforms =
-        vec![here("zz-club", &announcement.oauth, None)?, here("turkish-airlines", &announcement.turkish, None)?];
-    if let Ok(issuer) = std::env::var("ZHIYOU_OIDC_ISSUER") {
-        platforms.push(here("oidc", &issuer, std::env::var("ZHIYOU_OIDC_CLIENT_ID").ok())?);
+    let mut platforms = vec![Installed::sandboxed("zz-club", url(&announcement.oauth)?)];
+    match said("ZHIYOU_TURKISH_AIRLINES").as_deref() {
+        None | Some("sandbox") => {
+            platforms.push(Installed::sandboxed("turkish-airlines", url(&announcement.turkish)?));
+        }
+        // Where its file says.
+        Some("live") => {}
+        Some(_) => return Err(wrong("ZHIYOU_TURKISH_AIRLINES")),
+    }
+    if let Some(issuer) = said("ZHIYOU_OIDC_ISSUER") {
+        let issuer = issuer.parse().map_err(|_| wrong("ZHIYOU_OIDC_ISSUER"))?;
+        let loopback_path = said("ZHIYOU_OIDC_LOOPBACK_PATH");
+        if loopback_path.as_deref().is_some_and(|path| !is_path(path)) {
+            return Err(wrong("ZHIYOU_OIDC_LOOPBACK_PATH"));
+        }
+        let client_id = said("ZHIYOU_OIDC_CLIENT_ID");
+        platforms.push(Installed { client_id, loopback_path, ..Installed::at("oidc", issuer) });
     }
     Ok(platforms)
 }
@@ -250,7 +266,14 @@ async fn announced(http: &reqwest::Client, address: &str) -> Result<Announcement
             .with("path", "ZHIYOU_SANDBOX_URL")
             .with("problem", "malformed"));
     };
-    let base = Announcement {
+    let base = nowhere(format!("http://{host}:{port}"), token);
+    let answer = control(http, &base, reqwest::Method::GET, "/announcement", None).await?;
+    serde_json::from_value(answer).map_err(|error| internal(&error))
+}
+
+/// A sandbox of which only the control address is known.
+fn nowhere(control: String, control_token: String) -> Announcement {
+    Announcement {
         duffel: String::new(),
         viator: String::new(),
         wechatpay: String::new(),
@@ -262,11 +285,9 @@ async fn announced(http: &reqwest::Client, address: &str) -> Result<Announcement
         turkish: String::new(),
         phone: String::new(),
         account: AccountCurrency::default(),
-        control: format!("http://{host}:{port}"),
-        control_token: token,
-    };
-    let answer = control(http, &base, reqwest::Method::GET, "/announcement", None).await?;
-    serde_json::from_value(answer).map_err(|error| internal(&error))
+        control,
+        control_token,
+    }
 }
 
 async fn control(
@@ -303,4 +324,48 @@ fn unavailable(error: &reqwest::Error) -> Fault {
 
 fn io(error: &std::io::Error) -> Fault {
     zhiyou_engine::store::StoreError::from(std::io::Error::from(error.kind())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The platforms of a demo where the environment says this.
+    fn here(said: &[(&str, &str)]) -> Result<Vec<Installed>, Fault> {
+        let announcement = Announcement {
+            oauth: "http://127.0.0.1:1".to_owned(),
+            turkish: "http://127.0.0.1:2".to_owned(),
+            ..nowhere(String::new(), String::new())
+        };
+        let said = |name: &str| said.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        installed(&announcement, said)
+    }
+
+    #[test]
+    fn in_the_demo_only_the_sandboxs_platforms_are_the_sandboxs() {
+        let eased = |said: &[(&str, &str)]| {
+            let here = here(said).unwrap().into_iter();
+            here.map(|platform| (platform.platform, platform.sandbox)).collect::<Vec<_>>()
+        };
+        assert_eq!(eased(&[]), [("zz-club", true), ("turkish-airlines", true)]);
+        let own = [("ZHIYOU_OIDC_ISSUER", "http://127.0.0.1:3"), ("ZHIYOU_TURKISH_AIRLINES", "live")];
+        assert_eq!(eased(&own), [("zz-club", true), ("oidc", false)], "whatever its address");
+    }
+
+    #[test]
+    fn an_own_sign_in_is_as_the_environment_says_and_nonsense_is_refused_by_name() {
+        let issuer = ("ZHIYOU_OIDC_ISSUER", "https://id.example.com");
+        let own = here(&[issuer, ("ZHIYOU_OIDC_CLIENT_ID", "me"), ("ZHIYOU_OIDC_LOOPBACK_PATH", "zhiyou/return")]);
+        let own = own.unwrap().pop().unwrap();
+        assert_eq!((own.client_id.as_deref(), own.loopback_path.as_deref()), (Some("me"), Some("zhiyou/return")));
+        for (name, value) in [
+            ("ZHIYOU_OIDC_ISSUER", "id.example.com"),
+            ("ZHIYOU_OIDC_LOOPBACK_PATH", "/zhiyou"),
+            ("ZHIYOU_TURKISH_AIRLINES", "Live"),
+        ] {
+            let fault = here(&[(name, value), issuer]).unwrap_err();
+            assert_eq!(fault.code, FaultCode::MalformedInput, "{name}");
+            assert!(fault.to_string().contains(name) && !fault.to_string().contains(value), "{fault}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
-//! Signs in to any authorization server, as the app does, with a person's browser elsewhere.
+//! Signs in to any authorization server, as the app does with the platform of one's own (`oidc`), with a person's browser
+//! elsewhere.
 //!
-//! `sign_in ISSUER CLIENT_ID LOOPBACK_PATH SCOPE…` prints one JSON object per line: first `{"visit": url}`, then how the
+//! `sign_in ISSUER CLIENT_ID LOOPBACK_PATH` prints one JSON object per line: first `{"visit": url}`, then how the
 //! visit ended, then one answer per line of standard input: `fetch URL` (with the token), `later SECONDS` (moves the
 //! clock), `disconnect`. It ends with its input. Secrets are kept in a folder that is deleted at the end, and not printed.
 
@@ -18,17 +19,14 @@ use url::Url;
 use zeroize::Zeroizing;
 use zhiyou_domain::time::UtcMicros;
 use zhiyou_engine::{
-    api::{
-        command::ReturnBy,
-        view::{NameView, SignInStateView},
-    },
-    auth::{Auth, AuthError, Platform},
+    api::view::SignInStateView,
+    auth::{Auth, AuthError, Installed, Platforms},
     ports::{Browser, BrowserError, Clock, KeyStore, KeyStoreError},
     store::Db,
     vault::Vault,
 };
 
-const PLATFORM: &str = "example";
+const PLATFORM: &str = "oidc";
 
 /// System time, plus what `later` added.
 #[derive(Default)]
@@ -78,25 +76,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
     let mut word = |what: &str| words.next().ok_or(format!("missing {what}"));
     let (issuer, client_id, path) = (word("ISSUER")?, word("CLIENT_ID")?, word("LOOPBACK_PATH")?);
-    let platform = Platform {
-        id: PLATFORM.to_owned(),
-        name: NameView { en: "Example".to_owned(), zh: None },
-        purpose: NameView { en: "Example".to_owned(), zh: None },
-        issuer,
+    // The server is on this machine.
+    let here = Installed {
         client_id: Some(client_id),
-        scopes: words.collect(),
-        returns: vec![ReturnBy::Loopback],
         loopback_path: Some(path),
-        endpoint_hosts: Vec::new(),
-        permissions: Vec::new(),
-        mcp: None,
-        link_hosts: Vec::new(),
+        ..Installed::sandboxed(PLATFORM, issuer.parse()?)
     };
+    let platforms = Platforms::bundled(&[here])?.sign_in;
     let folder = tempfile::tempdir()?;
     let db = Db::open(folder.path()).await?;
     let vault = Vault::open(db.clone(), Arc::new(Pocket::default()), aws_lc_rs::rand::SystemRandom::new()).await?;
     let clock = Arc::new(MovedClock::default());
-    let auth = Auth::new(db.clone(), Arc::new(vault), clock.clone(), Arc::new(Printer), vec![platform], true)?;
+    let auth = Auth::new(db.clone(), Arc::new(vault), clock.clone(), Arc::new(Printer), platforms)?;
     let ended = converse(&Arc::new(auth), &db, &clock).await;
     db.close().await;
     ended
@@ -105,7 +96,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn converse(auth: &Arc<Auth>, db: &Db, clock: &MovedClock) -> Result<(), Box<dyn Error>> {
     let mut doorbell = db.doorbell();
     doorbell.mark_unchanged();
-    auth.start(PLATFORM, ReturnBy::Loopback).await?;
+    auth.start(PLATFORM, None).await?;
     while let SignInStateView::Waiting { .. } = auth.view(PLATFORM).await?.state {
         doorbell.changed().await?;
     }

@@ -63,7 +63,9 @@ macro_rules! commands {
             set_item_priority: SetItemPriority => PlanView;
             archive_plan: ArchivePlan => PlanView;
             list_sign_ins: ListSignIns => Vec<SignInView>;
-            start_sign_in: StartSignIn => SignInView;
+            login_to_platform: LoginToPlatform => AuthSessionView;
+            check_auth_status: CheckAuthStatus => AuthSessionView;
+            list_authenticated_apis: ListAuthenticatedApis => Vec<AuthenticatedApiView>;
             cancel_sign_in: CancelSignIn => SignInView;
             disconnect: Disconnect => SignInView;
             read_member: ReadMember => MemberView;

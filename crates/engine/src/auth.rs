@@ -6,6 +6,7 @@
 
 mod access;
 mod callback;
+pub(crate) mod centre;
 mod defence;
 mod flow;
 #[cfg(any(test, fuzzing))]
@@ -22,10 +23,11 @@ mod resolver;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod way;
 
 pub use access::{AuthError, Bearer};
 pub(crate) use pending::visit_of;
-pub use platform::{Installed, Platform, PlatformError, Platforms, ThroughUs};
+pub use platform::{Installed, Permission, Platform, PlatformError, Platforms, ThroughUs, is_path};
 
 use crate::{
     api::view::{SignInStateView, SignInView},
@@ -36,7 +38,9 @@ use crate::{
     vault::{Vault, VaultError},
 };
 use aws_lc_rs::rand::SystemRandom;
+use defence::{Defence, off};
 use http::Http;
+use metadata::{MetadataError, Server};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
@@ -51,10 +55,12 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     browser: Arc<dyn Browser>,
     rng: SystemRandom,
-    http: Http,
+    /// For platforms out on the internet.
+    strict: Http,
+    /// For the sandbox's, on this machine.
+    eased: Http,
     platforms: Vec<Platform>,
     turns: Vec<Turn>,
-    demo: bool,
     /// Visits are stored and listeners exchanged in one order.
     starting: tokio::sync::Mutex<()>,
     listeners: Mutex<HashMap<String, Listener>>,
@@ -100,7 +106,7 @@ impl Listener {
 }
 
 impl Auth {
-    /// Sign-in to `platforms`. `demo` allows plain HTTP to loopback addresses, for the sandbox and nothing else.
+    /// Sign-in to `platforms`.
     ///
     /// # Errors
     /// `Internal` when the HTTP client cannot be made.
@@ -110,19 +116,18 @@ impl Auth {
         clock: Arc<dyn Clock>,
         browser: Arc<dyn Browser>,
         platforms: Vec<Platform>,
-        demo: bool,
     ) -> Result<Self, Fault> {
-        let http = Http::new(demo).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?;
+        let http = |demo| Http::new(demo).map_err(|error| Fault::new(FaultCode::Internal, error.to_string()));
         Ok(Self {
             db,
             vault,
             clock,
             browser,
             rng: SystemRandom::new(),
-            http,
+            strict: http(false)?,
+            eased: http(true)?,
             turns: platforms.iter().map(|_| Turn::default()).collect(),
             platforms,
-            demo,
             starting: tokio::sync::Mutex::new(()),
             listeners: Mutex::new(HashMap::new()),
             redeeming: Mutex::new(HashSet::new()),
@@ -131,20 +136,6 @@ impl Auth {
             dropped: AtomicU64::new(0),
             drops: Drops::default(),
         })
-    }
-
-    /// Where every platform's sign-in stands. `needed` is false; the caller knows the plan. A platform whose row cannot
-    /// be read is shown as failed.
-    pub async fn list(&self) -> Vec<SignInView> {
-        let mut views = Vec::with_capacity(self.platforms.len());
-        for platform in &self.platforms {
-            let state = self.state_of(platform).await.unwrap_or_else(|error| {
-                tracing::error!(%error, platform = platform.id, "a sign-in could not be read");
-                SignInStateView::Failed { why: "provider".to_owned() }
-            });
-            views.push(self.viewed(platform, state).await);
-        }
-        views
     }
 
     /// Whether the platform has given tokens that it may still accept.
@@ -184,11 +175,12 @@ impl Auth {
             name: platform.name.clone(),
             purpose: platform.purpose.clone(),
             host: platform.host(),
-            permissions: platform.permissions.clone(),
+            permissions: platform.permissions.iter().map(|permission| permission.means.clone()).collect(),
+            returns: way::offered(platform, way::LISTENS),
             readable: platform.mcp.is_some(),
             state,
             untold,
-            needed: false,
+            needed_for: Vec::new(),
         }
     }
 
@@ -211,11 +203,13 @@ impl Auth {
         let row = sign_ins::read(self.db.reader(), &platform.id).await?;
         Ok(match row {
             Some(row) if row.state == sign_ins::State::Connected && row.issuer == platform.issuer => {
-                SignInStateView::Connected { account: row.account }
+                let granted = self.scopes(&row).map(|scopes| platform.granted(&scopes));
+                SignInStateView::Connected { account: row.account, granted }
             }
             Some(row) if matches!(row.state, sign_ins::State::Connected | sign_ins::State::Expired) => {
                 SignInStateView::Expired
             }
+            Some(row) if row.state == sign_ins::State::Revoked => SignInStateView::Revoked,
             _ if ran_out => SignInStateView::Failed { why: "expired".to_owned() },
             Some(sign_ins::SignInRow { state: sign_ins::State::Failed(why), .. }) => SignInStateView::Failed { why },
             Some(_) | None => SignInStateView::Disconnected,
@@ -225,6 +219,24 @@ impl Auth {
     /// Names of all platforms.
     pub(crate) fn platforms(&self) -> impl Iterator<Item = &str> {
         self.platforms.iter().map(|platform| platform.id.as_str())
+    }
+
+    /// What a sign-in was granted, in the platform's words; `None` while that cannot be opened.
+    fn scopes(&self, row: &sign_ins::SignInRow) -> Option<Vec<String>> {
+        self.open_tokens(row).ok().flatten().map(|tokens| tokens.scopes.clone())
+    }
+
+    /// Whether the sandbox's ease is the platform's: plain HTTP to a loopback address, and no proxy between.
+    fn is_eased(&self, platform: &Platform) -> bool {
+        platform.sandbox || off(Defence::StrictAbroad)
+    }
+
+    fn http(&self, platform: &Platform) -> &Http {
+        if self.is_eased(platform) { &self.eased } else { &self.strict }
+    }
+
+    async fn discover(&self, platform: &Platform) -> Result<Server, MetadataError> {
+        metadata::discover(self.http(platform), platform, self.is_eased(platform)).await
     }
 
     fn known(&self, platform: &str) -> Result<&Platform, Fault> {

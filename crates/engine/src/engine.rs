@@ -122,7 +122,6 @@ impl Engine {
             Arc::clone(&options.clock),
             Arc::clone(&options.browser),
             platforms.sign_in,
-            options.demo.is_some(),
         )?);
         let connected = |error: ConnectError| Fault::new(FaultCode::Internal, error.to_string());
         let ports = Arc::new(Ports {

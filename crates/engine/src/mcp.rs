@@ -13,9 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::io::DuplexStream;
-use zhiyou_domain::port::{Answer, Outcome, Reason, ReasonCode, TRAVELLER_TOKEN_META};
+use zhiyou_domain::port::{Answer, Outcome, Reason, ReasonCode, TRAVELLER_TOKEN_META, TRAVELLER_TOKEN_ORIGIN_META};
 
-use crate::secret::Sensitive;
+use crate::auth::Bearer;
 
 /// How long a tool may take. Gateways answer within their own provider time-outs, which are shorter.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -51,23 +51,23 @@ impl Server {
         self.call_with(tool, request, None).await
     }
 
-    /// The same, with the traveller's own token in `_meta`.
+    /// The same, with the traveller's own token in `_meta`, and beside it the origin that gave it.
     pub(crate) async fn call_as<Q: Serialize, R: DeserializeOwned>(
         &self,
         tool: &'static str,
         request: &Q,
-        token: &Sensitive<String>,
+        bearer: &Bearer,
     ) -> Outcome<R> {
-        self.call_with(tool, request, Some(token)).await
+        self.call_with(tool, request, Some(bearer)).await
     }
 
     async fn call_with<Q: Serialize, R: DeserializeOwned>(
         &self,
         tool: &'static str,
         request: &Q,
-        token: Option<&Sensitive<String>>,
+        bearer: Option<&Bearer>,
     ) -> Outcome<R> {
-        match self.raw(tool, request, token).await {
+        match self.raw(tool, request, bearer).await {
             Ok(value) => match serde_json::from_value::<Answer<R>>(value) {
                 Ok(answer) => answer.into(),
                 Err(error) => unknown(ReasonCode::ProviderFault, format!("{}.{tool}: unreadable: {error}", self.name)),
@@ -96,15 +96,16 @@ impl Server {
         &self,
         tool: &'static str,
         request: &Q,
-        token: Option<&Sensitive<String>>,
+        bearer: Option<&Bearer>,
     ) -> Result<Value, Outcome<R>> {
         let Ok(Value::Object(arguments)) = serde_json::to_value(request) else {
             return Err(Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, "arguments are not an object")));
         };
         let mut params = CallToolRequestParams::new(tool).with_arguments(arguments);
-        if let Some(token) = token {
+        if let Some(bearer) = bearer {
             let meta = params.meta_mut().get_or_insert_with(Default::default);
-            meta.0.insert(TRAVELLER_TOKEN_META.to_owned(), Value::String(token.expose().clone()));
+            meta.0.insert(TRAVELLER_TOKEN_META.to_owned(), Value::String(bearer.token.expose().clone()));
+            meta.0.insert(TRAVELLER_TOKEN_ORIGIN_META.to_owned(), Value::String(bearer.origin()));
         }
         match tokio::time::timeout(CALL_TIMEOUT, self.service.peer().call_tool(params)).await {
             Ok(Ok(result)) => content(result)

@@ -192,6 +192,9 @@ fn shown(text: &str) -> String {
 /// Calls the tools in one conversation. A token that is refused is replaced once.
 async fn ask(auth: &Auth, platform: &str, calls: &[Call]) -> Result<Vec<Told>, Fault> {
     let (server, _, client) = auth.server_of(platform)?;
+    if let Some((tool, _)) = calls.iter().find(|(tool, _)| !auth.may_call(platform, tool)) {
+        return Err(Fault::new(FaultCode::NotFound, format!("{platform}: {tool} is not for its token")));
+    }
     for _ in 0..2 {
         let bearer = auth.access_token(platform).await?;
         if !bearer.may_go_to(&server) {

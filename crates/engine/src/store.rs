@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod audit_risk;
+pub(crate) mod auth_sessions;
 pub mod changes;
 pub(crate) mod consents;
 pub mod dialect;

@@ -4,6 +4,8 @@
 //!
 //! Deliberately not here: what a status code means, which is each provider's.
 
+pub(crate) mod defence;
+
 use crate::config::Profile;
 use axum::http::HeaderMap;
 use reqwest::{Client, Request, redirect};
@@ -65,8 +67,12 @@ impl Http {
     }
 
     pub(crate) fn with_timeout(profile: Profile, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let redirects = redirect::Policy::none();
+        #[cfg(test)]
+        let redirects =
+            if defence::off(defence::Defence::Unfollowed) { redirect::Policy::limited(5) } else { redirects };
         let builder = Client::builder()
-            .redirect(redirect::Policy::none())
+            .redirect(redirects)
             // A request that the client repeats by itself would be a second effect.
             .retry(reqwest::retry::never())
             .referer(false)
@@ -236,6 +242,12 @@ mod tests {
         assert_eq!((answer.status, count.load(SeqCst)), (503, 2), "no more often than configured");
     }
 
+    /// Answers with a redirect to `to`.
+    async fn redirecting(to: String) -> String {
+        let head = format!("HTTP/1.1 307 Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        answering(Box::leak(head.into_boxed_str()).as_bytes()).await
+    }
+
     #[tokio::test]
     async fn a_question_that_is_no_get_is_asked_again_and_all_of_its_tries_have_one_time() {
         use std::sync::atomic::Ordering::SeqCst;
@@ -256,9 +268,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_is_an_answer_and_is_not_followed() {
-        let address =
-            answering(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
-        assert_eq!(ending(&address, TIMEOUT).await.unwrap().status, 302);
+    async fn oa_61_a_redirect_is_an_answer_and_is_not_followed() {
+        let thief = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        let address = redirecting(thief).await;
+        assert_eq!(ending(&address, TIMEOUT).await.unwrap().status, 307);
+        defence::take_away(Some(defence::Defence::Unfollowed));
+        let followed = ending(&address, TIMEOUT).await;
+        defence::take_away(None);
+        assert_eq!(followed.unwrap().status, 200, "refused even without the defence");
+    }
+
+    #[test]
+    fn every_defence_of_what_is_asked_of_others_is_in_the_table() {
+        let table = include_str!("../../../docs/faults.md");
+        for known in defence::Defence::ALL {
+            assert!(table.lines().any(|line| line.ends_with(&format!("| `{}` |", known.word()))), "{known:?}");
+        }
     }
 }

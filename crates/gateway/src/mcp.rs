@@ -28,7 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin, sync::Arc};
 use tokio_util::task::TaskTracker;
-use zhiyou_domain::port::TRAVELLER_TOKEN_META;
+use zhiyou_domain::port::{TRAVELLER_TOKEN_META, TRAVELLER_TOKEN_ORIGIN_META};
 
 /// What a call does to the world, as hints for a client.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +55,13 @@ impl Effect {
     }
 }
 
+/// A traveller's token, and the origin that gave it.
+pub(crate) struct TravellerToken {
+    pub(crate) token: Sensitive<String>,
+    /// Empty where the call did not say.
+    pub(crate) origin: String,
+}
+
 type Running = Pin<Box<dyn Future<Output = CallToolResult> + Send>>;
 type Handler = Arc<dyn Fn(JsonObject, Caller) -> Running + Send + Sync>;
 
@@ -66,7 +73,7 @@ pub(crate) struct Principal(pub(crate) String);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
     /// The traveller's own token for the platform the tool is about.
-    token: Option<Sensitive<String>>,
+    token: Option<TravellerToken>,
     /// Whose agent it is; none for the engine.
     principal: Option<Principal>,
     /// What the client calls itself: anybody's claim, shown as such.
@@ -89,7 +96,7 @@ pub(crate) fn tool<A, R, F, Fut>(name: &'static str, description: &'static str, 
 where
     A: DeserializeOwned + JsonSchema + Send + 'static,
     R: Serialize + JsonSchema + 'static,
-    F: Fn(A, Option<Sensitive<String>>) -> Fut + Send + Sync + 'static,
+    F: Fn(A, Option<TravellerToken>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<R, Broken>> + Send + 'static,
 {
     let input = schema_for_input::<A>().unwrap_or_else(|problem| {
@@ -251,13 +258,11 @@ impl ServerHandler for Server {
                 None,
             ));
         };
-        let token = context
-            .meta
-            .0
-            .0
-            .get(TRAVELLER_TOKEN_META)
-            .and_then(Value::as_str)
-            .map(|token| Sensitive::new(token.to_owned()));
+        let said = |key: &str| context.meta.0.0.get(key).and_then(Value::as_str).map(str::to_owned);
+        let token = said(TRAVELLER_TOKEN_META).map(|token| TravellerToken {
+            token: Sensitive::new(token),
+            origin: said(TRAVELLER_TOKEN_ORIGIN_META).unwrap_or_default(),
+        });
         let client = context.client_info().map(|client| client.name).unwrap_or_default();
         let caller = Caller { token, principal, client };
         let running = (entry.run)(call.arguments.unwrap_or_default(), caller);

@@ -50,7 +50,7 @@ after(() => { server.close(); server.closeAllConnections(); });
 /** The app: its lines come out of `next`, its commands go into `ask`. */
 function app() {
   seen = {};
-  const [program, ...words] = [...COMMAND, issuer, CLIENT, PATH, ...SCOPES];
+  const [program, ...words] = [...COMMAND, issuer, CLIENT, PATH];
   const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {

@@ -119,6 +119,57 @@ rows: Array<AuditRowView>,
  * Whether there are older ones that match.
  */
 more: boolean, };
+export type AuthSessionView = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * Where it stands.
+ */
+status: AuthStatusView, 
+/**
+ * Address to sign in at, while a visit to it is under way; it was opened in the system browser.
+ */
+url: string | null, 
+/**
+ * Names the session, while one lives; not a secret.
+ */
+session_id: string | null, 
+/**
+ * When the session ends: an hour after it began. A visit ends sooner, and another log-in within the session renews it.
+ */
+expires_at_us: number | null, 
+/**
+ * What the platform granted; absent until it did, and while the vault is closed.
+ */
+granted: Array<NameView> | null, };
+export type AuthStatusView = "auth_required" | "authenticated";
+export type AuthenticatedApiView = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * Name of the platform.
+ */
+name: NameView, 
+/**
+ * The one host that the sign-in is for.
+ */
+host: string, 
+/**
+ * What was granted, in the platform's words; absent while the vault is closed.
+ */
+scopes: Array<string> | null, 
+/**
+ * The same as a person reads it.
+ */
+granted: Array<NameView> | null, 
+/**
+ * What this app calls there with the sign-in, by the names of the tools.
+ */
+calls: Array<string>, };
 export type CabinElementView = { 
 /**
  * `seat`, `restricted`, `bassinet`, `empty`, `exit_row`, `lavatory`, `galley`, `closet`, `stairs`.
@@ -310,6 +361,15 @@ refund_min: number,
  */
 instalments: Array<number>, };
 export type ChannelWord = "wechatpay" | "alipay" | "stripe" | "paypal" | "alipayplus" | "credit";
+export type CheckAuthStatus = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * Only if this is the session of it that lives.
+ */
+session_id: string | null, };
 export type CheckOrderCredit = { 
 /**
  * Order.
@@ -779,6 +839,7 @@ to_us: number | null,
  * Only rows before this one: the next page begins at the last one of this.
  */
 before: number | null, };
+export type ListAuthenticatedApis = Record<symbol, never>;
 export type ListConsents = { 
 /**
  * Order.
@@ -807,6 +868,15 @@ plan_id: string | null, };
 export type ListTravellers = Record<symbol, never>;
 export type LocaleSetting = "system" | "zh-CN" | "en";
 export type LockVault = Record<symbol, never>;
+export type LoginToPlatform = { 
+/**
+ * Platform id.
+ */
+platform: string, 
+/**
+ * How the browser comes back; where it is not said, the best way that can be had.
+ */
+return_by: ReturnBy | null, };
 export type LoyaltyView = { 
 /**
  * Programme; names it in a command.
@@ -1785,7 +1855,11 @@ expires_at_us: number, } | { "kind": "connected",
 /**
  * Name at the platform, when known.
  */
-account: string | null, } | { "kind": "expired" } | { "kind": "failed", 
+account: string | null, 
+/**
+ * What the platform granted; absent while the vault is closed.
+ */
+granted: Array<NameView> | null, } | { "kind": "expired" } | { "kind": "revoked" } | { "kind": "failed", 
 /**
  * `denied`, `expired`, `provider` or `keyring`.
  */
@@ -1812,6 +1886,10 @@ host: string,
  */
 permissions: Array<NameView>, 
 /**
+ * How the browser can come back here, the best way first.
+ */
+returns: Array<ReturnBy>, 
+/**
  * Whether it can be asked about the member's own things once connected; see `ReadMember`.
  */
 readable: boolean, 
@@ -1824,9 +1902,9 @@ state: SignInStateView,
  */
 untold: boolean, 
 /**
- * Whether the shown plan needs it.
+ * Items of the shown plan that need it.
  */
-needed: boolean, };
+needed_for: Array<string>, };
 export type SourceView = "notification" | "poll" | "local";
 export type StandingView = { 
 /**
@@ -1841,15 +1919,6 @@ reference: string | null,
  * Price or amount.
  */
 amount: MoneyView | null, };
-export type StartSignIn = { 
-/**
- * Platform id.
- */
-platform: string, 
-/**
- * How the browser comes back.
- */
-return_by: ReturnBy, };
 export type TermsView = { 
 /**
  * Until when it costs nothing, on the clock of the place; absent when it never does or no longer.
@@ -1967,7 +2036,9 @@ export interface Api {
   set_item_priority: { command: SetItemPriority; result: PlanView };
   archive_plan: { command: ArchivePlan; result: PlanView };
   list_sign_ins: { command: ListSignIns; result: Array<SignInView> };
-  start_sign_in: { command: StartSignIn; result: SignInView };
+  login_to_platform: { command: LoginToPlatform; result: AuthSessionView };
+  check_auth_status: { command: CheckAuthStatus; result: AuthSessionView };
+  list_authenticated_apis: { command: ListAuthenticatedApis; result: Array<AuthenticatedApiView> };
   cancel_sign_in: { command: CancelSignIn; result: SignInView };
   disconnect: { command: Disconnect; result: SignInView };
   read_member: { command: ReadMember; result: MemberView };

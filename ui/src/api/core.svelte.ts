@@ -61,7 +61,7 @@ export function keepPlan(plan: PlanView): PlanView {
 export function keepSignIn(row: SignInView): void {
   core.signIns[row.platform] = row;
   for (const plan of Object.values(core.plans)) {
-    plan.sign_ins = plan.sign_ins.map((old) => (old.platform === row.platform ? { ...row, needed: old.needed } : old));
+    plan.sign_ins = plan.sign_ins.map((old) => (old.platform === row.platform ? { ...row, needed_for: old.needed_for } : old));
   }
 }
 

@@ -94,6 +94,8 @@ describe("routes", () => {
     expect(parseRoute("#/order/ord_1/seats/itm_2")).toEqual({ screen: "seats", id: "ord_1", item: "itm_2" });
     expect(parseRoute("#/order/ord_1/pay")).toEqual({ screen: "pay", id: "ord_1" });
     expect(parseRoute("#/travellers")).toEqual({ screen: "travellers" });
+    expect(parseRoute("#/sign-in")).toEqual({ screen: "sign-in", plan: null });
+    expect(parseRoute("#/sign-in/pln_1")).toEqual({ screen: "sign-in", plan: "pln_1" });
     expect(parseRoute("#/trip/pln_1")).toEqual({ screen: "trip", id: "pln_1" });
     for (const odd of ["", "#/", "#/trip", "#/nowhere", "#/../x"]) expect(parseRoute(odd)).toEqual({ screen: "trips" });
   });

@@ -2,7 +2,7 @@
 export type Route =
   | { screen: "trips" }
   | { screen: "orders" }
-  | { screen: "sign-in" }
+  | { screen: "sign-in"; plan: string | null }
   | { screen: "travellers" }
   | { screen: "settings" }
   | { screen: "trip"; id: string }
@@ -14,10 +14,11 @@ export function parseRoute(hash: string): Route {
   const [screen, id, part, item] = hash.replace(/^#\/?/, "").split("/");
   switch (screen) {
     case "orders":
-    case "sign-in":
     case "travellers":
     case "settings":
       return { screen };
+    case "sign-in":
+      return { screen, plan: id || null };
     case "trip":
       if (id) return { screen, id };
       break;

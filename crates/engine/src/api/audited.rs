@@ -23,7 +23,7 @@ pub(crate) enum About {
 
 /// Commands whose refusal is noted.
 const AUDITED: &[(&str, Action)] = &[
-    ("start_sign_in", Action::SignInStart),
+    ("login_to_platform", Action::SignInStart),
     ("cancel_sign_in", Action::SignInCancel),
     ("disconnect", Action::SignInDisconnect),
     ("confirm_order", Action::PaymentConfirm),
@@ -51,6 +51,8 @@ const READS: &[&str] = &[
     "list_plans",
     "get_plan",
     "list_sign_ins",
+    "check_auth_status",
+    "list_authenticated_apis",
     "list_orders",
     "get_order",
     "get_seat_maps",

@@ -86,13 +86,26 @@ command!(
     }
 );
 command!(
-    /// Opens the platform's page in the system browser and waits for the return.
-    StartSignIn {
+    /// Opens the platform's page in the system browser and waits for the return; of a platform that is connected, nothing.
+    LoginToPlatform {
         /// Platform id.
         platform: String,
-        /// How the browser comes back.
-        return_by: ReturnBy,
+        /// How the browser comes back; where it is not said, the best way that can be had.
+        return_by: Option<ReturnBy>,
     }
+);
+command!(
+    /// Tells where a log-in stands and what was granted.
+    CheckAuthStatus {
+        /// Platform id.
+        platform: String,
+        /// Only if this is the session of it that lives.
+        session_id: Option<String>,
+    }
+);
+command!(
+    /// Lists the platforms that the person is connected to, and what may be called there.
+    ListAuthenticatedApis {}
 );
 command!(
     /// Gives up waiting for the browser.

@@ -20,6 +20,7 @@ pub use people::*;
 pub use standing::*;
 pub use vault::*;
 
+use super::command::ReturnBy;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -295,14 +296,16 @@ pub struct SignInView {
     pub host: String,
     /// What is asked for.
     pub permissions: Vec<NameView>,
+    /// How the browser can come back here, the best way first.
+    pub returns: Vec<ReturnBy>,
     /// Whether it can be asked about the member's own things once connected; see `ReadMember`.
     pub readable: bool,
     /// Where it stands.
     pub state: SignInStateView,
     /// Whether the platform is still to be told that an earlier sign-in is over: as soon as the vault is open and it answers.
     pub untold: bool,
-    /// Whether the shown plan needs it.
-    pub needed: bool,
+    /// Items of the shown plan that need it.
+    pub needed_for: Vec<String>,
 }
 
 /// Where a sign-in stands.
@@ -323,9 +326,13 @@ pub enum SignInStateView {
     Connected {
         /// Name at the platform, when known.
         account: Option<String>,
+        /// What the platform granted; absent while the vault is closed.
+        granted: Option<Vec<NameView>>,
     },
-    /// The platform no longer accepts our token.
+    /// Its time is over.
     Expired,
+    /// The platform took it back: it no longer accepts our token, and gives no other.
+    Revoked,
     /// The last try ended without a sign-in.
     Failed {
         /// `denied`, `expired`, `provider` or `keyring`.
@@ -333,6 +340,51 @@ pub enum SignInStateView {
     },
     /// Reached through us: there is nothing to sign in to.
     ThroughUs,
+}
+
+/// Where a log-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthStatusView {
+    /// The person has to sign in.
+    AuthRequired,
+    /// The person is connected.
+    Authenticated,
+}
+
+/// A log-in to a platform. There is no token in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct AuthSessionView {
+    /// Platform id.
+    pub platform: String,
+    /// Where it stands.
+    pub status: AuthStatusView,
+    /// Address to sign in at, while a visit to it is under way; it was opened in the system browser.
+    pub url: Option<String>,
+    /// Names the session, while one lives; not a secret.
+    pub session_id: Option<String>,
+    /// When the session ends: an hour after it began. A visit ends sooner, and another log-in within the session renews it.
+    #[ts(type = "number | null")]
+    pub expires_at_us: Option<i64>,
+    /// What the platform granted; absent until it did, and while the vault is closed.
+    pub granted: Option<Vec<NameView>>,
+}
+
+/// A platform that the person is connected to. There is no token in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct AuthenticatedApiView {
+    /// Platform id.
+    pub platform: String,
+    /// Name of the platform.
+    pub name: NameView,
+    /// The one host that the sign-in is for.
+    pub host: String,
+    /// What was granted, in the platform's words; absent while the vault is closed.
+    pub scopes: Option<Vec<String>>,
+    /// The same as a person reads it.
+    pub granted: Option<Vec<NameView>>,
+    /// What this app calls there with the sign-in, by the names of the tools.
+    pub calls: Vec<String>,
 }
 
 /// What a platform says about the signed-in member. Read when asked for, and kept nowhere.

@@ -5,7 +5,6 @@
 use super::{
     Auth,
     defence::{Defence, off},
-    metadata,
     platform::Platform,
     tokens::{self, TokenError, Tokens},
 };
@@ -14,7 +13,7 @@ use crate::{
     audit::{self, Action},
     secret::Sensitive,
     store::{
-        StoreError, Tx,
+        StoreError, Tx, auth_sessions,
         changes::{self, Entity},
         pending_sign_ins,
         sign_ins::{self, SignInRow, State},
@@ -48,6 +47,12 @@ impl Bearer {
     pub fn may_go_to(&self, url: &Url) -> bool {
         url.origin() == self.origin || off(Defence::TokenOrigin)
     }
+
+    /// The origin that gave it, as text.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.origin.ascii_serialization()
+    }
 }
 
 /// Why there is no token.
@@ -56,7 +61,8 @@ pub enum AuthError {
     /// Never signed in, or signed out.
     #[error("not signed in")]
     NotConnected,
-    /// The platform no longer accepts us; the person has to sign in again.
+    /// The platform no longer accepts us, because it took the sign-in back or because its time is over; the person has to
+    /// sign in again.
     #[error("the sign-in has expired")]
     Expired,
     /// The vault is not open.
@@ -144,7 +150,7 @@ impl Auth {
         }
         let now = self.clock.now();
         let result = if now.0 < tokens.proven_until_us && !off(Defence::RefreshedOnce) {
-            self.expire(platform, &row).await
+            self.end(platform, &row, State::Revoked).await
         } else {
             self.refresh(platform, &row, &tokens, now.plus_seconds(PROVEN_S).0).await.map(drop)
         };
@@ -171,6 +177,7 @@ impl Auth {
             sign_ins::put(&mut tx, &row, self.clock.now()).await?;
             self.leave_row(&mut tx, platform, before).await?;
         }
+        auth_sessions::delete(&mut tx, &platform.id).await?;
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInDisconnect, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
@@ -201,7 +208,7 @@ impl Auth {
     pub(crate) fn server_of(&self, platform: &str) -> Result<(Url, &[String], reqwest::Client), Fault> {
         let platform = self.known(platform)?;
         let mcp = platform.mcp.clone().ok_or_else(|| Fault::new(FaultCode::NotFound, "nothing to be asked there"))?;
-        Ok((mcp, &platform.link_hosts, self.http.client()))
+        Ok((mcp, &platform.link_hosts, self.http(platform).client()))
     }
 
     /// Whether the token does not end under way.
@@ -215,12 +222,12 @@ impl Auth {
         let row = sign_ins::read(self.db.reader(), &platform.id).await?.ok_or(AuthError::NotConnected)?;
         match row.state {
             State::Connected => {}
-            State::Expired => return Err(AuthError::Expired),
+            State::Expired | State::Revoked => return Err(AuthError::Expired),
             State::Disconnected | State::Failed(_) => return Err(AuthError::NotConnected),
         }
         // Tokens belong to the issuer that gave them and are shown to no other.
         if row.issuer != platform.issuer && !off(Defence::IssuerKeyed) {
-            self.expire(platform, &row).await?;
+            self.end(platform, &row, State::Expired).await?;
             return Err(AuthError::Expired);
         }
         let tokens = self.open_tokens(&row)?.ok_or(AuthError::NotConnected)?;
@@ -234,14 +241,20 @@ impl Auth {
         old: &Tokens,
         proven_until_us: i64,
     ) -> Result<Bearer, AuthError> {
-        let server = match metadata::discover(&self.http, platform, self.demo).await {
+        let server = match self.discover(platform).await {
             Ok(server) => server,
             Err(error) => return self.or_old(platform, old, error.to_string()),
         };
-        let mut new = match tokens::refresh(&self.http, platform, &server, old, self.clock.now()).await {
+        let mut new = match tokens::refresh(self.http(platform), platform, &server, old, self.clock.now()).await {
             Ok(new) => new,
             Err(TokenError::Grant) if !off(Defence::GrantEnds) => {
-                self.expire(platform, row).await?;
+                self.end(platform, row, State::Revoked).await?;
+                return Err(AuthError::Expired);
+            }
+            Err(TokenError::RanOut) => {
+                // A token that was refused before its time was taken back; else its time is over.
+                let refused = proven_until_us > 0 && self.clock.now().0 < old.expires_at_us;
+                self.end(platform, row, if refused { State::Revoked } else { State::Expired }).await?;
                 return Err(AuthError::Expired);
             }
             Err(error @ (TokenError::Grant | TokenError::Refused(_) | TokenError::Unavailable(_))) => {
@@ -268,8 +281,9 @@ impl Auth {
         if self.clock.now().0 < old.expires_at_us { bearer(platform, old) } else { Err(AuthError::Unavailable(why)) }
     }
 
-    async fn expire(&self, platform: &Platform, row: &SignInRow) -> Result<(), AuthError> {
-        let row = self.plain_row(platform, Some(row), State::Expired);
+    /// Ends a sign-in that the platform ended, or time.
+    async fn end(&self, platform: &Platform, row: &SignInRow, state: State) -> Result<(), AuthError> {
+        let row = self.plain_row(platform, Some(row), state);
         let mut tx = self.db.begin().await?;
         if sign_ins::put(&mut tx, &row, self.clock.now()).await? {
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
@@ -281,9 +295,9 @@ impl Auth {
 
     /// Revokes at the platform. Whether it was told; one that says it has no such thing was.
     pub(super) async fn revoke(&self, platform: &Platform, tokens: &Tokens) -> bool {
-        let done = match metadata::discover(&self.http, platform, self.demo).await {
+        let done = match self.discover(platform).await {
             Ok(server) => {
-                tokens::revoke(&self.http, platform, &server, tokens).await.map_err(|error| error.to_string())
+                tokens::revoke(self.http(platform), platform, &server, tokens).await.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };

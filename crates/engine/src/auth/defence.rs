@@ -44,6 +44,8 @@ zhiyou_domain::defences! {
     PlainCharacters = "plain-characters",
     /// Addresses name public hosts.
     PublicHosts = "public-hosts",
+    /// The sandbox's ease is for the sandbox's platforms alone.
+    StrictAbroad = "strict-abroad",
     /// Connections go to public addresses, whatever a name resolves to.
     CheckedConnection = "checked-connection",
     /// Redirects are not followed.
@@ -54,6 +56,8 @@ zhiyou_domain::defences! {
     Patience = "limited-patience",
     /// A request that can be pushed is pushed.
     Pushed = "request-pushed",
+    /// What could not be pushed is not asked openly.
+    PushOrNothing = "push-or-nothing",
     /// A link has exactly our route.
     ExactRoute = "exact-route",
     /// A parameter comes once.

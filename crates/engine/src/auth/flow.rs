@@ -17,6 +17,7 @@ use super::{
     recovery::Redeeming,
     registration,
     tokens::{self, TokenError, Tokens},
+    way,
 };
 use crate::{
     api::{
@@ -27,7 +28,7 @@ use crate::{
     audit::{self, Action, Came, Entry, Origin, Resource},
     secret::Sensitive,
     store::{
-        StoreError,
+        StoreError, auth_sessions,
         changes::{self, Entity},
         pending_sign_ins,
         sign_ins::{self, SignInRow, State},
@@ -98,15 +99,21 @@ impl Drop {
 
 impl Auth {
     /// Begins a sign-in and opens the platform's page in the system browser. An earlier one of the same platform ends.
-    /// Where no browser opens, the answer still waits, with the address to open by hand.
+    /// Where no browser opens, the answer still waits, with the address to open by hand. A way back that is not wished for
+    /// is the best one that can be had: see [`way::ways`].
     ///
     /// # Errors
-    /// `NotFound` for an unknown platform; `MalformedInput` for a return it has not registered; `VaultUnavailable` and
+    /// `NotFound` for an unknown platform; `MalformedInput` for a return that is not offered; `VaultUnavailable` and
     /// `VaultLocked` when tokens could not be kept; `ProviderUnavailable` when its metadata may not be used.
-    pub async fn start(self: &Arc<Self>, platform: &str, return_by: ReturnBy) -> Result<SignInView, Fault> {
+    pub async fn start(
+        self: &Arc<Self>,
+        platform: &str,
+        return_by: impl Into<Option<ReturnBy>>,
+    ) -> Result<SignInView, Fault> {
         let platform = self.known(platform)?;
-        if !platform.returns.contains(&return_by) {
-            return Err(Fault::new(FaultCode::MalformedInput, "return not registered")
+        let ways = way::ways(platform, return_by.into(), way::LISTENS);
+        if ways.is_empty() {
+            return Err(Fault::new(FaultCode::MalformedInput, "return not offered")
                 .with("path", "return_by")
                 .with("problem", "not_offered"));
         }
@@ -123,23 +130,31 @@ impl Auth {
         if earlier && matches!(view.state, SignInStateView::Connected { .. }) {
             return Ok(view);
         }
-        let server = match metadata::discover(&self.http, platform, self.demo).await {
-            Ok(server) => metadata::check_resource(&self.http, platform).await.map(|()| server),
+        let server = match self.discover(platform).await {
+            Ok(server) => metadata::check_resource(self.http(platform), platform).await.map(|()| server),
             Err(error) => Err(error),
         };
         let server = server.map_err(|error| unusable(platform, &error))?;
-        let (redirect, listener) = self.way_back(platform, return_by).await?;
+        let (redirect, listener) = self.way_back(platform, &ways).await?;
         let url = self.begin(platform, &server, redirect, listener).await?;
         self.open_browser(url).await;
         Ok(self.view_of(platform).await?)
     }
 
-    async fn way_back(&self, platform: &Platform, by: ReturnBy) -> Result<(String, Option<TcpListener>), Fault> {
-        if by == ReturnBy::DeepLink {
+    /// The first of these ways that can be had.
+    async fn way_back(&self, platform: &Platform, ways: &[ReturnBy]) -> Result<(String, Option<TcpListener>), Fault> {
+        if ways.first() == Some(&ReturnBy::DeepLink) {
             return Ok((platform.deep_link(), None));
         }
         let bound = loopback::bind(0).await.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-        let (port, listener) = bound.map_err(StoreError::from)?;
+        let (port, listener) = match bound {
+            Ok(bound) => bound,
+            Err(error) if ways.contains(&ReturnBy::DeepLink) => {
+                tracing::warn!(%error, platform = platform.id, "no port to come back to; coming back by deep link");
+                return Ok((platform.deep_link(), None));
+            }
+            Err(error) => return Err(StoreError::from(error).into()),
+        };
         let path = match &platform.loopback_path {
             Some(path) => path.clone(),
             None => self.random_text::<16>()?,
@@ -158,7 +173,7 @@ impl Auth {
         let client = match platform.client_id {
             Some(_) => None,
             None => Some(
-                registration::register(&self.http, server, &redirect)
+                registration::register(self.http(platform), server, &redirect)
                     .await
                     .map_err(|error| unusable(platform, &error))?,
             ),
@@ -175,11 +190,14 @@ impl Auth {
             code: None,
         };
         let url = match &server.pushed_requests {
-            Some(endpoint) if !off(Defence::Pushed) => pushed::push(&self.http, platform, server, endpoint, &pending)
-                .await
-                .map_err(|error| unusable(platform, &error))?,
-            Some(_) | None => tokens::authorization_url(platform, server, &pending)
-                .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))?,
+            Some(endpoint) if !off(Defence::Pushed) => {
+                match pushed::push(self.http(platform), platform, server, endpoint, &pending).await {
+                    Ok(url) => url,
+                    Err(_) if off(Defence::PushOrNothing) => openly(platform, server, &pending)?,
+                    Err(error) => return Err(unusable(platform, &error)),
+                }
+            }
+            Some(_) | None => openly(platform, server, &pending)?,
         };
         pending.url = url.to_string();
         let attempt = attempt_of(&pending.state);
@@ -192,6 +210,7 @@ impl Auth {
         self.give_up(&mut tx, platform).await?;
         let row = self.seal_pending(platform, &attempt, &pending)?;
         pending_sign_ins::put(&mut tx, &row).await?;
+        self.keep_session(&mut tx, platform).await?;
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInStart, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
@@ -321,7 +340,7 @@ impl Auth {
             Answer::Error(code) if code == "access_denied" => Err("denied"),
             Answer::Error(_) => Err("provider"),
             Answer::Code(code) => {
-                let redeemed = tokens::redeem(&self.http, platform, &pending, code, self.clock.now()).await;
+                let redeemed = tokens::redeem(self.http(platform), platform, &pending, code, self.clock.now()).await;
                 if let Err(error) = &redeemed {
                     tracing::warn!(%error, platform = platform.id, "the code could not be redeemed");
                 }
@@ -492,6 +511,7 @@ impl Auth {
         let platform = self.known(platform)?;
         let mut tx = self.db.begin().await?;
         if self.give_up(&mut tx, platform).await? {
+            auth_sessions::delete(&mut tx, &platform.id).await?;
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
             audit::of_platform(&mut tx, Action::SignInCancel, &platform.id, None, self.clock.now()).await?;
             self.db.commit(tx).await?;
@@ -510,12 +530,18 @@ impl Auth {
     }
 
     /// Random bytes as URL-safe text: 43 characters for 32 bytes.
-    fn random_text<const N: usize>(&self) -> Result<String, Fault> {
+    pub(super) fn random_text<const N: usize>(&self) -> Result<String, Fault> {
         let mut bytes = Zeroizing::new([0; N]);
         aws_lc_rs::rand::SecureRandom::fill(&self.rng, &mut *bytes)
             .map_err(|_| Fault::new(FaultCode::Internal, "no randomness"))?;
         Ok(URL_SAFE_NO_PAD.encode(*bytes))
     }
+}
+
+/// The address of a visit that says itself what is asked.
+fn openly(platform: &Platform, server: &Server, pending: &Pending) -> Result<Url, Fault> {
+    let url = tokens::authorization_url(platform, server, pending);
+    url.map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
 }
 
 fn unusable(platform: &Platform, error: &dyn std::error::Error) -> Fault {

@@ -55,10 +55,11 @@ impl Http {
             .referer(false)
             .dns_resolver(Guarded::new(look_up))
             .https_only(!demo);
-        let builder = if demo { builder.no_proxy() } else { builder };
-        // Tests in demo mode speak plain HTTP only; reading the system's root certificates takes longer than all they do.
+        // The sandbox speaks plain HTTP only.
+        let builder = if demo { builder.no_proxy().tls_certs_only([]) } else { builder };
+        // So do tests; reading the system's root certificates takes longer than all they do.
         #[cfg(test)]
-        let builder = if demo { builder.tls_certs_only([]) } else { builder };
+        let builder = builder.tls_certs_only([]);
         let builder = if off(Defence::Patience) { builder } else { builder.timeout(patience) };
         Ok(Self(builder.build()?))
     }

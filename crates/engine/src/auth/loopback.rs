@@ -5,7 +5,7 @@
 //! Deliberately not here: whether a return is believed.
 
 #[cfg(test)]
-use super::tests::naive;
+use super::tests::{naive, world};
 use super::{
     Auth,
     callback::read_query,
@@ -40,6 +40,10 @@ pub(super) struct Awaited {
 
 /// Listens on a port of 127.0.0.1; 0 means any free one.
 pub(super) async fn bind(port: u16) -> std::io::Result<TcpListener> {
+    #[cfg(test)]
+    if world::no_port() {
+        return Err(std::io::ErrorKind::AddrInUse.into());
+    }
     #[cfg(test)]
     let port = if off(Defence::FreePort) { naive::PORT } else { port };
     #[cfg(test)]

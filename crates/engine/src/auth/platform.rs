@@ -40,7 +40,7 @@ pub struct Platform {
     /// What is asked for, in the platform's words; nothing: the platform decides.
     pub scopes: Vec<String>,
     /// The same as a person reads it.
-    pub permissions: Vec<NameView>,
+    pub permissions: Vec<Permission>,
     /// How the browser may come back; the platform has registered these, or is told them.
     pub returns: Vec<ReturnBy>,
     /// Path of the loopback return where the platform compares it: RFC 8252 §7.3 leaves only the port free. `None`: a
@@ -52,6 +52,20 @@ pub struct Platform {
     pub mcp: Option<Url>,
     /// Hosts that its links to book lead to.
     pub link_hosts: Vec<String>,
+    /// What is called with its token, by the names of the tools; nothing else is.
+    pub calls: Vec<String>,
+    /// Whether its issuer is the sandbox's, on this machine: plain HTTP to loopback addresses is for such alone.
+    pub sandbox: bool,
+}
+
+/// Something that a platform is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permission {
+    /// The platform's word for it; absent where it has none, or it is not known.
+    pub scope: Option<String>,
+    /// The same as a person reads it.
+    pub means: NameView,
 }
 
 /// A supplier or channel that is reached with a secret of ours: a traveller has nothing to sign in to.
@@ -79,6 +93,24 @@ pub struct Installed {
     pub issuer: Url,
     /// Our client id there, where it is not the file's.
     pub client_id: Option<String>,
+    /// Path of the loopback return that is registered there, where it is not the file's; see [`is_path`].
+    pub loopback_path: Option<String>,
+    /// Whether it is the sandbox's.
+    pub sandbox: bool,
+}
+
+impl Installed {
+    /// A platform out on the internet.
+    #[must_use]
+    pub const fn at(platform: &'static str, issuer: Url) -> Self {
+        Self { platform, issuer, client_id: None, loopback_path: None, sandbox: false }
+    }
+
+    /// A platform of the sandbox.
+    #[must_use]
+    pub const fn sandboxed(platform: &'static str, issuer: Url) -> Self {
+        Self { platform, issuer, client_id: None, loopback_path: None, sandbox: true }
+    }
 }
 
 /// Every file.
@@ -127,14 +159,8 @@ struct SignIn {
     mcp: Option<String>,
     #[serde(default)]
     link_hosts: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Permission {
-    /// Absent where the platform has no word for it, or it is not known.
-    scope: Option<String>,
-    means: NameView,
+    #[serde(default)]
+    calls: Vec<String>,
 }
 
 fn check_id(id: &str) -> Result<(), PlatformError> {
@@ -144,6 +170,17 @@ fn check_id(id: &str) -> Result<(), PlatformError> {
 /// Whether a text can be the path of a deep link as it stands.
 pub(super) fn is_id(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Whether a text can be the path of a loopback return: no slash in front, and nothing that is written in two ways.
+#[must_use]
+pub fn is_path(text: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && !part.chars().all(|c| c == '.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+    };
+    text.len() <= 128 && text.split('/').all(part)
 }
 
 /// The issuer identifier that a URL stands for. A URL always has a path; an identifier without one is written without
@@ -183,6 +220,10 @@ fn offered(record: SignIn, here: &[Installed]) -> Result<Option<Platform>, Platf
     let Some(issuer) = issuer else { return Ok(None) };
     let base = Url::parse(&issuer).map_err(|error| PlatformError(format!("{}: issuer: {error}", record.id)))?;
     let mcp = record.mcp.map(|path| own_address(&base, &path)).transpose()?;
+    let loopback_path = installed.and_then(|installed| installed.loopback_path.clone()).or(record.loopback_path);
+    if let Some(path) = loopback_path.as_deref().filter(|path| !is_path(path)) {
+        return Err(PlatformError(format!("{}: {path:?} is not a path", record.id)));
+    }
     Ok(Some(Platform {
         id: record.id,
         name: record.name,
@@ -190,12 +231,14 @@ fn offered(record: SignIn, here: &[Installed]) -> Result<Option<Platform>, Platf
         issuer,
         client_id: installed.and_then(|installed| installed.client_id.clone()).or(record.client_id),
         scopes: record.permissions.iter().filter_map(|permission| permission.scope.clone()).collect(),
-        permissions: record.permissions.into_iter().map(|permission| permission.means).collect(),
+        permissions: record.permissions,
         returns: record.returns,
-        loopback_path: record.loopback_path,
+        loopback_path,
         endpoint_hosts: record.endpoint_hosts,
         mcp,
         link_hosts: record.link_hosts,
+        calls: record.calls,
+        sandbox: installed.is_some_and(|installed| installed.sandbox),
     }))
 }
 
@@ -218,6 +261,16 @@ impl Platform {
         format!("{ROOT}auth/{}", self.id)
     }
 
+    /// What a person reads of granted scopes: the file's words for those it has words for, the platform's own word for
+    /// others, and what it has no word for at all, which comes with every sign-in.
+    pub(super) fn granted(&self, scopes: &[String]) -> Vec<NameView> {
+        let known = |permission: &&Permission| permission.scope.as_ref().is_none_or(|scope| scopes.contains(scope));
+        let named = self.permissions.iter().filter(known).map(|permission| permission.means.clone());
+        let has_words = |scope: &String| self.permissions.iter().any(|known| known.scope.as_ref() == Some(scope));
+        let others = scopes.iter().filter(|scope| !has_words(scope));
+        named.chain(others.map(|scope| NameView { en: scope.clone(), zh: None })).collect()
+    }
+
     /// Host, and port where it is not the usual one, that the browser will show.
     #[must_use]
     pub fn host(&self) -> String {
@@ -233,7 +286,7 @@ mod tests {
     use zhiyou_domain::link;
 
     fn installed(platform: &'static str, issuer: &str) -> Installed {
-        Installed { platform, issuer: issuer.parse().unwrap(), client_id: None }
+        Installed::at(platform, issuer.parse().unwrap())
     }
 
     #[test]
@@ -252,7 +305,8 @@ mod tests {
         let texts = |name: &NameView| !name.en.is_empty() && name.zh.as_ref().is_some_and(|zh| !zh.is_empty());
         for platform in &platforms.sign_in {
             assert!(texts(&platform.name) && texts(&platform.purpose), "{}", platform.id);
-            assert!(!platform.permissions.is_empty() && platform.permissions.iter().all(texts), "{}", platform.id);
+            let means = |permission: &Permission| texts(&permission.means);
+            assert!(!platform.permissions.is_empty() && platform.permissions.iter().all(means), "{}", platform.id);
             assert!(!platform.returns.is_empty(), "{}", platform.id);
             assert!(
                 platform.link_hosts.iter().all(|host| host.contains('.') && !host.contains('/')),
@@ -302,6 +356,41 @@ mod tests {
         let own = &Platforms::bundled(&[own]).unwrap().sign_in[1];
         assert_eq!((own.issuer.as_str(), own.client(&None)), ("https://id.example.com/realms/me", "zhiyou"));
         assert_eq!(own.client(&Some("registered".to_owned())), "registered");
+    }
+
+    #[test]
+    fn an_installation_says_which_loopback_path_it_registered_and_no_other_kind_of_text() {
+        let own = |path: &str| {
+            let own = installed("oidc", "https://id.example.com");
+            Platforms::bundled(&[Installed { loopback_path: Some(path.to_owned()), ..own }])
+        };
+        let platforms = own("zhiyou/return").unwrap().sign_in;
+        assert_eq!(platforms.iter().find_map(|known| known.loopback_path.as_deref()), Some("zhiyou/return"));
+        for path in ["", "/", "/zhiyou", "zhiyou/", "a//b", "..", "a/../b", "a?b", "a#b", "a%2fb", "a b", "é", "\\"] {
+            assert!(own(path).is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_an_installation_says_is_the_sandboxs_is() {
+        let issuer: Url = "http://127.0.0.1:9".parse().unwrap();
+        let here = [Installed::sandboxed("zz-club", issuer.clone()), Installed::at("oidc", issuer)];
+        let eased = Platforms::bundled(&here).unwrap().sign_in.into_iter().filter(|platform| platform.sandbox);
+        assert_eq!(eased.map(|platform| platform.id).collect::<Vec<_>>(), ["zz-club"]);
+    }
+
+    #[test]
+    fn what_was_granted_is_told_in_the_files_words_and_else_in_the_platforms() {
+        let club = &Platforms::bundled(&[installed("zz-club", "http://127.0.0.1:8080")]).unwrap().sign_in[0];
+        let told = |scopes: &[&str]| {
+            let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            club.granted(&scopes).into_iter().map(|name| name.en).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&["loyalty"]), ["your member number and tier"]);
+        assert_eq!(told(&["profile", "lounge"]), ["your name", "lounge"]);
+        assert!(told(&[]).is_empty());
+        let turkish = &Platforms::bundled(&[]).unwrap().sign_in[0];
+        assert_eq!(turkish.granted(&[]).len(), turkish.permissions.len(), "it has no words of its own");
     }
 
     #[test]

@@ -97,14 +97,14 @@ impl Auth {
         let (Some(code), true) = (&pending.code, row.used) else { return };
         let Some(_redeeming) = self.redeems(&row.attempt) else { return };
         let code = Sensitive::new(code.clone());
-        let outcome = match tokens::redeem(&self.http, platform, &pending, &code, self.clock.now()).await {
+        let outcome = match tokens::redeem(self.http(platform), platform, &pending, &code, self.clock.now()).await {
             Ok(tokens) => Ok(tokens),
             // It may still be good, or have given tokens: asked again next time.
             Err(TokenError::Unavailable(why)) => {
                 tracing::warn!(why, platform = platform.id, "a sign-in that was cut off cannot be ended now");
                 return;
             }
-            Err(TokenError::Grant | TokenError::Refused(_)) => Err("provider"),
+            Err(TokenError::Grant | TokenError::RanOut | TokenError::Refused(_)) => Err("provider"),
         };
         if let Err(why) = self.finish(platform, &row.attempt, outcome).await {
             tracing::info!(%why, platform = platform.id, "a sign-in that was cut off is over");
@@ -268,14 +268,14 @@ impl Auth {
         // Whoever redeemed it until now may have written what came of it.
         let Some(Left { what: What::Visit(visit), .. }) = self.left(id).await? else { return Ok(false) };
         let Some(code) = visit.code.clone().map(Sensitive::new) else { return Ok(true) };
-        match tokens::redeem(&self.http, platform, &visit, &code, self.clock.now()).await {
+        match tokens::redeem(self.http(platform), platform, &visit, &code, self.clock.now()).await {
             Ok(tokens) => {
                 let mut tx = self.db.begin().await?;
                 self.leave(&mut tx, platform, attempt, &tokens).await?;
                 self.db.commit(tx).await?;
                 Ok(self.revoke(platform, &tokens).await)
             }
-            Err(TokenError::Grant | TokenError::Refused(_)) => Ok(true),
+            Err(TokenError::Grant | TokenError::RanOut | TokenError::Refused(_)) => Ok(true),
             Err(TokenError::Unavailable(why)) => {
                 tracing::warn!(why, platform = platform.id, "a code that was given up could not be ended");
                 Ok(false)

@@ -3,13 +3,15 @@
 mod attack;
 mod kills;
 mod local;
+mod log_ins;
 mod members;
 pub(super) mod naive;
 mod returns;
 mod servers;
 mod table;
 mod tokens;
-mod world;
+mod ways;
+pub(super) mod world;
 
 use super::*;
 use crate::{
@@ -326,13 +328,13 @@ async fn a_refused_token_is_replaced_once_and_then_the_sign_in_is_expired() {
     assert_ne!(second.expose(), first.expose());
     assert_eq!(profile_status(second.expose()).await, 200);
     app.auth.rejected(CLUB, &second).await;
-    assert_eq!(app.state().await, SignInStateView::Expired);
+    assert_eq!(app.state().await, SignInStateView::Revoked);
     assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::Expired)));
     sign_in(&app).await;
 }
 
 #[tokio::test]
-async fn a_sign_in_revoked_at_the_platform_expires_here() {
+async fn a_sign_in_revoked_at_the_platform_is_revoked_here() {
     let app = App::start().await;
     sign_in(&app).await;
     let row = sign_ins::read(app.auth.db.reader(), CLUB).await.unwrap().unwrap();
@@ -341,7 +343,7 @@ async fn a_sign_in_revoked_at_the_platform_expires_here() {
     app.clock.advance_seconds(3600);
     assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::Expired)));
     assert!(!app.auth.is_connected(CLUB).await);
-    assert_eq!(app.state().await, SignInStateView::Expired);
+    assert_eq!(app.state().await, SignInStateView::Revoked);
 }
 
 #[tokio::test]

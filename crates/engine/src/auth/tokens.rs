@@ -66,6 +66,9 @@ pub(super) enum TokenError {
     /// The code or refresh token is not, or no longer, good.
     #[error("the platform refuses the grant")]
     Grant,
+    /// There is nothing to ask with: no refresh token came with the last tokens.
+    #[error("no refresh token")]
+    RanOut,
     /// It refused for another reason, or its answer may not be used.
     #[error("the platform's answer: {0}")]
     Refused(&'static str),
@@ -140,7 +143,7 @@ pub(super) async fn refresh(
     old: &Tokens,
     now: UtcMicros,
 ) -> Result<Tokens, TokenError> {
-    let refresh = RefreshToken::new(old.refresh.clone().ok_or(TokenError::Grant)?);
+    let refresh = RefreshToken::new(old.refresh.clone().ok_or(TokenError::RanOut)?);
     let client =
         BasicClient::new(client_id(platform, &old.client)).set_token_uri(TokenUrl::from_url(server.token.clone()));
     let request = client.exchange_refresh_token(&refresh);

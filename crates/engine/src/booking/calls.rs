@@ -276,19 +276,23 @@ impl Ports {
 
     /// Asks the member platform who the signed-in traveller is.
     pub(crate) async fn member_profile(&self, travellers: &Travellers, platform: &str) -> Outcome<MemberProfile> {
+        const TOOL: &str = "getMemberProfile";
+        if !travellers.auth.may_call(platform, TOOL) {
+            return refused(Reason::new(ReasonCode::NotAllowed, "the platform tells nothing for a booking"));
+        }
         let query = MemberProfileQuery { platform: platform.to_owned() };
         for last_try in [false, true] {
-            let token = match travellers.auth.access_token(platform).await {
-                Ok(bearer) => bearer.token,
+            let bearer = match travellers.auth.access_token(platform).await {
+                Ok(bearer) => bearer,
                 Err(error) if error.is_transient() => {
                     return Outcome::NotSent(Reason::new(ReasonCode::Network, error.to_string()));
                 }
                 Err(error) => return refused(Reason::new(ReasonCode::Unauthorized, error.to_string())),
             };
-            match self.flights.call_as("getMemberProfile", &query, &token).await {
+            match self.flights.call_as(TOOL, &query, &bearer).await {
                 // One refresh is tried; a platform that refuses twice has signed the traveller out.
                 Outcome::Declined(reason) if reason.code == ReasonCode::Unauthorized => {
-                    travellers.auth.rejected(platform, &token).await;
+                    travellers.auth.rejected(platform, &bearer.token).await;
                     if last_try {
                         return refused(reason);
                     }

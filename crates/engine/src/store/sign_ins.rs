@@ -14,8 +14,10 @@ pub(crate) enum State {
     Disconnected,
     /// Tokens are there.
     Connected,
-    /// The platform no longer accepts them.
+    /// Their time is over.
     Expired,
+    /// The platform took them back before their time.
+    Revoked,
     /// The last try ended without a sign-in, and there was none before.
     Failed(String),
 }
@@ -44,6 +46,7 @@ fn from_row((platform, state, why, issuer, account, serial, tokens): Row) -> Res
         "disconnected" => State::Disconnected,
         "connected" => State::Connected,
         "expired" => State::Expired,
+        "revoked" => State::Revoked,
         "failed" => State::Failed(why.unwrap_or_default()),
         other => return Err(StoreError::Newer(format!("sign-in state {other:?}"))),
     };
@@ -115,6 +118,7 @@ pub(crate) async fn put(tx: &mut Tx, row: &SignInRow, now: UtcMicros) -> Result<
         State::Disconnected => ("disconnected", None),
         State::Connected => ("connected", None),
         State::Expired => ("expired", None),
+        State::Revoked => ("revoked", None),
         State::Failed(why) => ("failed", Some(why.clone())),
     };
     let done = sqlx::query(

@@ -13,7 +13,10 @@ use tempfile::TempDir;
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
     money::{Currency, Money},
-    port::{Answer, Outcome, TRAVELLER_TOKEN_META, bookings as b, flights as f, hotels as h, payments as p},
+    port::{
+        Answer, Outcome, TRAVELLER_TOKEN_META, TRAVELLER_TOKEN_ORIGIN_META, bookings as b, flights as f, hotels as h,
+        payments as p,
+    },
     time::UtcMicros,
 };
 use zhiyou_gateway::{Clock, Gateway};
@@ -143,6 +146,8 @@ impl World {
         if let Some(token) = token {
             let mut meta = RequestMetaObject::default();
             meta.0.0.insert(TRAVELLER_TOKEN_META.to_owned(), json!(token));
+            let gave_it: url::Url = self.address("oauth", "/").parse().unwrap();
+            meta.0.0.insert(TRAVELLER_TOKEN_ORIGIN_META.to_owned(), json!(gave_it.origin().ascii_serialization()));
             call.meta = Some(meta);
         }
         self.client(tool).call_tool(call).await.unwrap()

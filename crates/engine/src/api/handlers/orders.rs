@@ -271,30 +271,42 @@ async fn signer(engine: &Engine) -> Result<Signer, Fault> {
     consent::signer(&engine.db, &engine.vault, engine.clock.now()).await
 }
 
-/// The member platform is asked with the traveller's own token: a revoked sign-in cannot confirm.
+/// Names every platform of the order that a sign-in is missing for. A member platform is asked with the traveller's own
+/// token: a revoked sign-in cannot confirm.
 async fn check_sign_ins(engine: &Engine, order: &Order) -> Result<(), Fault> {
-    let required = |platforms: &[String]| {
-        Fault::new(FaultCode::AuthRequired, "a sign-in is missing").with("platforms", platforms.join(","))
-    };
-    let missing = order.missing_platforms();
-    if !missing.is_empty() {
-        return Err(required(&missing));
-    }
-    // Of a platform that is asked directly nothing goes into a booking, so that it is connected is enough.
-    for platform in order.required_platforms.iter().filter(|platform| !engine.auth.is_asked_directly(platform)) {
+    let mut missing = order.missing_platforms();
+    for platform in &order.required_platforms {
+        if missing.contains(platform) {
+            continue;
+        }
+        if !engine.auth.is_connected(platform).await {
+            missing.push(platform.clone());
+            continue;
+        }
+        // Of a platform that is asked directly nothing goes into a booking, so that it is connected is enough.
+        if engine.auth.is_asked_directly(platform) {
+            continue;
+        }
         match engine.ports.member_profile(&engine.travellers, platform).await {
             Outcome::Done(_) => {}
             Outcome::Declined(reason) if reason.code == ReasonCode::Unauthorized => {
                 let fact = Fact::SignInLost { platform: platform.clone() };
                 engine.book.record(order.id, |_, _| Ok(vec![fact.clone()])).await?;
-                return Err(required(std::slice::from_ref(platform)));
+                missing.push(platform.clone());
             }
+            // Who has to sign in elsewhere is told that first.
+            Outcome::Declined(_) | Outcome::NotSent(_) | Outcome::Unknown(_) if !missing.is_empty() => {}
             Outcome::Declined(reason) | Outcome::NotSent(reason) | Outcome::Unknown(reason) => {
                 return Err(unavailable(reason));
             }
         }
     }
-    Ok(())
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let in_order = order.required_platforms.iter().filter(|platform| missing.contains(platform));
+    let named = in_order.map(String::as_str).collect::<Vec<_>>().join(",");
+    Err(Fault::new(FaultCode::AuthRequired, "a sign-in is missing").with("platforms", named))
 }
 
 fn check_cart(order: &Order, broken: Option<&Order>, cart_hash: &str, now: UtcMicros) -> Result<(), Fault> {

@@ -6,7 +6,9 @@ use crate::{
     engine::Engine,
     exports,
     people::{self, mask},
-    store::{StoreError, Tx, changes, changes::Entity, consents, orders, pending_sign_ins, plans, sign_ins},
+    store::{
+        StoreError, Tx, auth_sessions, changes, changes::Entity, consents, orders, pending_sign_ins, plans, sign_ins,
+    },
     vault::lock,
 };
 use jiff::civil::Date;
@@ -92,14 +94,15 @@ pub(crate) async fn export_my_data(engine: &Engine, wish: ExportMyData) -> Resul
     };
     let shown =
         |account: &Option<String>| if wish.whole { account.clone() } else { account.as_deref().map(mask::account) };
-    let sign_ins = engine.auth.list().await;
+    let sign_ins = super::sign_ins::all(engine, &[]).await;
     let connected = |row: &SignInView| match &row.state {
-        SignInStateView::Connected { account } => {
+        SignInStateView::Connected { account, .. } => {
             Some(serde_json::json!({ "platform": row.platform, "account": shown(account) }))
         }
         SignInStateView::Disconnected
         | SignInStateView::Waiting { .. }
         | SignInStateView::Expired
+        | SignInStateView::Revoked
         | SignInStateView::Failed { .. }
         | SignInStateView::ThroughUs => None,
     };
@@ -144,13 +147,13 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Era
         return Err(Fault::new(FaultCode::WrongState, "an order is being booked"));
     }
     // Tokens are revoked while they can still be opened; a platform that does not answer keeps nobody here.
-    for row in engine.auth.list().await {
+    for row in super::sign_ins::all(engine, &[]).await {
         if row.state != SignInStateView::Disconnected || engine.auth.is_visited(&row.platform).await? {
             engine.auth.disconnect(&row.platform).await?;
         }
     }
     // What they are to be told goes with the keys: from here on only the person can tell them.
-    let untold = engine.auth.list().await.into_iter().filter(|row| row.untold);
+    let untold = super::sign_ins::all(engine, &[]).await.into_iter().filter(|row| row.untold);
     let untold = untold.map(|row| UntoldView { platform: row.platform, name: row.name, host: row.host }).collect();
     exports::forget(&engine.data_dir).await?;
     let (destroying, now) = (engine.vault.destroy().await?, engine.clock.now());
@@ -159,6 +162,7 @@ pub(crate) async fn erase_my_data(engine: &Engine, _: EraseMyData) -> Result<Era
         destroying.forget(&mut tx).await?;
         sign_ins::forget_all(&mut tx, now).await?;
         pending_sign_ins::delete_all(&mut tx).await?;
+        auth_sessions::delete_all(&mut tx).await?;
         consents::retire_keys(&mut tx, now).await?;
         lock::keep(&mut tx, false).await?;
         told(engine, &mut tx, None, now).await?;

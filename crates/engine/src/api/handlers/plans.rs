@@ -6,11 +6,11 @@ use super::super::{
     view::*,
 };
 use crate::{
+    auth::centre,
     engine::Engine,
     people,
     store::{changes, changes::Entity, orders, plans, requests},
 };
-use std::collections::BTreeSet;
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
     id::{PlanId, RequestId},
@@ -140,9 +140,9 @@ pub(crate) async fn get(engine: &Engine, id: PlanId) -> Result<Plan, Fault> {
 }
 
 pub(crate) async fn view(engine: &Engine, plan: &Plan) -> Result<PlanView, Fault> {
-    let needed: BTreeSet<String> = plan.required_platforms().into_iter().collect();
-    let mut sign_ins = super::sign_ins::all(engine, &needed).await;
-    sign_ins.retain(|row| row.needed);
+    let required = centre::identify_required_platforms(plan);
+    let mut sign_ins = super::sign_ins::all(engine, &required).await;
+    sign_ins.retain(|row| !row.needed_for.is_empty());
     let newest = orders::newest_of_plan(engine.db.reader(), plan.id).await?;
     convert::plan_view(plan, &names(engine, plan).await, sign_ins, newest)
 }

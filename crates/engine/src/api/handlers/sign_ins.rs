@@ -1,19 +1,25 @@
 //! The sign-in centre.
 
 use super::super::{command::*, view::*};
-use crate::{auth::ThroughUs, engine::Engine, member};
-use std::collections::BTreeSet;
+use crate::{
+    auth::{
+        ThroughUs,
+        centre::{self, PlatformRequirement},
+    },
+    engine::Engine,
+    member,
+};
 use zhiyou_domain::{
     fault::{Fault, FaultCode},
     places,
 };
 
 pub(crate) async fn list_sign_ins(engine: &Engine, wish: ListSignIns) -> Result<Vec<SignInView>, Fault> {
-    let needed = match wish.plan_id {
-        Some(id) => super::plans::get(engine, id).await?.required_platforms().into_iter().collect(),
-        None => BTreeSet::new(),
+    let required = match wish.plan_id {
+        Some(id) => centre::identify_required_platforms(&super::plans::get(engine, id).await?),
+        None => Vec::new(),
     };
-    let mut rows = all(engine, &needed).await;
+    let mut rows = all(engine, &required).await;
     rows.extend(engine.through_us.iter().filter(|supplier| supplier.in_use).map(through_us));
     Ok(rows)
 }
@@ -26,10 +32,11 @@ fn through_us(supplier: &ThroughUs) -> SignInView {
         purpose: supplier.purpose.clone(),
         host: supplier.host.clone(),
         permissions: Vec::new(),
+        returns: Vec::new(),
         readable: false,
         state: SignInStateView::ThroughUs,
         untold: false,
-        needed: false,
+        needed_for: Vec::new(),
     }
 }
 
@@ -52,9 +59,19 @@ pub(crate) async fn hand_over_flight(engine: &Engine, wish: HandOverFlight) -> R
     Ok(HandOverView { platform: wish.platform, url, status: HandOverStatusView::External })
 }
 
-pub(crate) async fn start_sign_in(engine: &Engine, wish: StartSignIn) -> Result<SignInView, Fault> {
-    engine.auth.start(&wish.platform, wish.return_by).await?;
-    found(engine, &wish.platform).await
+pub(crate) async fn login_to_platform(engine: &Engine, wish: LoginToPlatform) -> Result<AuthSessionView, Fault> {
+    centre::login_to_platform(&engine.auth, &wish.platform, wish.return_by).await
+}
+
+pub(crate) async fn check_auth_status(engine: &Engine, wish: CheckAuthStatus) -> Result<AuthSessionView, Fault> {
+    centre::check_auth_status(&engine.auth, &wish.platform, wish.session_id.as_deref()).await
+}
+
+pub(crate) async fn list_authenticated_apis(
+    engine: &Engine,
+    _: ListAuthenticatedApis,
+) -> Result<Vec<AuthenticatedApiView>, Fault> {
+    centre::authenticated_apis(&engine.auth).await
 }
 
 pub(crate) async fn cancel_sign_in(engine: &Engine, wish: CancelSignIn) -> Result<SignInView, Fault> {
@@ -71,16 +88,12 @@ async fn found(engine: &Engine, platform: &str) -> Result<SignInView, Fault> {
     one(engine, platform).await.ok_or_else(|| Fault::new(FaultCode::NotFound, "no such platform"))
 }
 
-/// Every platform, those in `needed` marked.
-pub(crate) async fn all(engine: &Engine, needed: &BTreeSet<String>) -> Vec<SignInView> {
-    let mut rows = engine.auth.list().await;
-    for row in &mut rows {
-        row.needed = needed.contains(&row.platform);
-    }
-    rows
+/// Every platform, those that are required first.
+pub(crate) async fn all(engine: &Engine, required: &[PlatformRequirement]) -> Vec<SignInView> {
+    centre::request_authorization(&engine.auth, required).await
 }
 
-/// One platform, not marked.
+/// One platform, whatever needs it.
 pub(crate) async fn one(engine: &Engine, platform: &str) -> Option<SignInView> {
-    engine.auth.list().await.into_iter().find(|row| row.platform == platform)
+    all(engine, &[]).await.into_iter().find(|row| row.platform == platform)
 }

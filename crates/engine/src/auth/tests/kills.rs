@@ -3,72 +3,125 @@
 //! platform's own book says which families live.
 
 use super::*;
-use crate::vault::VaultError;
+use crate::{member, vault::VaultError};
 use serde_json::json;
+
+/// Where the person signs in.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// The club, where our client is known.
+    Club,
+    /// The club, which takes what is asked by a push.
+    PushedTo,
+    /// Turkish Airlines, where every visit registers a client of its own, and tokens are for its MCP server.
+    Turkish,
+}
+
+const PLACES: [Place; 3] = [Place::Club, Place::PushedTo, Place::Turkish];
+
+impl Place {
+    /// The place with a book of its own, and an app that knows it.
+    async fn open(self) -> (Club, App) {
+        let club = Club::start().await;
+        let platform = match self {
+            Self::Club => world::club(&club.issuer),
+            Self::PushedTo => {
+                club.switch(json!({"switch": "par"})).await;
+                world::club(&club.issuer)
+            }
+            Self::Turkish => turkish(&club.turkish),
+        };
+        (club, App::of(vec![platform]).await)
+    }
+}
+
+/// The platform that the app of a test knows.
+fn id(app: &App) -> &str {
+    &app.platforms[0].id
+}
+
+/// Families of tokens that the app's platform would still take.
+async fn living(app: &App, club: &Club) -> usize {
+    let provider = if app.platforms[0].mcp.is_some() { "turkish" } else { "oauth" };
+    club.live_families_of(provider).await.len()
+}
+
+/// Whether the platform takes the token.
+async fn is_taken(app: &App, bearer: &Bearer) -> bool {
+    match &app.platforms[0].mcp {
+        Some(_) => member::read(&app.auth, id(app)).await.is_ok(),
+        None => profile_status_at(&app.platforms[0].issuer, bearer.token.expose()).await == 200,
+    }
+}
 
 /// What holds whenever the program was opened anew and the platform answers.
 async fn whole(app: &App, club: &Club, point: usize) {
     let platform = &app.platforms[0];
     app.auth.pending(platform).await.unwrap_or_else(|error| panic!("point {point}: {error}"));
-    let row = sign_ins::read(app.auth.db.reader(), CLUB).await.unwrap();
+    let row = sign_ins::read(app.auth.db.reader(), id(app)).await.unwrap();
     let tokens = row.as_ref().map(|row| app.auth.open_tokens(row)).transpose();
     assert!(!matches!(tokens, Err(VaultError::Damaged)), "point {point}: tokens that do not open");
     assert!(app.auth.vault.ids("revocation").await.unwrap().is_empty(), "point {point}: everything is revoked");
-    assert!(club.live_families().await.len() <= 1, "point {point}: two families");
-    match app.auth.access_token(CLUB).await {
+    assert!(living(app, club).await <= 1, "point {point}: two families");
+    match app.auth.access_token(id(app)).await {
         Ok(bearer) => {
-            assert_eq!(profile_status_at(&club.issuer, bearer.token.expose()).await, 200, "point {point}");
-            assert_eq!(club.live_families().await.len(), 1, "point {point}");
-            assert!(app.auth.is_connected(CLUB).await, "point {point}");
+            assert!(is_taken(app, &bearer).await, "point {point}");
+            assert_eq!(living(app, club).await, 1, "point {point}");
+            assert!(app.auth.is_connected(id(app)).await, "point {point}");
         }
         Err(error) => {
             assert!(matches!(error, AuthError::Expired | AuthError::NotConnected), "point {point}: {error}");
-            assert!(!app.auth.is_connected(CLUB).await, "point {point}: shown and not there");
-            assert_eq!(club.live_families().await.len(), 0, "point {point}: alive and nobody's");
+            assert!(!app.auth.is_connected(id(app)).await, "point {point}: shown and not there");
+            assert_eq!(living(app, club).await, 0, "point {point}: alive and nobody's");
         }
     }
 }
 
 async fn signs_in(app: &App) {
-    app.auth.start(CLUB, DeepLink).await.unwrap();
+    app.auth.start(id(app), DeepLink).await.unwrap();
     let link = decide(&app.visited(), "approve").await;
     app.auth.deep_link(&link).await;
 }
 
-/// Ends the program at every point of `act` in turn, after `before`; answers how many there are.
-async fn killed_at_every_point(before: impl AsyncFn(&App), act: impl AsyncFn(&App)) -> usize {
-    let mut point = 0;
-    loop {
-        let club = Club::start().await;
-        let mut app = App::at(&club.issuer).await;
-        before(&app).await;
-        let stops = app.auth.db.stops.clone();
-        let ended = stops.cut(point, act(&app)).await;
-        let platforms = app.platforms.clone();
-        app.restart(platforms).await;
-        app.auth.recover().await;
-        whole(&app, &club, point).await;
-        // Whatever it was, the person can sign in now, and that is the one sign-in.
-        signs_in(&app).await;
-        assert!(connected(&app.state().await), "point {point}");
-        whole(&app, &club, point).await;
-        if !ended {
-            return point;
+/// Ends the program at every point of `act` in turn, after `before`, at every place; answers how many there are at each.
+async fn killed_at_every_point(before: impl AsyncFn(&App), act: impl AsyncFn(&App)) -> [usize; 3] {
+    let mut points = [0; 3];
+    for (place, points) in PLACES.into_iter().zip(&mut points) {
+        while killed_at(place, *points, &before, &act).await {
+            *points += 1;
         }
-        point += 1;
     }
+    points
+}
+
+/// Ends the program at this point of `act`; whether there is one.
+async fn killed_at(place: Place, point: usize, before: &impl AsyncFn(&App), act: &impl AsyncFn(&App)) -> bool {
+    let (club, mut app) = place.open().await;
+    before(&app).await;
+    let stops = app.auth.db.stops.clone();
+    let ended = stops.cut(point, act(&app)).await;
+    let platforms = app.platforms.clone();
+    app.restart(platforms).await;
+    app.auth.recover().await;
+    whole(&app, &club, point).await;
+    // Whatever it was, the person can sign in now, and that is the one sign-in.
+    signs_in(&app).await;
+    let state = app.auth.view(id(&app)).await.unwrap().state;
+    assert!(connected(&state), "{place:?}, point {point}");
+    whole(&app, &club, point).await;
+    ended
 }
 
 #[tokio::test]
 async fn a_sign_in_that_is_killed_at_any_commit_leaves_one_family_of_tokens_or_none() {
     // The visit begins, the return is claimed, the tokens are kept: before and after each.
-    assert_eq!(killed_at_every_point(async |_: &App| (), signs_in).await, 6);
+    assert_eq!(killed_at_every_point(async |_: &App| (), signs_in).await, [6; 3]);
 }
 
 #[tokio::test]
 async fn a_second_sign_in_that_is_killed_at_any_commit_never_leaves_two_families() {
     // And the first one's tokens are over.
-    assert_eq!(killed_at_every_point(signs_in, signs_in).await, 8);
+    assert_eq!(killed_at_every_point(signs_in, signs_in).await, [8; 3]);
 }
 
 #[tokio::test]
@@ -77,14 +130,14 @@ async fn a_refresh_that_is_killed_at_any_commit_leaves_one_family_or_a_sign_in_t
         signs_in(app).await;
         app.clock.advance_seconds(3600);
     };
-    let refresh = async |app: &App| drop(app.auth.access_token(CLUB).await.unwrap());
-    assert_eq!(killed_at_every_point(signed_in_long_ago, refresh).await, 2);
+    let refresh = async |app: &App| drop(app.auth.access_token(id(app)).await.unwrap());
+    assert_eq!(killed_at_every_point(signed_in_long_ago, refresh).await, [2; 3]);
 }
 
 #[tokio::test]
 async fn a_sign_out_that_is_killed_at_any_commit_leaves_the_sign_in_or_nothing() {
-    let sign_out = async |app: &App| drop(app.auth.disconnect(CLUB).await.unwrap());
-    assert_eq!(killed_at_every_point(signs_in, sign_out).await, 4);
+    let sign_out = async |app: &App| drop(app.auth.disconnect(id(app)).await.unwrap());
+    assert_eq!(killed_at_every_point(signs_in, sign_out).await, [4; 3]);
 }
 
 /// Ends the program at every point of `end` with a closed vault, and of the telling after the vault was opened. Answers how
@@ -144,10 +197,10 @@ async fn a_return_that_was_cut_off_and_given_up_with_a_closed_vault_leaves_nothi
 #[tokio::test]
 async fn a_visit_that_is_given_up_and_killed_at_any_commit_leaves_nothing() {
     let given_up = async |app: &App| {
-        app.auth.start(CLUB, DeepLink).await.unwrap();
-        app.auth.cancel(CLUB).await.unwrap();
+        app.auth.start(id(app), DeepLink).await.unwrap();
+        app.auth.cancel(id(app)).await.unwrap();
     };
-    assert_eq!(killed_at_every_point(async |_: &App| (), given_up).await, 4);
+    assert_eq!(killed_at_every_point(async |_: &App| (), given_up).await, [4; 3]);
 }
 
 /// A return whose code the platform takes and does not answer; given up then, with the program ended at every point of

@@ -55,7 +55,8 @@ async fn oa_13_the_proof_key_is_in_no_address_line_row_or_view() {
             assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await);
         }
         let told = changes::after(app.auth.db.reader(), 0, 100).await.unwrap();
-        let shown = format!("{view:?} {:?} {:?} {told:?}", lines.heard(), app.auth.list().await);
+        let shown =
+            format!("{view:?} {:?} {:?} {told:?}", lines.heard(), centre::request_authorization(&app.auth, &[]).await);
         let in_files = std::fs::read_dir(app.folder.path()).unwrap().any(|file| {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             bytes.windows(verifier.len()).any(|window| window == verifier.as_bytes())

@@ -72,7 +72,7 @@ async fn a_token_that_is_refused_is_replaced_once_and_then_the_sign_in_is_over()
     assert_eq!(member::read(&app.auth, TURKISH).await.unwrap().miles.len(), 2, "a refreshed token is accepted");
     club.switch(json!({"provider": "turkish", "switch": "revoke_all"})).await;
     assert_eq!(member::read(&app.auth, TURKISH).await.unwrap_err().code, FaultCode::AuthRequired);
-    assert_eq!(app.auth.view(TURKISH).await.unwrap().state, SignInStateView::Expired);
+    assert_eq!(app.auth.view(TURKISH).await.unwrap().state, SignInStateView::Revoked);
 }
 
 #[tokio::test]

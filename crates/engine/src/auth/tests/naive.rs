@@ -4,7 +4,6 @@ use super::super::{
     Auth, AuthError, Platform,
     callback::{Callback, CallbackError, read_query},
     defence::{Defence, off},
-    metadata,
     pending::Pending,
 };
 use crate::store::{
@@ -47,7 +46,7 @@ pub(in super::super) async fn whose<'a>(
 }
 
 async fn make_up(auth: &Auth, platform: &Platform, by: &str, callback: &Callback) {
-    let server = metadata::discover(&auth.http, platform, auth.demo).await.unwrap();
+    let server = auth.discover(platform).await.unwrap();
     let pending = Pending {
         state: callback.state.expose().clone(),
         verifier: String::new(),

@@ -195,18 +195,28 @@ async fn oa_14_a_program_that_steals_the_link_cannot_redeem_its_code() {
 
 #[tokio::test]
 async fn oa_15_a_program_that_uses_our_client_id_has_to_ask_the_person_and_gets_nothing_of_ours() {
-    let (app, good) = visiting().await;
-    let before = row(&app).await;
-    let thief = App::start().await;
-    thief.auth.start(CLUB, Loopback).await.unwrap();
-    let page = client().get(thief.visited()).send().await.unwrap();
-    assert_eq!((page.status().as_u16(), page.headers().get("location")), (200, None), "the person is asked");
-    let back = decide(&thief.visited(), "approve").await;
-    assert_eq!(client().get(&back).send().await.unwrap().status(), 200);
-    assert!(waiting(&app.state().await) && row(&app).await == before, "ours is as it was");
-    assert!(app.auth.deep_link(&good).await);
-    let (ours, his) = (app.auth.access_token(CLUB).await.unwrap(), thief.auth.access_token(CLUB).await.unwrap());
-    assert_ne!(ours.token.expose(), his.token.expose());
+    stands(Defence::State, async || {
+        let (app, good) = visiting().await;
+        let before = row(&app).await;
+        let thief = App::start().await;
+        thief.auth.start(CLUB, DeepLink).await.unwrap();
+        let page = client().get(thief.visited()).send().await.unwrap();
+        assert_eq!((page.status().as_u16(), page.headers().get("location")), (200, None), "the person is asked");
+        // Its return is ours by address: the scheme is the same.
+        let taken = delivered(&app, &decide(&thief.visited(), "approve").await).await;
+        if !taken {
+            assert!(waiting(&app.state().await) && row(&app).await == before, "ours is as it was");
+            thief.auth.start(CLUB, Loopback).await.unwrap();
+            let back = decide(&thief.visited(), "approve").await;
+            assert_eq!(client().get(&back).send().await.unwrap().status(), 200);
+            assert!(app.auth.deep_link(&good).await);
+            let (ours, his) =
+                (app.auth.access_token(CLUB).await.unwrap(), thief.auth.access_token(CLUB).await.unwrap());
+            assert_ne!(ours.token.expose(), his.token.expose());
+        }
+        vec![("its return in our visit", taken)]
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -280,7 +290,9 @@ async fn oa_20_an_error_of_a_wrong_issuer_ends_nothing_and_its_text_is_shown_now
     let error = set(&error, "error_description", Some(phishing));
     let lines = Lines::listen();
     assert!(app.auth.deep_link(&error).await && failed(&app.state().await, "provider"));
-    assert!(!format!("{:?}{:?}", lines.heard(), app.auth.list().await).contains(phishing));
+    assert!(
+        !format!("{:?}{:?}", lines.heard(), centre::request_authorization(&app.auth, &[]).await).contains(phishing)
+    );
 }
 
 #[tokio::test]

@@ -358,43 +358,78 @@ async fn oa_64_what_is_asked_is_pushed_where_it_can_be_and_the_browser_carries_a
 
 #[tokio::test]
 async fn oa_64_a_push_that_fails_ends_the_start_and_nothing_is_asked_openly_instead() {
-    let club = Club::start().await;
-    for (name, answer) in [
-        ("refused", json!({"status": 400, "body": {"error": "invalid_request"}})),
-        ("down", json!({"status": 503})),
-        ("redirected", json!({"status": 307, "headers": {"location": "{issuer}/par2"}})),
-        ("not created", json!({"status": 200, "body": {"request_uri": "urn:x", "expires_in": 90}})),
-        ("no number", json!({"status": 201, "body": {"expires_in": 90}})),
-        ("no life", json!({"status": 201, "body": {"request_uri": "urn:x"}})),
-        ("dead at once", json!({"status": 201, "body": {"request_uri": "urn:x", "expires_in": 0}})),
-        ("not printable", json!({"status": 201, "body": {"request_uri": "urn:\n", "expires_in": 90}})),
-        ("too large", json!({"status": 201, "body": {"request_uri": "urn:x", "expires_in": 90}, "size": 100_000})),
-        ("not JSON", json!({"status": 201, "body": "<html>"})),
-    ] {
-        let mut switch = json!({"switch": "answer", "op": "par"});
-        switch.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
-        for switch in [json!({"reset": true}), json!({"switch": "par"}), switch] {
-            club.switch(switch).await;
+    stands(Defence::PushOrNothing, async || {
+        let (mut seen, club) = (Vec::new(), Club::start().await);
+        for (name, answer) in [
+            ("refused", json!({"status": 400, "body": {"error": "invalid_request"}})),
+            ("down", json!({"status": 503})),
+            ("redirected", json!({"status": 307, "headers": {"location": "{issuer}/par2"}})),
+            ("not created", json!({"status": 200, "body": {"request_uri": "urn:x", "expires_in": 90}})),
+            ("no number", json!({"status": 201, "body": {"expires_in": 90}})),
+            ("no life", json!({"status": 201, "body": {"request_uri": "urn:x"}})),
+            ("dead at once", json!({"status": 201, "body": {"request_uri": "urn:x", "expires_in": 0}})),
+            ("not printable", json!({"status": 201, "body": {"request_uri": "urn:\n", "expires_in": 90}})),
+            ("too large", json!({"status": 201, "body": {"request_uri": "urn:x", "expires_in": 90}, "size": 100_000})),
+            ("not JSON", json!({"status": 201, "body": "<html>"})),
+        ] {
+            let mut switch = json!({"switch": "answer", "op": "par"});
+            switch.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+            for switch in [json!({"reset": true}), json!({"switch": "par"}), switch] {
+                club.switch(switch).await;
+            }
+            seen.push((name, begun(&club.issuer).await));
         }
-        assert!(!begun(&club.issuer).await, "{name}");
-    }
+        seen
+    })
+    .await;
     let nowhere = json!({"require_pushed_authorization_requests": true});
     assert_eq!(with_metadata(&[("nowhere", nowhere)]).await, [("nowhere", false)]);
 }
 
 #[tokio::test]
 async fn oa_64_a_request_that_somebody_else_pushed_or_that_was_used_is_refused() {
-    let club = Club::with(&[json!({"switch": "par"}), json!({"switch": "other_client"})]).await;
-    let app = App::at(&club.issuer).await;
-    app.auth.start(CLUB, DeepLink).await.unwrap();
-    let page = client().get(app.visited()).send().await.unwrap();
-    assert_eq!((page.status().as_u16(), page.headers().get("location")), (400, None));
-    assert!(waiting(&app.state().await));
-    // The attacker's own request, put into the victim's address, comes back with the attacker's state.
-    let thief = App::at(&club.issuer).await;
-    thief.auth.start(CLUB, DeepLink).await.unwrap();
-    let link = decide(&thief.visited(), "approve").await;
-    assert!(!delivered(&app, &link).await);
+    stands(Defence::State, async || {
+        let club = Club::with(&[json!({"switch": "par"}), json!({"switch": "other_client"})]).await;
+        let app = App::at(&club.issuer).await;
+        app.auth.start(CLUB, DeepLink).await.unwrap();
+        let page = client().get(app.visited()).send().await.unwrap();
+        assert_eq!((page.status().as_u16(), page.headers().get("location")), (400, None));
+        assert!(waiting(&app.state().await));
+        // The attacker's own request, put into the victim's address, comes back with the attacker's state.
+        let thief = App::at(&club.issuer).await;
+        thief.auth.start(CLUB, DeepLink).await.unwrap();
+        let link = decide(&thief.visited(), "approve").await;
+        vec![("the attacker's own request", delivered(&app, &link).await)]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn oa_31_the_sandboxs_ease_is_for_the_sandboxs_own_platforms() {
+    stands(Defence::StrictAbroad, async || {
+        let mut seen = Vec::new();
+        let own = Hostile::start(|_| async { metadata() }).await;
+        let foreign = Platform { id: "foreign".to_owned(), sandbox: false, ..club(&own.issuer) };
+        let app = App::of(vec![club(&issuer()), foreign]).await;
+        app.auth.start("zz-club", DeepLink).await.unwrap();
+        app.auth.cancel("zz-club").await.unwrap();
+        let started = app.auth.start("foreign", DeepLink).await;
+        if let Err(fault) = &started {
+            assert_eq!(fault.code, FaultCode::ProviderUnavailable);
+            assert!(own.asked.lock().unwrap().is_empty(), "it was asked");
+        }
+        seen.push(("plain HTTP to this machine", started.is_ok()));
+        // What is asked is not what is refused: no connection is made to find that out.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        let knocked = tokio::spawn(async move { listener.accept().await.map(drop) });
+        let foreign = Platform { id: "foreign".to_owned(), sandbox: false, ..club(&address) };
+        let app = App::of(vec![foreign]).await;
+        assert!(app.auth.start("foreign", DeepLink).await.is_err());
+        seen.push(("TLS to this machine", tokio::time::timeout(Duration::from_millis(100), knocked).await.is_ok()));
+        seen
+    })
+    .await;
 }
 
 #[tokio::test]

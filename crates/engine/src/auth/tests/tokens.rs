@@ -100,7 +100,7 @@ async fn oa_54_after_a_refresh_that_was_never_written_the_person_signs_in_again_
         let first = app.auth.access_token(CLUB).await.unwrap_err();
         let loops = first.is_transient();
         if !loops {
-            assert!(matches!(first, AuthError::Expired) && app.state().await == SignInStateView::Expired);
+            assert!(matches!(first, AuthError::Expired) && app.state().await == SignInStateView::Revoked);
             for _ in 0..3 {
                 assert!(matches!(app.auth.access_token(CLUB).await, Err(AuthError::Expired)));
             }
@@ -131,7 +131,7 @@ async fn oa_55_a_stolen_refresh_token_that_was_used_ends_both_and_the_person_is_
         assert_eq!(profile_status(thiefs["access_token"].as_str().unwrap()).await, 401, "the thief's are dead too");
         let kept = row(&app).await.unwrap().tokens.is_some();
         if !kept {
-            assert_eq!(app.state().await, SignInStateView::Expired);
+            assert_eq!(app.state().await, SignInStateView::Revoked);
             assert_eq!(changes::after(app.auth.db.reader(), 0, 100).await.unwrap().len(), told + 1);
         }
         vec![("dead tokens kept", kept)]

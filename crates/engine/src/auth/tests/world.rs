@@ -109,6 +109,31 @@ impl Club {
     }
 }
 
+thread_local! {
+    static NO_PORT: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether no port can be had in this thread.
+pub(in super::super) fn no_port() -> bool {
+    NO_PORT.get()
+}
+
+/// From here on no port can be had in this thread, until this is dropped.
+pub(super) struct Portless;
+
+impl Portless {
+    pub(super) fn new() -> Self {
+        NO_PORT.set(true);
+        Self
+    }
+}
+
+impl Drop for Portless {
+    fn drop(&mut self) {
+        NO_PORT.set(false);
+    }
+}
+
 /// A clock that moves when told.
 pub(super) struct TestClock(AtomicI64);
 
@@ -170,7 +195,7 @@ pub(super) fn turkish(issuer: &str) -> Platform {
 }
 
 fn bundled(platform: &'static str, issuer: &str) -> Platform {
-    let here = [Installed { platform, issuer: issuer.parse().unwrap(), client_id: None }];
+    let here = [Installed::sandboxed(platform, issuer.parse().unwrap())];
     Platforms::bundled(&here).unwrap().sign_in.into_iter().find(|known| known.id == platform).unwrap()
 }
 
@@ -198,11 +223,21 @@ impl App {
         Self::with(vec![club(issuer)], true, TestBrowser::default(), true).await
     }
 
+    /// The app with these platforms.
+    pub(super) async fn of(platforms: Vec<Platform>) -> Self {
+        Self::build(platforms, TestBrowser::default(), true).await
+    }
+
     pub(super) async fn with(platforms: Vec<Platform>, demo: bool, browser: TestBrowser, keyring: bool) -> Self {
+        let platforms = platforms.into_iter().map(|platform| Platform { sandbox: demo, ..platform });
+        Self::build(platforms.collect(), browser, keyring).await
+    }
+
+    async fn build(platforms: Vec<Platform>, browser: TestBrowser, keyring: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000_000)));
         let (browser, keys) = (Arc::new(browser), Arc::new(TestKeys(keyring.then(Mutex::default))));
-        let auth = open(folder.path(), &clock, &browser, &keys, platforms.clone(), demo).await;
+        let auth = open(folder.path(), &clock, &browser, &keys, platforms.clone()).await;
         Self { folder, clock, browser, keys, platforms, auth }
     }
 
@@ -210,7 +245,7 @@ impl App {
     pub(super) async fn restart(&mut self, platforms: Vec<Platform>) {
         self.auth.stop().await;
         self.auth.db.close().await;
-        self.auth = open(self.folder.path(), &self.clock, &self.browser, &self.keys, platforms, true).await;
+        self.auth = open(self.folder.path(), &self.clock, &self.browser, &self.keys, platforms).await;
     }
 
     /// The app in demo mode with a platform, where there is no keyring and a passphrase was chosen.
@@ -249,11 +284,10 @@ async fn open(
     browser: &Arc<TestBrowser>,
     keys: &Arc<TestKeys>,
     platforms: Vec<Platform>,
-    demo: bool,
 ) -> Arc<Auth> {
     let db = Db::open(folder).await.unwrap();
     let vault = Arc::new(Vault::open(db.clone(), keys.clone(), SystemRandom::new()).await.unwrap());
-    Arc::new(Auth::new(db, vault, clock.clone(), browser.clone(), platforms, demo).unwrap())
+    Arc::new(Auth::new(db, vault, clock.clone(), browser.clone(), platforms).unwrap())
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
