@@ -115,8 +115,7 @@ async fn however_a_hosted_return_is_cut_short_the_order_is_paid_once_and_booked(
                 // Closed, and known to be waited for all the same: no flood of links takes its place.
                 let awaited = Awaited::read(world.data_dir.path()).await.unwrap();
                 assert!(
-                    awaited.awaits(link.as_ref().unwrap())
-                        && !awaited.awaits(link!("pay/01KA0000000000000000000ABC"))
+                    awaited.awaits(link.as_ref().unwrap()) && !awaited.awaits(link!("pay/01KA0000000000000000000ABC"))
                 );
                 world.open_app().await;
                 assert!(world.app().engine().awaits(link.as_ref().unwrap()));

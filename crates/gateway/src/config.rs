@@ -35,10 +35,7 @@ pub use wechatpay::{WechatConfig, WechatPresents};
 #[cfg(test)]
 pub(crate) use paypal::tests as paypal_tests;
 
-use crate::{
-    defence::{Defence, off},
-    secret::{Sensitive, weakness},
-};
+use crate::secret::{Sensitive, weakness};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use url::{Host, Url};
@@ -360,7 +357,7 @@ fn platform_key(json: &Value, serial: &str, pem: &str) -> Result<PlatformKeyConf
 pub(crate) mod tests {
     use super::*;
     #[cfg(test)]
-    use crate::defence::without;
+    use crate::defence::{Defence, without};
     use serde_json::json;
 
     pub(crate) const APIV3_KEY: &str = "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb";

@@ -56,6 +56,7 @@ impl Effect {
 }
 
 /// A traveller's token, and the origin that gave it.
+#[derive(Debug, Clone)]
 pub(crate) struct TravellerToken {
     pub(crate) token: Sensitive<String>,
     /// Empty where the call did not say.

@@ -1,7 +1,7 @@
 //! The authentication centre: which platforms a plan needs and why, one log-in for each, and what stands open with them.
 //!
 //! A session of logging in lives for an hour and holds its visits to the browser together, each of which lives for ten
-//! minutes (`docs/decisions/018`). Its name is random, stored in the clear, and proves nothing: whoever knows it learns where the
+//! minutes (`docs/decisions/020`). Its name is random, stored in the clear, and proves nothing: whoever knows it learns where the
 //! log-in stands. Deliberately not here: the visits ([`super::flow`]), and tokens, which nothing here gives out.
 
 use super::{Auth, pending::WAIT_MIN, platform::Platform};

@@ -181,7 +181,7 @@ async fn is_domestic(engine: &Engine, travellers: &[TravellerId], currency: Curr
     for id in travellers {
         // A vault that is closed tells nothing, and nobody has to open it to pay.
         let known = people::get(&engine.vault, *id).await.ok().flatten();
-        if let Some(country) = known.and_then(|person| person.traveller.residence_country) {
+        if let Some(country) = known.as_ref().and_then(|person| person.traveller.residence_country.as_deref()) {
             return Ok(country == "CN");
         }
     }

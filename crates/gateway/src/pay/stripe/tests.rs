@@ -4,7 +4,10 @@ mod published;
 mod ways;
 
 use super::*;
-use crate::{config::stripe_sample, defence::without};
+use crate::{
+    config::stripe_sample,
+    defence::{Defence, without},
+};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use tokio::net::TcpListener;
