@@ -66,7 +66,7 @@ impl Wechatpay {
         };
         let answer = self.http.send(request).await.map_err(Outcome::<Bill>::from)?;
         if answer.status != 200 {
-            return Err(match self.judge(answer).outcome::<serde::de::IgnoredAny>() {
+            return Err(match self.judge(answer).await.outcome::<serde::de::IgnoredAny>() {
                 Outcome::Done(_) => integrity("a bill without a file"),
                 other => other.map(|_| Bill::NotYet),
             });
