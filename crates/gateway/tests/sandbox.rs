@@ -398,7 +398,7 @@ async fn tools_are_listed_at_once_with_object_schemas_and_a_wrong_argument_is_na
     let world = World::start().await;
     let tools = world.tools().await;
     let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    assert_eq!(names.len(), 42, "{names:?}");
+    assert_eq!(names.len(), 43, "{names:?}");
     for tool in &tools {
         let output = tool.output_schema.as_ref().unwrap();
         assert_eq!(

@@ -333,7 +333,7 @@ channel: ChannelWord,
  */
 recommended: boolean, 
 /**
- * Why it cannot be used now: `currency`, `failing`, `undecided`, `instalments`; empty when it can.
+ * Why it cannot be used now: `currency`, `amount`, `failing`, `undecided`, `instalments`; empty when it can.
  */
 bars: Array<string>, 
 /**
@@ -850,6 +850,10 @@ export type ListOrderChannels = {
  * Order.
  */
 order_id: string, 
+/**
+ * How much of it a channel is to pay, minor units; all that is to be paid when `null`.
+ */
+amount_minor: number | null, 
 /**
  * In how many instalments the payer wants to pay it off.
  */
@@ -1497,6 +1501,31 @@ item_ids: Array<string>,
  * Made by the caller.
  */
 request_id: string, };
+export type PreviewChannels = { 
+/**
+ * How much, minor units.
+ */
+amount_minor: number, 
+/**
+ * ISO 4217 code.
+ */
+currency: string, 
+/**
+ * Whether who pays is at home in mainland China; as for an order when `null`.
+ */
+domestic: boolean | null, 
+/**
+ * What who pays likes to pay by; what the settings say when `null`.
+ */
+preferred: ChannelWord | null, 
+/**
+ * How many items it pays for; one when `null`.
+ */
+items: number | null, 
+/**
+ * In how many instalments it is to be paid off.
+ */
+instalments: number | null, };
 export type PriorityView = "must_have" | "preferred" | "optional";
 export type ProposedChangeView = { 
 /**
@@ -1966,7 +1995,7 @@ amount: MoneyView | null,
  * Reference concerned: PNR, confirmation or transaction number.
  */
 reference: string | null, };
-export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "refunded" | "refund_needs_attention" | "authorised" | "money_taken" | "money_released" | "disputed" | "dispute_decided" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "change_withdrawn" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
+export type TimelineKindView = "created" | "offer_found" | "seats_chosen" | "seats_skipped" | "held" | "priced" | "confirmed" | "payment_opened" | "paid" | "payment_failed" | "payment_closed" | "paid_late" | "booked" | "item_failed" | "outcome_unknown" | "cancelled_by_traveller" | "expired" | "released" | "cancel_quoted" | "cancel_accepted" | "item_cancelled" | "refund_requested" | "given_back" | "refunded" | "refund_needs_attention" | "authorised" | "money_taken" | "money_released" | "disputed" | "dispute_decided" | "order_confirmed" | "order_failed" | "supplier_cancelled" | "change_proposed" | "change_accepted" | "change_withdrawn" | "debt_due" | "debt_settled" | "second_chance" | "second_chance_accepted" | "quote_lapsed" | "free_cancel_soon" | "free_cancel_ended" | "check_in_open" | "begins";
 export type TitleView = "mr" | "ms" | "mrs" | "miss" | "dr";
 export type TravellerView = { 
 /**
@@ -2051,6 +2080,7 @@ export interface Api {
   choose_seats: { command: ChooseSeats; result: OrderView };
   confirm_order: { command: ConfirmOrder; result: OrderView };
   list_channels: { command: ListOrderChannels; result: WaysToPayView };
+  preview_channels: { command: PreviewChannels; result: WaysToPayView };
   check_credit: { command: CheckOrderCredit; result: CreditView };
   open_payment: { command: OpenPayment; result: null };
   check_payment: { command: CheckPayment; result: OrderView };

@@ -1,8 +1,8 @@
 //! MCP server `payments`: open, query and close a payment, refund it, and read what arrived by notification.
 //!
 //! What an engine asks of the desk; what an agent is offered is the gateway's own. Tools and their types: `openPayment`
-//! [`CreatePaymentIntent`] → [`PaymentIntent`]; `settlePayment` (takes what the payer approved, where that is ours to do) and
-//! `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `capturePayment` [`CapturePayment`] and `voidPayment` [`PaymentRef`] →
+//! [`CreatePaymentIntent`] → [`PaymentIntent`]; `settlePayment` (takes what the payer approved, where that is ours to do),
+//! `lookAtPayment` (takes nothing) and `closePayment` [`PaymentRef`] → [`PaymentStatus`]; `capturePayment` [`CapturePayment`] and `voidPayment` [`PaymentRef`] →
 //! [`PaymentStatus`]; `checkCredit` [`CheckCredit`] → [`CreditStatus`]; `refundPayment` [`CreateRefund`] and `getRefundStatus`
 //! [`RefundRef`] → [`RefundStatus`]; `listChannels` [`ListChannels`] → [`Abilities`] and `listUpdates` [`ListUpdates`] →
 //! [`Updates`] (reads of the gateway's own tables, without an outcome).

@@ -42,6 +42,14 @@ pub(crate) fn tools(desk: &Desk) -> Vec<Entry> {
         ),
         at_the_desk!(
             desk,
+            "lookAtPayment",
+            "Reads where a payment stands; takes, sends and closes nothing.",
+            Effect::Read,
+            p::PaymentRef,
+            |wish| look_at(wish.attempt_id)
+        ),
+        at_the_desk!(
+            desk,
             "closePayment",
             "Closes a payment unless money came first; tells which.",
             back,

@@ -321,6 +321,15 @@ impl Desk {
         }
     }
 
+    /// Tool `lookAtPayment`.
+    pub(crate) async fn look_at(&self, id: AttemptId) -> Outcome<PaymentStatus> {
+        match attempts::find(self.store.reader(), id).await {
+            Ok(Some(attempt)) => self.look(&attempt).await,
+            Ok(None) => self.status_without_record(id).await,
+            Err(error) => finish(Err(error.into())),
+        }
+    }
+
     /// Where a payment stands, asked without any effect.
     pub(crate) async fn look(&self, attempt: &Attempt) -> Outcome<PaymentStatus> {
         let seen = match self.channel(attempt.channel) {

@@ -75,6 +75,10 @@ async fn dollars_are_approved_taken_told_of_and_given_back() {
     world.until(|| async { world.updates(0).await.iter().any(|update| update.content == hint) }).await;
     assert_eq!(booked(&world).await["state"], "APPROVED", "neither the page nor a notification takes money");
 
+    let seen = world.done::<p::PaymentStatus>("lookAtPayment", &about(&intent)).await;
+    assert_eq!(seen.state, p::PaymentState::Processing);
+    assert_eq!(booked(&world).await["state"], "APPROVED", "and what says that it reads takes none either");
+
     let taken = status(&world, &intent).await;
     assert_eq!((taken.state, taken.captured), (p::PaymentState::Captured, Some(price)));
     assert!(taken.paid_at_us.is_some());

@@ -404,7 +404,7 @@ async fn compare_payment(engine: &Engine, attempt: &Attempt) -> ComparedView {
         amount: Some(convert::money(attempt.amount)),
     };
     let query = PaymentRef { attempt_id: attempt.id };
-    let live = match engine.ports.payments.call::<_, PaymentStatus>("settlePayment", &query).await {
+    let live = match engine.ports.payments.call::<_, PaymentStatus>("lookAtPayment", &query).await {
         Outcome::Done(status) => Some(StandingView {
             state: if status.state == PaymentState::Captured { "paid" } else { "unpaid" }.to_owned(),
             reference: status.transaction_id,
