@@ -28,7 +28,10 @@ pub(super) async fn read(
     let transmission = Transmission::read(headers, now).map_err(refused)?;
     match channel.certificates.key(transmission.certificate_url, now).await {
         Err(ProofError::Unreachable(_)) if off(Defence::FailsClosed) => {}
-        key => transmission.verify(&key.map_err(refused)?, &channel.webhook_id, body).map_err(refused)?,
+        key => {
+            let key = key.map_err(refused)?;
+            transmission.verify(&key, &channel.webhook_id, body).map_err(refused)?;
+        }
     }
     let event: wire::Event = serde_json::from_slice(body).map_err(|error| Refused::Unreadable(error.to_string()))?;
     let (event_id, second_id) = (transmission.id.to_owned(), Some(event.id.clone()));

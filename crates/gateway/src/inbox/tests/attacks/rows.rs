@@ -45,7 +45,7 @@ fn other_scheme(all: &All, channel: Channel) -> Message {
         Stripe => message.headers[0].1 = message.headers[0].1.replace("v1=", "v0="),
         Paypal => message.headers[4].1 = "SHA1withRSA".to_owned(),
         Plus => message.headers[2].1 = message.headers[2].1.replace("RSA256", "RSA1"),
-        Channel::Credit => never(channel),
+        Channel::Credit => return never(channel),
     }
     message
 }
