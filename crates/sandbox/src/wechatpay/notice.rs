@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Wire, sign};
 use crate::clock::beijing;
-use crate::keys::CERTIFICATE_VALID;
+use crate::keys::{CERTIFICATE_VALID, der};
 use crate::notify::{self, Variant};
 use crate::rows::{self, By, Wrong};
 use crate::store::{Book, StoreError};
@@ -24,18 +24,14 @@ use crate::world::{Shared, World};
 /// The five headers of a signed answer or notification and the signature type; none for an unknown platform key.
 pub(super) fn signature_headers(world: &World, asked: Option<&str>, body: &[u8]) -> Option<HeaderMap> {
     let (key, serial) = world.pay_keys.platform(&world.credentials, asked, is_renewed(world))?;
-    headers_by(world, key, &serial, 0, body)
-}
-
-fn headers_by(world: &World, key: &KeyPair, serial: &str, off_s: i64, body: &[u8]) -> Option<HeaderMap> {
-    let timestamp = world.now_us().div_euclid(1_000_000).saturating_add(off_s).to_string();
+    let timestamp = world.now_us().div_euclid(1_000_000).to_string();
     let nonce = world.ids.code("nonce", 32);
     let signature = sign::sign_answer(key, &timestamp, &nonce, body)?;
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("wechatpay-timestamp", timestamp.as_str()),
         ("wechatpay-nonce", &nonce),
-        ("wechatpay-serial", serial),
+        ("wechatpay-serial", &serial),
         ("wechatpay-signature", &signature),
         ("wechatpay-signature-type", "WECHATPAY2-SHA256-RSA2048"),
     ] {
@@ -60,7 +56,20 @@ fn notify_key(world: &World) -> Option<String> {
     (!by_certificate).then(|| world.credentials.platform_public_key_id.clone())
 }
 
-/// Headers and body of one try to deliver a notification, signed now. A probe's signature starts with the documented marker.
+/// Headers of one try to deliver a notification, signed now. A probe's signature starts with the documented marker.
+fn notification_headers(world: &World, body: &str, variant: Variant) -> Option<HeaderMap> {
+    let mut headers = signature_headers(world, notify_key(world).as_deref(), body.as_bytes())?;
+    if variant == Variant::Probe {
+        let genuine = headers.get("wechatpay-signature")?.to_str().ok()?.to_owned();
+        let probe = format!("WECHATPAY/SIGNTEST/{genuine}");
+        headers.insert("wechatpay-signature", HeaderValue::from_str(&probe).ok()?);
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/4.0"));
+    Some(headers)
+}
+
+/// Headers and body of one try to deliver a notification, signed now.
 pub(crate) fn notification(world: &World, envelope: &Value, variant: Variant) -> Option<(HeaderMap, String)> {
     let wrong = rows::of(super::ROWS, variant);
     let mut envelope = envelope.clone();
@@ -71,21 +80,26 @@ pub(crate) fn notification(world: &World, envelope: &Value, variant: Variant) ->
         change(&mut envelope);
     }
     let body = envelope.to_string();
-    let signs = notify_key(world);
-    let platform = |name: Option<&str>| world.pay_keys.platform(&world.credentials, name, is_renewed(world));
-    let (own, serial) = platform(signs.as_deref())?;
-    let other = signs.is_none().then_some(world.credentials.platform_public_key_id.as_str());
-    let stranger = || Some(platform(other)?.0);
-    let key = if wrong.by == By::Provider { own } else { stranger()? };
-    let mut headers = headers_by(world, key, &serial, wrong.off_s, body.as_bytes())?;
-    if variant == Variant::Probe {
-        let genuine = headers.get("wechatpay-signature")?.to_str().ok()?.to_owned();
-        let probe = format!("WECHATPAY/SIGNTEST/{genuine}");
-        headers.insert("wechatpay-signature", HeaderValue::from_str(&probe).ok()?);
+    let mut headers = notification_headers(world, &body, variant)?;
+    if wrong.off_s != 0 || wrong.by != By::Provider {
+        sign_again(world, &mut headers, &wrong, &body)?;
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/4.0"));
     Some(wrong.sent(headers, if variant == Variant::Corrupt { notify::tampered(&body) } else { body }))
+}
+
+/// Signs at another time, or as somebody else under the platform's name.
+fn sign_again(world: &World, headers: &mut HeaderMap, wrong: &Wrong, body: &str) -> Option<()> {
+    let keys = &world.credentials;
+    let own = wrong.by == By::Provider;
+    let pem = if own { &keys.platform_public_key_private_pem } else { &keys.merchant_private_key_pem };
+    let key = KeyPair::from_pkcs8(&der(pem).ok()?).ok()?;
+    let at = world.now_us().div_euclid(1_000_000).saturating_add(wrong.off_s).to_string();
+    let nonce = world.ids.code("nonce", 32);
+    rows::set(headers, "wechatpay-signature", &sign::sign_answer(&key, &at, &nonce, body.as_bytes())?);
+    rows::set(headers, "wechatpay-timestamp", &at);
+    rows::set(headers, "wechatpay-nonce", &nonce);
+    rows::set(headers, "wechatpay-serial", &keys.platform_public_key_id);
+    Some(())
 }
 
 /// Opens what is sealed, changes what it says and seals it again.
