@@ -115,11 +115,13 @@ async fn a_tool_logs_in_sees_where_it_stands_and_what_may_be_called_and_never_a_
     assert!(world.http.get(back).send().await.unwrap().status().is_success());
     let told = tool.call("check_auth_status", asked).await.unwrap();
     assert_eq!((&told["status"], &told["session_id"]), (&json!("authenticated"), &login["session_id"]));
-    assert_eq!(told["granted"].as_array().unwrap().len(), 3);
+    // Three things in our file's words, and the platform's own word for them.
+    assert_eq!(told["granted"].as_array().unwrap().len(), 4);
+    assert_eq!(told["granted"][3]["en"], "member");
     let again = tool.call("login_to_platform", json!({ "platform": TURKISH })).await.unwrap();
     assert_eq!((&again["status"], &again["url"]), (&json!("authenticated"), &Value::Null));
     let apis = tool.call("list_authenticated_apis", json!({})).await.unwrap();
-    assert_eq!(apis[0]["platform"], TURKISH);
+    assert_eq!((&apis[0]["platform"], &apis[0]["scopes"]), (&json!(TURKISH), &json!(["member"])));
     assert_eq!(apis[0]["calls"], json!(["get_expiring_miles", "get_active_flights", "create_flight_booking_link"]));
     assert!(format!("http://{}", apis[0]["host"].as_str().unwrap()) == world.sandbox.announcement().turkish);
     let said = format!("{login}{told}{apis}").to_lowercase();
