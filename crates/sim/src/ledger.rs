@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use ulid::Ulid;
 use zhiyou_domain::{
     defect::{self, Defect},
-    id::{AttemptId, RefundId},
+    id::RefundId,
     money::{Currency, Money},
     order::{
         Attempt, Fact, Order, StepEnd, cart, journal,
