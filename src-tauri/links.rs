@@ -290,7 +290,7 @@ mod tests {
             assert_eq!(started(&app, &[option]), [""; 0], "{option}");
             assert_eq!(started(&app, &[LINK, option]), [""; 0], "{option}");
             // Whatever a link has in it stays one link, for a parser that knows two routes.
-            let link = format!("{ROOT}&x={option}%20{option}");
+            let link = format!("{LINK}&x={option}%20{option}");
             assert_eq!(started(&app, &[link.as_str()]).len(), 1, "{link}");
         }
         // The program reads no arguments of its own, and passes none on to the toolkit.
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn ta_23_a_link_of_a_hundred_megabytes_is_dropped() {
-        let huge = format!("{ROOT}&x={}", "z".repeat(100 << 20));
+        let huge = format!("{LINK}&x={}", "z".repeat(100 << 20));
         stands(Defence::ShortLinks, || {
             let queue = unknowing();
             queue.push(&huge);
