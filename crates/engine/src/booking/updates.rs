@@ -91,9 +91,10 @@ impl Follower {
                 }
                 let (attempt, amount) = (payment.attempt_id, refund.amount);
                 let back = Fact::GivenBack { refund: refund.refund_id, attempt, amount };
-                // Who did not hear that it was paid hears both at once.
+                // Who did not hear that it was paid, or that it arrived before this was read, hears all of it at once.
                 let paid = Fact::PaymentReported { status: payment, source: Source::Notification };
-                return self.write(order, &[paid, back]).await;
+                let stands = Fact::RefundReported { status: refund, source: Source::Notification };
+                return self.write(order, &[paid, back, stands]).await;
             }
             UpdateContent::PaymentHint { attempt_id } => {
                 if let Some(order) = orders::of_attempt(reader, attempt_id).await? {
