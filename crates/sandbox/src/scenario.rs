@@ -27,13 +27,15 @@ const FAULTS: [&str; 13] = [
     "patch",
 ];
 
-const RULES: [&str; 32] = [
+const RULES: [&str; 36] = [
     "3ds",
     "access_ttl_s",
     "bill_cut",
     "bill_differs",
     "capture_outcome",
+    "certificate",
     "changes_by_phone",
+    "code_minutes",
     "dispute",
     "dispute_outcome",
     "forget_tokens",
@@ -42,12 +44,14 @@ const RULES: [&str; 32] = [
     "latency_ms",
     "no_bill",
     "notify",
+    "notify_key",
     "offer_minutes",
     "page_max",
     "par",
     "par_required",
     "par_reusable",
     "pending",
+    "presents",
     "proof_key_optional",
     "refund_by_conditions",
     "refund_outcome",

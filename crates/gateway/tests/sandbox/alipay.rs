@@ -309,7 +309,7 @@ async fn on_the_page_for_phones_a_payment_is_paid_told_and_given_back() {
     let mut world = World::start().await;
     world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::PhonePage).await;
     let intent = intent(&world, 500);
-    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
+    let made = world.done::<p::PaymentIntent>("openPayment", &intent).await;
     let p::PaymentAction::Redirect { url } = made.action else { panic!("{made:?}") };
     assert!(url.contains("alipay.trade.wap.pay") && url.contains("QUICK_WAP_WAY"), "{url}");
     let (redirected, cashier) = world.browse(reqwest::Method::GET, &url).await;
@@ -331,8 +331,8 @@ async fn by_its_sdk_a_payment_is_paid_by_what_the_merchant_signed_told_and_given
     let mut world = World::start().await;
     world.restart_gateway_with(|config| config.alipay.as_mut().unwrap().presents = AlipayPresents::App).await;
     let intent = intent(&world, 500);
-    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await;
-    assert_eq!(world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await, made);
+    let made = world.done::<p::PaymentIntent>("openPayment", &intent).await;
+    assert_eq!(world.done::<p::PaymentIntent>("openPayment", &intent).await, made);
     let p::PaymentAction::App { parameters } = made.action else { panic!("{made:?}") };
     for (from, to) in [("5.00", "0.01"), (intent.attempt_id.bare().as_str(), "01KA0000000000000000000ABC")] {
         assert!(parameters.contains(from));
@@ -349,7 +349,7 @@ async fn by_its_sdk_a_payment_is_paid_by_what_the_merchant_signed_told_and_given
     let whole = world.refund(intent.attempt_id, intent.amount);
     assert_eq!(given_back(&world, &whole).await, (p::RefundState::Succeeded, whole.amount));
     let other = super::alipay::intent(&world, 700);
-    let made = world.done::<p::PaymentIntent>("createPaymentIntent", &other).await;
+    let made = world.done::<p::PaymentIntent>("openPayment", &other).await;
     let p::PaymentAction::App { parameters } = made.action else { panic!("{made:?}") };
     world.phone("refuse", &parameters).await;
     let closed = p::PaymentRef { attempt_id: other.attempt_id };

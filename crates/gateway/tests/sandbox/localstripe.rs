@@ -307,14 +307,14 @@ impl Bench {
     async fn open(&self, minor: i64, authorise: bool) -> (p::CreatePaymentIntent, String) {
         let amount = Money::new(minor, "USD".parse().unwrap()).unwrap();
         let wish = p::CreatePaymentIntent { channel: p::Channel::Stripe, authorise, ..self.world.intent(amount) };
-        match self.world.done::<p::PaymentIntent>("createPaymentIntent", &wish).await.action {
+        match self.world.done::<p::PaymentIntent>("openPayment", &wish).await.action {
             p::PaymentAction::Redirect { url } => (wish, url),
             other => panic!("{other:?} instead of a page"),
         }
     }
 
     async fn status(&self, wish: &p::CreatePaymentIntent) -> p::PaymentStatus {
-        self.world.done("getPaymentStatus", &p::PaymentRef { attempt_id: wish.attempt_id }).await
+        self.world.done("settlePayment", &p::PaymentRef { attempt_id: wish.attempt_id }).await
     }
 
     async fn held(&self, minor: i64) -> p::CreatePaymentIntent {
@@ -358,9 +358,9 @@ async fn localstripe_takes_what_was_set_aside_in_part_and_gives_it_back_and_tell
     bench.until_told(&wish).await;
     for minor in [3_000, 4_000] {
         let refund = bench.world.refund(wish.attempt_id, Money::new(minor, wish.amount.currency()).unwrap());
-        let given = bench.world.done::<p::RefundStatus>("createRefund", &refund).await;
+        let given = bench.world.done::<p::RefundStatus>("refundPayment", &refund).await;
         assert_eq!((given.state, given.amount), (p::RefundState::Succeeded, refund.amount));
-        assert_eq!(bench.world.done::<p::RefundStatus>("createRefund", &refund).await, given, "once");
+        assert_eq!(bench.world.done::<p::RefundStatus>("refundPayment", &refund).await, given, "once");
         let reference = p::RefundRef { refund_id: refund.refund_id };
         assert_eq!(bench.world.done::<p::RefundStatus>("getRefundStatus", &reference).await, given);
     }

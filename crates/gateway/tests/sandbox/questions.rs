@@ -25,7 +25,7 @@ async fn patient() -> World {
 async fn open(world: &World, channel: p::Channel, currency: &str) -> p::CreatePaymentIntent {
     let amount = Money::new(1_000, currency.parse().unwrap()).unwrap();
     let wish = p::CreatePaymentIntent { channel, ..world.intent(amount) };
-    world.done::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+    world.done::<p::PaymentIntent>("openPayment", &wish).await;
     wish
 }
 
@@ -40,12 +40,12 @@ async fn a_question_is_asked_up_to_four_times_at_every_channel_whatever_its_meth
     for (channel, currency) in CHANNELS {
         let reference = p::PaymentRef { attempt_id: open(&world, channel, currency).await.attempt_id };
         lose(&world, channel, "query", 3).await;
-        let status = world.done::<p::PaymentStatus>("getPaymentStatus", &reference).await;
+        let status = world.done::<p::PaymentStatus>("settlePayment", &reference).await;
         assert!(matches!(status.state, p::PaymentState::RequiresAction | p::PaymentState::NotFound), "{channel:?}");
         lose(&world, channel, "query", 4).await;
-        let lost = code(world.call::<p::PaymentStatus>("getPaymentStatus", &reference).await);
+        let lost = code(world.call::<p::PaymentStatus>("settlePayment", &reference).await);
         assert_eq!(lost, ("unknown", ReasonCode::Network), "{channel:?}");
-        world.done::<p::PaymentStatus>("getPaymentStatus", &reference).await;
+        world.done::<p::PaymentStatus>("settlePayment", &reference).await;
     }
     world.stop().await;
 }
@@ -57,9 +57,9 @@ async fn an_effect_is_sent_once_however_patient_the_client_is() {
         let amount = Money::new(1_000, currency.parse().unwrap()).unwrap();
         let wish = p::CreatePaymentIntent { channel, ..world.intent(amount) };
         lose(&world, channel, "create", 1).await;
-        let lost = code(world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await);
+        let lost = code(world.call::<p::PaymentIntent>("openPayment", &wish).await);
         assert_eq!(lost, ("unknown", ReasonCode::Network), "{channel:?}: the second time it would have been answered");
-        world.done::<p::PaymentIntent>("createPaymentIntent", &wish).await;
+        world.done::<p::PaymentIntent>("openPayment", &wish).await;
     }
     world.stop().await;
 }

@@ -138,7 +138,7 @@ async fn opened(world: &World, channel: Channel) -> (p::CreatePaymentIntent, Str
     let code = if channel == Channel::Paypal { "USD" } else { "CNY" };
     let amount = Money::new(29_901, code.parse().unwrap()).unwrap();
     let intent = p::CreatePaymentIntent { channel, ..world.intent(amount) };
-    let shown = match world.done::<p::PaymentIntent>("createPaymentIntent", &intent).await.action {
+    let shown = match world.done::<p::PaymentIntent>("openPayment", &intent).await.action {
         p::PaymentAction::Redirect { url } => url,
         code => scannable(code),
     };
@@ -199,7 +199,7 @@ async fn play(world: &World, channel: Channel, (row, bad, genuine): Row) {
     let told = genuine == 200 && !only_hints;
     assert_eq!(brought(world, &intent).await, told, "{row} of {channel:?}, and the genuine one");
     let status: p::PaymentStatus =
-        world.done("getPaymentStatus", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
+        world.done("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
     assert_eq!((status.state, status.captured), (p::PaymentState::Captured, Some(intent.amount)), "{row}");
 }
 

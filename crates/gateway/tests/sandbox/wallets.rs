@@ -26,7 +26,7 @@ fn wish(world: &World, amount: Money) -> p::CreatePaymentIntent {
 }
 
 async fn open(world: &World, wish: &p::CreatePaymentIntent) -> String {
-    match world.done::<p::PaymentIntent>("createPaymentIntent", wish).await.action {
+    match world.done::<p::PaymentIntent>("openPayment", wish).await.action {
         p::PaymentAction::Redirect { url } => url,
         other => panic!("{other:?} instead of a page"),
     }
@@ -53,7 +53,7 @@ fn scannable(page: &str) -> String {
 }
 
 async fn status(world: &World, wish: &p::CreatePaymentIntent) -> p::PaymentStatus {
-    world.done("getPaymentStatus", &p::PaymentRef { attempt_id: wish.attempt_id }).await
+    world.done("settlePayment", &p::PaymentRef { attempt_id: wish.attempt_id }).await
 }
 
 async fn paid(world: &World, minor: i64, wallet: &str) -> p::CreatePaymentIntent {
@@ -177,9 +177,9 @@ async fn what_a_wallet_paid_is_given_back_in_parts_a_little_later_and_once() {
             let refund = world.refund(wish.attempt_id, world.cny(minor));
             world.until_paid(wish.attempt_id).await;
             world.scenario(json!({"provider": "stripe", "switch": switch, "op": "refund"})).await;
-            let lost = code(world.call::<p::RefundStatus>("createRefund", &refund).await);
+            let lost = code(world.call::<p::RefundStatus>("refundPayment", &refund).await);
             assert_eq!(lost, ("unknown", ReasonCode::Network), "{wallet} {switch}");
-            world.done::<p::RefundStatus>("createRefund", &refund).await;
+            world.done::<p::RefundStatus>("refundPayment", &refund).await;
             let reference = p::RefundRef { refund_id: refund.refund_id };
             world
                 .until(|| async {
@@ -190,7 +190,7 @@ async fn what_a_wallet_paid_is_given_back_in_parts_a_little_later_and_once() {
                 .await;
         }
         let much = world.refund(wish.attempt_id, world.cny(501));
-        let refused = code(world.call::<p::RefundStatus>("createRefund", &much).await);
+        let refused = code(world.call::<p::RefundStatus>("refundPayment", &much).await);
         assert_eq!(refused, ("declined", ReasonCode::InvalidRequest));
     }
     let refunds = ours(&world, "refunds").await;
@@ -206,7 +206,7 @@ async fn with_a_wallet_money_is_taken_at_once_and_the_router_is_told_so() {
     let stripe = able.channels.iter().find(|able| able.channel == p::Channel::Stripe).unwrap();
     assert!(!stripe.authorises && stripe.currencies.contains(&Currency::CNY));
     let aside = p::CreatePaymentIntent { authorise: true, ..wish(&world, world.cny(100)) };
-    let refused = code(world.call::<p::PaymentIntent>("createPaymentIntent", &aside).await);
+    let refused = code(world.call::<p::PaymentIntent>("openPayment", &aside).await);
     assert_eq!(refused, ("declined", ReasonCode::InvalidRequest));
     let won = wish(&world, Money::new(1_500, "KRW".parse().unwrap()).unwrap());
     let page = world.look_at(&open(&world, &won).await).await.2;
@@ -219,7 +219,7 @@ async fn a_page_that_was_opened_for_cards_alone_goes_on_after_wallets_were_confi
     let mut world = World::start().await;
     let wish = p::CreatePaymentIntent { authorise: true, ..wish(&world, world.cny(900)) };
     world.scenario(json!({"provider": "stripe", "switch": "act_then_time_out", "op": "create"})).await;
-    assert_eq!(code(world.call::<p::PaymentIntent>("createPaymentIntent", &wish).await).0, "unknown");
+    assert_eq!(code(world.call::<p::PaymentIntent>("openPayment", &wish).await).0, "unknown");
     world
         .restart_gateway_with(|config| {
             let methods = [StripeMethod::WechatPay, StripeMethod::Card];

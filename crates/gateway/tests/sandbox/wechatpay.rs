@@ -23,7 +23,7 @@ async fn world(presents: WechatPresents) -> World {
 }
 
 async fn opened(world: &World, intent: &p::CreatePaymentIntent) -> p::PaymentAction {
-    world.done::<p::PaymentIntent>("createPaymentIntent", intent).await.action
+    world.done::<p::PaymentIntent>("openPayment", intent).await.action
 }
 
 /// What is handed to the channel's app; unlike its signature, the payment it names stays the same.
@@ -42,7 +42,7 @@ async fn page(world: &World, intent: &p::CreatePaymentIntent) -> String {
 }
 
 async fn status(world: &World, intent: &p::CreatePaymentIntent) -> p::PaymentStatus {
-    world.done("getPaymentStatus", &p::PaymentRef { attempt_id: intent.attempt_id }).await
+    world.done("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await
 }
 
 async fn presented(world: &World) -> Value {
@@ -56,19 +56,19 @@ async fn paid_and_given_back(world: &World, intent: &p::CreatePaymentIntent) {
     world.until_paid(intent.attempt_id).await;
     let paid = status(world, intent).await;
     assert_eq!((paid.state, paid.captured), (p::PaymentState::Captured, Some(intent.amount)));
-    let again = code(world.call::<p::PaymentIntent>("createPaymentIntent", intent).await);
+    let again = code(world.call::<p::PaymentIntent>("openPayment", intent).await);
     assert_eq!(again, ("declined", ReasonCode::AlreadyPaid));
     let parts =
         [world.refund(intent.attempt_id, world.cny(60_000)), world.refund(intent.attempt_id, world.cny(40_000))];
     for part in &parts {
-        world.done::<p::RefundStatus>("createRefund", part).await;
-        world.done::<p::RefundStatus>("createRefund", part).await;
+        world.done::<p::RefundStatus>("refundPayment", part).await;
+        world.done::<p::RefundStatus>("refundPayment", part).await;
         let asked = p::RefundRef { refund_id: part.refund_id };
         let arrived = async || world.done::<p::RefundStatus>("getRefundStatus", &asked).await.state;
         world.until(|| async { arrived().await == p::RefundState::Succeeded }).await;
     }
     let more = world.refund(intent.attempt_id, world.cny(1));
-    let more = code(world.call::<p::RefundStatus>("createRefund", &more).await);
+    let more = code(world.call::<p::RefundStatus>("refundPayment", &more).await);
     assert_eq!(more, ("declined", ReasonCode::InvalidRequest));
     let book = world.book().await;
     let given: i64 = book["refunds"].as_array().unwrap().iter().map(|row| row["refund_fen"].as_i64().unwrap()).sum();
@@ -171,7 +171,7 @@ async fn closed_before_it_was_paid_nothing_that_was_shown_can_be_paid_any_more()
             }
             other => panic!("{other:?}"),
         }
-        let again = code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await);
+        let again = code(world.call::<p::PaymentIntent>("openPayment", &intent).await);
         assert_eq!(again, ("declined", ReasonCode::AlreadyClosed));
         assert_eq!(status(&world, &intent).await.state, p::PaymentState::Closed);
         world.stop().await;
@@ -184,7 +184,7 @@ async fn a_payment_opened_one_way_is_not_opened_another_way_under_the_same_numbe
     let intent = world.intent(world.cny(100));
     let url = page(&world, &intent).await;
     world.restart_gateway_with(|config: &mut Config| config.wechatpay.presents = WechatPresents::App).await;
-    let other = code(world.call::<p::PaymentIntent>("createPaymentIntent", &intent).await);
+    let other = code(world.call::<p::PaymentIntent>("openPayment", &intent).await);
     assert_eq!(other, ("declined", ReasonCode::InvalidRequest));
     world.press(&url, ("decision", "pay"), &world.address("wechatpay", "")).await;
     assert_eq!(status(&world, &intent).await.state, p::PaymentState::Captured, "what was opened can still be paid");

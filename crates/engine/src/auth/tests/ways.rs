@@ -22,7 +22,7 @@ async fn nobody_has_to_say_how_the_browser_comes_back() {
     }
     let app = App::of(vec![registered(&[DeepLink])]).await;
     assert_eq!(app.auth.start(CLUB, None).await.unwrap().returns, [DeepLink]);
-    assert_eq!(back(&app), "zhiyou://auth/zz-club");
+    assert_eq!(back(&app), link!("auth/zz-club"));
     assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await && connected(&app.state().await));
 }
 
@@ -32,7 +32,7 @@ async fn where_no_port_can_be_had_the_browser_comes_back_by_deep_link() {
     for returns in [[Loopback, DeepLink], [DeepLink, Loopback]] {
         let app = App::of(vec![registered(&returns)]).await;
         app.auth.start(CLUB, None).await.unwrap();
-        assert_eq!(back(&app), "zhiyou://auth/zz-club");
+        assert_eq!(back(&app), link!("auth/zz-club"));
         assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await && connected(&app.state().await));
     }
     // Who wished for a port, or can come back by nothing else, is told.
