@@ -52,7 +52,7 @@ async fn a_locked_vault_shows_nobody_gives_no_token_and_is_opened_by_the_person_
         ("list_travellers", json!({})),
         ("import_plan", wish),
         ("export_my_data", json!({ "whole": false })),
-        ("start_sign_in", json!({ "platform": "zz-club", "return_by": "loopback" })),
+        ("login_to_platform", json!({ "platform": "zz-club", "return_by": "loopback" })),
         ("rotate_root_key", json!({ "passphrase": null })),
     ] {
         let fault = world.ask(command, wish).await.unwrap_err();
