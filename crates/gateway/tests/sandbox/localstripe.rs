@@ -34,7 +34,7 @@ const SECRET: &str = "whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd";
 /// Cards by their numbers, which no process of ours ever sees: the payer gives them to the channel's page.
 const PAYS: &str = "4242424242424242";
 const ASKS: &str = "4000002500003155";
-const DECLINES: &str = "4000000000000002";
+const DECLINES: &str = "4000000000000341";
 
 /// The program, ended with the test.
 struct Judge {
