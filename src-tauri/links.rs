@@ -404,7 +404,7 @@ mod tests {
     fn why_links_were_dropped_is_kept_for_the_engine_once_each() {
         let queue = unknowing();
         for number in 0..100 {
-            queue.push(&format!("zhiyou://other/{number}"));
+            queue.push(&format!("{ROOT}other/{number}"));
             queue.push(&screen(number));
         }
         queue.push(&"z".repeat(BYTES_MAX + 1));

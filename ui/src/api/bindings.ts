@@ -333,7 +333,7 @@ channel: ChannelWord,
  */
 recommended: boolean, 
 /**
- * Why it cannot be used now: `currency`, `amount`, `failing`, `undecided`, `instalments`; empty when it can.
+ * Why it cannot be used now: `currency`, `amount`, `failing`, `undecided`, `instalments`, `device`; empty when it can.
  */
 bars: Array<string>, 
 /**
@@ -1571,6 +1571,11 @@ export type ReadMember = {
  * Platform id.
  */
 platform: string, };
+export type RefreshPayment = { 
+/**
+ * Order.
+ */
+order_id: string, };
 export type RemoveTraveller = { 
 /**
  * Which.
@@ -2085,6 +2090,7 @@ export interface Api {
   open_payment: { command: OpenPayment; result: null };
   check_payment: { command: CheckPayment; result: OrderView };
   check_payments: { command: CheckPayments; result: null };
+  refresh_payment: { command: RefreshPayment; result: OrderView };
   retry_payment: { command: RetryPayment; result: OrderView };
   cancel_order: { command: CancelOrder; result: OrderView };
   quote_cancellation: { command: QuoteCancellation; result: OrderView };

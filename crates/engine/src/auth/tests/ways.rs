@@ -48,7 +48,7 @@ async fn a_person_may_choose_among_what_the_platform_has_registered() {
     for way in [Loopback, DeepLink] {
         let app = App::start().await;
         app.auth.start(CLUB, way).await.unwrap();
-        assert_eq!(back(&app).starts_with("zhiyou:"), way == DeepLink);
+        assert_eq!(back(&app).starts_with(link!("auth/")), way == DeepLink);
         let other = if way == Loopback { DeepLink } else { Loopback };
         let app = App::of(vec![registered(&[other])]).await;
         assert_eq!(app.auth.start(CLUB, way).await.unwrap_err().code, FaultCode::MalformedInput);

@@ -231,7 +231,7 @@ fn a_channels_table_refuses_what_it_does_not_know_and_alipay_takes_certificates_
     assert!(matches!(config.keys, AlipayKeys::PublicKey { .. }) && config.presents == AlipayPresents::Qr);
     assert_eq!(alipay("").refused(), "alipay.alipay_public_key_pem is missing");
     let odd = alipay("alipay_public_key_pem_file = \"platform.pem\"\npresents = \"fax\"\n").refused();
-    assert_eq!(odd, "alipay.presents is not qr, page or phone_page");
+    assert_eq!(odd, "alipay.presents is not qr, page, phone_page or app");
 }
 
 #[test]
