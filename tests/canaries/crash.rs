@@ -87,5 +87,6 @@ fn die(folder: &Path) -> ! {
 /// A command that was read, in the hands of a thread that fails with it.
 fn dropped<T: DeserializeOwned + Debug + Send + 'static>(command: Value) {
     let command: T = serde_json::from_value(command).unwrap();
-    let _ = std::thread::spawn(move || Err::<(), T>(command).unwrap()).join();
+    let refused = |command: T| -> Result<(), T> { Err(command) };
+    let _ = std::thread::spawn(move || refused(command).unwrap()).join();
 }

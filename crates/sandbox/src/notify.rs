@@ -97,8 +97,11 @@ fn bad(world: &World, provider: &str, url: &str, body: &Value, row: &'static str
     document
 }
 
+/// Whether a notification tells of money.
+type OfMoney = fn(&Value) -> bool;
+
 /// The rows a provider can play, and whether one of its notifications tells of money.
-fn table(provider: &str) -> Option<(Table, fn(&Value) -> bool)> {
+fn table(provider: &str) -> Option<(Table, OfMoney)> {
     Some(match provider {
         wechatpay::PROVIDER => (wechatpay::ROWS, wechatpay::is_of_money),
         alipay::PROVIDER => (alipay::ROWS, alipay::is_of_money),

@@ -355,7 +355,9 @@ impl Runner {
                 let Ok(known) = shared.book.get(order).await else { return };
                 match contained(shared.steps.ask_channel(&known, &read)).await {
                     Some(Outcome::Done(news)) => {
-                        let _ = news.map(|fact| ended.send(Ended::Told { order, fact }));
+                        if let Some(fact) = news {
+                            let _ = ended.send(Ended::Told { order, fact });
+                        }
                         return;
                     }
                     Some(Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason)) => {

@@ -225,6 +225,7 @@ fn paypal(asked: &Asked, base: &str) -> Value {
 }
 
 fn paypal_operation(method: &str, path: &str) -> Option<&'static str> {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     Some(match (method, parts.as_slice()) {
         ("POST", ["v1", "oauth2", "token"]) => "token",

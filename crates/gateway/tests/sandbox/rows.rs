@@ -198,8 +198,7 @@ async fn play(world: &World, channel: Channel, (row, bad, genuine): Row) {
     assert_eq!(until_tried(world, since, "genuine").await.1, genuine, "{row} of {channel:?}, and the genuine one");
     let told = genuine == 200 && !only_hints;
     assert_eq!(brought(world, &intent).await, told, "{row} of {channel:?}, and the genuine one");
-    let status: p::PaymentStatus =
-        world.done("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
+    let status: p::PaymentStatus = world.done("settlePayment", &p::PaymentRef { attempt_id: intent.attempt_id }).await;
     assert_eq!((status.state, status.captured), (p::PaymentState::Captured, Some(intent.amount)), "{row}");
 }
 

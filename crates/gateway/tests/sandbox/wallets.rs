@@ -94,7 +94,7 @@ async fn a_wallet_pays_on_the_hosted_page_and_the_notification_brings_the_money(
         assert_eq!(again, 409, "once");
     }
     let payments = ours(&world, "payments").await;
-    assert!(payments.len() == 2 && payments.iter().all(|row| row["captured_fen"] == 29_901), "{payments:?}");
+    assert!(payments.len() == 2 && payments.iter().all(|row| row["taken_fen"] == 29_901), "{payments:?}");
     world.stop().await;
 }
 
@@ -164,7 +164,7 @@ async fn a_closed_page_takes_no_money_from_a_wallet_that_was_already_asked() {
         assert_eq!(late.0, 409);
         assert_eq!(status(&world, &wish).await.state, p::PaymentState::Closed);
     }
-    assert!(ours(&world, "payments").await.iter().all(|row| row["captured_fen"] == 0));
+    assert!(ours(&world, "payments").await.iter().all(|row| row["taken_fen"] == 0));
     world.stop().await;
 }
 
