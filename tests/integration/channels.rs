@@ -139,5 +139,5 @@ async fn in_experience_mode_a_payment_goes_back_in_a_day_and_the_order_says_so_a
     let told = |kind: &str| order["timeline"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind).count();
     assert_eq!((told("given_back"), told("refunded")), (1, 1));
     assert_eq!(order["money"]["paid"]["amount"]["amount_minor"], total);
-    assert_eq!(count(&world.book().await["refunds"], "status", "SUCCESS"), 1);
+    assert_eq!(count(&world.book().await["refunds"], "state", "SUCCESS"), 1);
 }

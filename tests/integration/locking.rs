@@ -52,7 +52,7 @@ async fn a_locked_vault_shows_nobody_gives_no_token_and_is_opened_by_the_person_
         ("list_travellers", json!({})),
         ("import_plan", wish),
         ("export_my_data", json!({ "whole": false })),
-        ("login_to_platform", json!({ "platform": "zz-club", "return_by": "loopback" })),
+        ("login_to_platform", json!({ "platform": "turkish-airlines", "return_by": "loopback" })),
         ("rotate_root_key", json!({ "passphrase": null })),
     ] {
         let fault = world.ask(command, wish).await.unwrap_err();
@@ -139,7 +139,13 @@ async fn a_window_that_nobody_uses_locks_the_vault_after_the_time_that_was_chose
     world.advance(9).await;
     assert_eq!(vault(&world).await["state"], "open", "it was used meanwhile");
     world.advance(2).await;
+    let mut doorbell = world.app().engine().doorbell();
     until(&world, "locked_by_person").await;
+    // Closed first, and told of then.
+    while noted(&world).await.is_empty() {
+        let rung = tokio::time::timeout(std::time::Duration::from_secs(30), doorbell.changed()).await;
+        rung.expect("a note").unwrap();
+    }
     assert_eq!(noted(&world).await, [json!(["vault.lock", "done", "core"])]);
     world.call("retry_keyring", json!({})).await;
     assert_eq!(vault(&world).await["state"], "open", "opening it is use");

@@ -200,7 +200,7 @@ async fn platforms_that_could_not_be_told_when_everything_was_erased_are_named()
         world.import(&sample()).await;
         world.sign_in().await;
         world
-            .scenario(json!({ "provider": "zz-club", "switch": "answer", "op": "revoke", "status": 503, "times": 99 }))
+            .scenario(json!({ "provider": "oauth", "switch": "answer", "op": "revoke", "status": 503, "times": 99 }))
             .await;
         if locked {
             world.call("lock_vault", json!({})).await;

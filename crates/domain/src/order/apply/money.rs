@@ -576,8 +576,15 @@ impl Order {
         if refund.state == to || arrived && !planted(Defect::RefundRegresses) {
             return Ok(());
         }
+        let (withdrawn, attempt, amount) = (refund.state == RefundProgress::Failed, refund.attempt, refund.amount);
+        // One that was withdrawn is with us already, until the channel says that it went all the same.
+        if withdrawn && !matches!(to, RefundProgress::Submitted | RefundProgress::Succeeded) {
+            return Ok(());
+        }
         refund.state = to;
-        let amount = refund.amount;
+        if withdrawn {
+            self.move_money(Account::Held { attempt }, Account::InTransit { refund: id }, amount, source);
+        }
         match to {
             RefundProgress::Succeeded => {
                 self.move_money(Account::InTransit { refund: id }, Account::Traveller, amount, source);
