@@ -59,8 +59,12 @@ fn every_keyring_a_desktop_can_have_opens_the_vault_or_says_what_is_to_be_done()
     assert_eq!(home.vault_in_session("fresh", NOT_UNLOCKED), "needs_passphrase", "a daemon that has no collection yet");
     assert_eq!(home.vault_in_session("data", UNLOCKED), "open");
     assert_eq!(home.vault_in_session("data", UNLOCKED), "open", "the same key, found in another session");
-    assert_eq!(home.vault_in_session("data", NOT_UNLOCKED), "keyring_locked", "its key is behind a lock");
-    assert_eq!(home.vault_in_session("new", NOT_UNLOCKED), "keyring_locked", "a lock is waited for, not passed by");
+    // Without a display nobody can be asked to unlock it, and the service says that nobody did.
+    let closed = ["keyring_locked", "keyring_denied"];
+    let state = home.vault_in_session("data", NOT_UNLOCKED);
+    assert!(closed.contains(&state.as_str()), "its key is behind a lock: {state}");
+    let state = home.vault_in_session("new", NOT_UNLOCKED);
+    assert!(closed.contains(&state.as_str()), "a lock is waited for, not passed by: {state}");
     assert_eq!(home.vault("data", &[], &without), "keyring_missing", "its keyring is not here");
     assert_eq!(home.vault_in_session("data", UNLOCKED), "open", "and none of that has hurt it");
 }

@@ -65,7 +65,7 @@ pub(crate) async fn preview_channels(engine: &Engine, wish: PreviewChannels) -> 
     let items = usize::try_from(wish.items.unwrap_or(1)).map_err(|_| wrong("items", "out_of_range"))?;
     let domestic = match wish.domestic {
         Some(domestic) => domestic,
-        None => is_domestic(engine, &[], currency).await?,
+        None => is_domestic(engine, &[], currency).await,
     };
     let preferred = match wish.preferred {
         Some(channel) => Some(channel),
@@ -156,7 +156,7 @@ async fn routes(
         items: cart::cart_items(order).count(),
         at_risk: risk::exposure(order, now).map_err(internal)?.loss.is_positive()
             || cart::cart_items(order).any(|item| item.hold.as_ref().is_none_or(|hold| !hold.firm)),
-        domestic: is_domestic(engine, &travellers, amount.currency()).await?,
+        domestic: is_domestic(engine, &travellers, amount.currency()).await,
         preferred: preferred(engine).await?,
         used_last: used_last(engine).await?,
         undecided: undecided(order),
@@ -175,21 +175,17 @@ async fn ranked(engine: &Engine, ask: &Ask) -> Result<(Abilities, Vec<Route>), F
     Ok((abilities, routes))
 }
 
-/// Whether who pays is at home in mainland China: by where the travellers say they live, else by the language of the
-/// interface, else by the currency.
-async fn is_domestic(engine: &Engine, travellers: &[TravellerId], currency: Currency) -> Result<bool, Fault> {
+/// Whether who pays is at home in mainland China: by where the travellers say they live, else by the currency. What language
+/// somebody reads says nothing about where they live.
+async fn is_domestic(engine: &Engine, travellers: &[TravellerId], currency: Currency) -> bool {
     for id in travellers {
         // A vault that is closed tells nothing, and nobody has to open it to pay.
         let known = people::get(&engine.vault, *id).await.ok().flatten();
         if let Some(country) = known.as_ref().and_then(|person| person.traveller.residence_country.as_deref()) {
-            return Ok(country == "CN");
+            return country == "CN";
         }
     }
-    Ok(match super::session::read_settings(engine).await?.locale {
-        LocaleSetting::ZhCn => true,
-        LocaleSetting::En => false,
-        LocaleSetting::System => currency == Currency::CNY,
-    })
+    currency == Currency::CNY
 }
 
 async fn used_last(engine: &Engine) -> Result<Option<Channel>, Fault> {
