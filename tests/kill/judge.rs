@@ -117,7 +117,7 @@ const SCENARIOS: &[Scenario] = &[
         switches: &[r#"{"provider":"duffel","switch":"decline","op":"pay","times":99}"#],
         channel: "stripe",
         pays: "pay",
-        ends: &["refunded", "failed"],
+        ends: &["cancelled", "failed"],
     },
     Scenario {
         name: "approved_on_a_page_and_nobody_tells",

@@ -26,6 +26,7 @@ cargo xtask lint             format, clippy, licences, advisories
 cargo xtask e2e              drive the real window through the main job
 cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --ledger N, --graphs N, --trace SEED)
 cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
+cargo xtask interop          the providers' own clients, an authorization server and the judges of our requests
 cargo xtask fuzz [N [NAME…]] N inputs, a million without it, found by libFuzzer (nightly) for each reader of what strangers write
 cargo xtask bench            the engine, then size, start and memory beside an empty window (release builds)
 cargo xtask bench engine     orders per second beside a bare writer, decisions, recovery, reads
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["e2e"] => return suites::e2e(),
         ["sim", rest @ ..] => suites::sim(rest),
         ["kill", rest @ ..] => return suites::kills(rest),
+        ["interop"] => return suites::interops(),
         ["fuzz"] => return suites::fuzz(suites::INPUTS, &[]),
         ["fuzz", inputs, names @ ..] => return suites::fuzz(inputs, names),
         ["bench"] => bench::engine().and_then(|()| bench::bench()),

@@ -256,6 +256,13 @@ fn tool(name: &str) -> Result<PathBuf, Failed> {
     Ok(binary)
 }
 
+/// The interop suite alone.
+pub(crate) fn interops() -> ExitCode {
+    let mut tally = Tally::new();
+    tally.suite("interop", interop);
+    tally.finish()
+}
+
 /// Where the judges of our payment adapters' requests are.
 const JUDGES: &str = "tests/interop/specs";
 
