@@ -223,7 +223,7 @@ async fn what_opens_on_a_phone_only_is_offered_there_and_its_page_is_asked_for_a
     assert_ne!(first, second);
     let [.., page] = &PAGES;
     let link = page.pay(&world, &second).await;
-    world.app().engine().deep_link(&format!("zhiyou://{link}")).await;
+    world.app().engine().deep_link(&link).await;
     world.until_state(&order, "confirmed").await;
     let payments = world.book().await["payments"].clone();
     assert_eq!(payments.as_array().unwrap().len(), 1, "two pages, one payment: {payments}");
