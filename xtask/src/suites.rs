@@ -120,7 +120,7 @@ fn attacks(table: &str) -> BTreeSet<String> {
 }
 
 /// Readers of what any page or program can make the system hand to us; in every check where there is a nightly toolchain.
-const FUZZED: [&str; 4] = ["deep_link", "callback", "screen", "loopback"];
+const FUZZED: [&str; 2] = ["deep_link", "callback"];
 /// Inputs of each.
 pub(crate) const INPUTS: &str = "1000000";
 
