@@ -1,33 +1,54 @@
 //! Counting tests in what test runners print. A suite that printed no count has not run.
 
-/// Passed and failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Passed and failed, and what the runner said of each that failed: the end of a long log is all that some readers get.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Count {
     pub(crate) passed: u32,
     pub(crate) failed: u32,
+    pub(crate) told: Vec<String>,
 }
 
-impl Count {
-    pub(crate) const FAILED: Self = Self { passed: 0, failed: 1 };
-    pub(crate) const PASSED: Self = Self { passed: 1, failed: 0 };
+/// Lines of what one failed test printed that are told again.
+const TOLD: usize = 25;
 
-    pub(crate) const fn plus(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+impl Count {
+    pub(crate) const PASSED: Self = Self::of(1, 0);
+
+    pub(crate) const fn of(passed: u32, failed: u32) -> Self {
+        Self { passed, failed, told: Vec::new() }
+    }
+
+    /// One failure that no runner counted.
+    pub(crate) fn failure(what: impl Into<String>) -> Self {
+        Self { failed: 1, told: vec![what.into()], ..Self::default() }
+    }
+
+    pub(crate) fn plus(mut self, other: Self) -> Self {
+        self.told.extend(other.told);
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, told: self.told }
     }
 }
 
 /// libtest: `test result: ok. 14 passed; 0 failed; …`, one line per binary.
 pub(crate) fn libtest(text: &str) -> Count {
-    text.lines().filter(|line| line.starts_with("test result:")).fold(Count::default(), |sum, line| {
-        sum.plus(Count { passed: before(line, " passed"), failed: before(line, " failed") })
-    })
+    let results = text.lines().filter(|line| line.starts_with("test result:"));
+    let mut count = results
+        .fold(Count::default(), |sum, line| sum.plus(Count::of(before(line, " passed"), before(line, " failed"))));
+    let heads = text.match_indices("\n---- ").map(|(start, _)| &text[start + 1..]);
+    for block in heads.filter(|block| block.lines().next().is_some_and(|head| head.ends_with(" stdout ----"))) {
+        let ends = |line: &str| line.starts_with("---- ") || line == "failures:";
+        let lines = block.lines().enumerate().take_while(|(number, line)| *number == 0 || !ends(line)).take(TOLD);
+        let lines: Vec<&str> = lines.map(|(_, line)| line).collect();
+        count.told.push(lines.join("\n").trim_end().to_owned());
+    }
+    count
 }
 
 /// Vitest: `      Tests  12 passed (12)` or `Tests  1 failed | 11 passed (12)`.
 pub(crate) fn vitest(text: &str) -> Count {
     let plain = without_colours(text);
     let line = plain.lines().find(|line| line.trim_start().starts_with("Tests ")).unwrap_or_default();
-    Count { passed: before(line, " passed"), failed: before(line, " failed") }
+    Count { told: marked(&plain, " FAIL "), ..Count::of(before(line, " passed"), before(line, " failed")) }
 }
 
 /// node:test: `# pass 3` and `# fail 0`, or with an information sign.
@@ -37,7 +58,14 @@ pub(crate) fn node_test(text: &str) -> Count {
         let numbers = plain.lines().filter_map(|line| line.trim_start_matches(['#', 'ℹ', ' ']).strip_prefix(word));
         numbers.filter_map(|rest| rest.trim().parse::<u32>().ok()).sum()
     };
-    Count { passed: after("pass "), failed: after("fail ") }
+    let told = ["✖ ", "not ok "].map(|mark| marked(&plain, mark)).concat();
+    Count { told, ..Count::of(after("pass "), after("fail ")) }
+}
+
+/// The lines a runner marks as failed.
+fn marked(text: &str, mark: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| line.trim_start().starts_with(mark.trim_start()));
+    lines.take(TOLD).map(|line| line.trim().to_owned()).collect()
 }
 
 fn before(line: &str, word: &str) -> u32 {
@@ -64,13 +92,15 @@ mod tests {
 
     #[test]
     fn every_runner_is_counted() {
-        let rust =
-            "test result: ok. 14 passed; 0 failed; 0 ignored\nx\ntest result: FAILED. 2 passed; 1 failed; 0 ignored";
-        assert_eq!(libtest(rust), Count { passed: 16, failed: 1 });
+        let rust = "test result: ok. 14 passed; 0 failed; 0 ignored\nfailures:\n\n---- a::b stdout ----\n\nthread 'a::b' panicked\n\n\n\
+             failures:\n    a::b\n\ntest result: FAILED. 2 passed; 1 failed; 0 ignored";
+        let told = vec!["---- a::b stdout ----\n\nthread 'a::b' panicked".to_owned()];
+        assert_eq!(libtest(rust), Count { told, ..Count::of(16, 1) });
         let vite = "\u{1b}[2m      Tests \u{1b}[22m \u{1b}[31m1 failed\u{1b}[39m | \u{1b}[32m11 passed\u{1b}[39m (12)";
-        assert_eq!(vitest(vite), Count { passed: 11, failed: 1 });
-        assert_eq!(node_test("ℹ tests 3\nℹ pass 3\nℹ fail 0"), Count { passed: 3, failed: 0 });
-        assert_eq!(node_test("# pass 2\n# fail 1"), Count { passed: 2, failed: 1 });
+        assert_eq!(vitest(vite), Count::of(11, 1));
+        assert_eq!(node_test("ℹ tests 3\nℹ pass 3\nℹ fail 0"), Count::of(3, 0));
+        let node = Count { told: vec!["✖ refunds".to_owned()], ..Count::of(2, 1) };
+        assert_eq!(node_test("  ✖ refunds\n# pass 2\n# fail 1"), node);
         assert_eq!(libtest("nothing ran"), Count::default());
     }
 }

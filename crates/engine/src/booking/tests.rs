@@ -391,6 +391,30 @@ async fn sg_72_many_writers_about_one_order_take_turns_and_nothing_is_written_ov
 }
 
 #[tokio::test]
+async fn a_rebuild_in_the_middle_of_bookings_writes_over_nothing_and_finds_everything_as_it_should_be() {
+    let (folder, steps) = (folder(), Arc::new(Scripted::default()));
+    let running = start(folder.path(), &steps).await;
+    {
+        let mut bookings = pin!(async {
+            for _ in 0..20 {
+                let id = running.order(2).await;
+                let status = running.pay(id).await;
+                running.report(id, status).await;
+                running.until(id, |order| order.state == OrderState::Confirmed).await;
+            }
+        });
+        loop {
+            tokio::select! {
+                () = &mut bookings => break,
+                report = rebuild::run(&running.db) => assert!(report.as_ref().unwrap().identical, "{report:?}"),
+            }
+        }
+    }
+    assert!(rebuild::run(&running.db).await.unwrap().identical);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn sg_49_a_database_that_somebody_else_holds_is_waited_for_and_no_write_is_lost() {
     let (folder, steps) = (folder(), Arc::new(Scripted::default()));
     let running = start(folder.path(), &steps).await;

@@ -1,10 +1,10 @@
 //! Rebuilding snapshots and projections from the journals, and saying whether they were what they should be.
 
 use super::{
-    Db, StoreError, journal,
+    Db, StoreError, Tx, journal,
     orders::{self, Stored},
 };
-use sqlx::{AnyPool, Column, Row};
+use sqlx::{Column, Row};
 use std::sync::Arc;
 use zhiyou_domain::{
     id::OrderId,
@@ -25,24 +25,28 @@ pub struct Report {
 
 /// Verifies every journal, drops every projection, writes them again from the facts and compares.
 ///
+/// Nobody else writes meanwhile: what an order becomes in between would be overwritten by what it was, and every other row
+/// compared with one of another moment.
+///
 /// # Errors
 /// [`StoreError::Damaged`] or [`StoreError::Newer`] when a journal does not verify; nothing was changed then.
 pub async fn run(db: &Db) -> Result<Report, StoreError> {
+    let mut tx = db.begin().await?;
     let (mut rebuilt, mut snapshots_fit) = (Vec::new(), true);
+    // What readers see is what was committed last, and stays so until we commit.
     for id in journal::orders(db.reader()).await? {
         let facts = journal::read(db.reader(), id).await?;
         let order = journal::replay(id, &facts)?;
         snapshots_fit &= fits(orders::snapshot(db.reader(), id).await, &facts, id);
         rebuilt.push(Arc::new(order));
     }
-    let before = dump(db.reader()).await?;
-    let mut tx = db.begin().await?;
+    let before = dump(&mut tx).await?;
     orders::forget_projections(&mut tx).await?;
     let stored: Result<Vec<Stored>, StoreError> =
         rebuilt.iter().map(|order| Stored::new(None, Arc::clone(order), true)).collect();
     orders::put(&mut tx, &stored?.iter().collect::<Vec<_>>()).await?;
+    let after = dump(&mut tx).await?;
     db.commit(tx).await?;
-    let after = dump(db.reader()).await?;
     Ok(Report { orders: rebuilt.len(), rows: after.len(), identical: snapshots_fit && before == after })
 }
 
@@ -53,7 +57,7 @@ fn fits(snapshot: Result<Option<Order>, StoreError>, facts: &[(UtcMicros, Fact)]
     facts.get(..seen).is_some_and(|facts| journal::replay(id, facts).is_ok_and(|order| order == snapshot))
 }
 
-async fn dump(pool: &AnyPool) -> Result<Vec<String>, StoreError> {
+async fn dump(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
     let mut lines = Vec::new();
     for (table, sql) in [
         ("orders", "SELECT order_id, plan_id, kind, state, version, open, created_at_us FROM orders ORDER BY order_id"),
@@ -62,7 +66,7 @@ async fn dump(pool: &AnyPool) -> Result<Vec<String>, StoreError> {
         ("payments", "SELECT * FROM payments ORDER BY attempt_id"),
         ("refunds", "SELECT * FROM refunds ORDER BY refund_id"),
     ] {
-        for row in sqlx::query(sql).fetch_all(pool).await? {
+        for row in sqlx::query(sql).fetch_all(&mut **tx).await? {
             let mut line = table.to_owned();
             for (index, column) in row.columns().iter().enumerate() {
                 let text = row.try_get::<Option<String>, _>(index).map(|text| format!("{text:?}"));
