@@ -12,6 +12,14 @@ fn way_back() -> String {
     format!("document.querySelector(\"a[href^='{ROOT}pay/']\")")
 }
 
+/// In the page: the choice of a list whose words have this part.
+fn choose(list: &str, part: &str) -> String {
+    format!(
+        "const list = document.querySelector('[data-testid={list}]'); list.value = [...list.options]\
+         .find((option) => option.textContent.includes('{part}')).value; list.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+    )
+}
+
 /// A card, the bank's own question, a forged way back, and the real one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_is_paid_on_the_channels_own_page_and_the_way_back_is_only_a_hint() {
@@ -90,9 +98,7 @@ async fn a_trip_is_paid_by_a_coupon_a_card_and_a_code_and_booked_once_all_are_pa
     window.until("what it pays", "return document.querySelector('[data-testid=credit-line]') !== null").await;
     window.click("[data-testid=method-wechatpay]").await;
     window.click("[data-testid=divide]").await;
-    let stripe = "const list = document.querySelector('[data-testid=second-channel]'); list.value = [...list.options]\
-        .find((option) => option.textContent.includes('Stripe')).value; list.dispatchEvent(new Event('change', { bubbles: true }))";
-    window.run(stripe).await;
+    window.run(&choose("second-channel", "Stripe")).await;
     window.fill("[data-testid=second-amount]", "500").await;
     pictures(&stage, "confirm-divided").await;
     window.click("[data-testid=confirm-submit]").await;
@@ -114,5 +120,34 @@ async fn a_trip_is_paid_by_a_coupon_a_card_and_a_code_and_booked_once_all_are_pa
     }
     // The coupon is the merchant's own: two channels have heard of a payment.
     assert_eq!(stage.book().await["payments"].as_array().unwrap().len(), 2);
+    stage.close().await;
+}
+
+/// 花呗 pays the first part off; only what can be paid off is offered for it, anything for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_part_is_paid_off_in_six_and_another_channel_pays_the_rest_at_once() {
+    let stage = Stage::new(&[]).await;
+    hold(&stage).await;
+    sign_in(&stage).await;
+    seat(&stage).await;
+    let window = &stage.window;
+    window.run(&choose("instalments", "6")).await;
+    window
+        .until("what cannot be paid off", "return document.querySelector('[data-testid=method-wechatpay]').disabled")
+        .await;
+    window.click("[data-testid=method-alipay]").await;
+    window.click("[data-testid=divide]").await;
+    window.run(&choose("second-channel", "微信")).await;
+    window.fill("[data-testid=second-amount]", "300").await;
+    pictures(&stage, "confirm-instalments").await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.until("a code", "return document.querySelector('[data-testid=qr]') !== null").await;
+    phone(&stage, PAY).await;
+    window.attribute("[data-testid=payment-part-0]", "data-state", "captured").await;
+    window.until("the other code", "return document.body.textContent.includes('weixin://')").await;
+    phone(&stage, PAY).await;
+    window.attribute(STATE, "data-state", "confirmed").await;
+    let book = stage.book().await;
+    assert_eq!((count(&book["flights"], "state", "ticketed"), book["payments"].as_array().unwrap().len()), (1, 2));
     stage.close().await;
 }

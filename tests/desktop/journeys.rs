@@ -92,7 +92,8 @@ async fn seat_and_confirm(stage: &Stage) {
 pub(crate) async fn phone(stage: &Stage, button: &str) {
     painted(&stage.window).await;
     let code = stage.read_code();
-    assert!(code.starts_with("weixin://wxpay/bizpayurl?pr="), "{code:?}");
+    let ours = ["weixin://wxpay/bizpayurl?pr=", "https://qr.alipay.com/"];
+    assert!(ours.iter().any(|kind| code.starts_with(kind)), "{code:?}");
     let browser = stage.browser().await;
     let page = stage.announced["phone"].as_str().unwrap();
     let mut address: url::Url = page.parse().unwrap();
