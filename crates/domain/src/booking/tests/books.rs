@@ -164,3 +164,84 @@ fn two_disputes_about_more_than_one_payment_do_not_make_the_other_one_bear_more_
     }
     assert_eq!(kept(&order), [0, 82_000]);
 }
+
+/// What the two books say of an order's money: paid, held, on its way, with the traveller.
+fn both_books(order: &Order) -> [i64; 4] {
+    let (map, told) = (cart::money_map(order).unwrap(), crate::order::ledger::position(order, T0).unwrap());
+    let told = [told.paid, told.held, told.refund_in_transit, told.returned].map(|figure| figure.amount.minor());
+    assert_eq!(told, [map.paid, map.held, map.refund_in_transit, map.refunded].map(Money::minor), "both books agree");
+    told
+}
+
+/// Paid and given up, and its channel refuses the refund: somebody has to give it by hand.
+fn refused_refund(world: &mut World) -> Order {
+    let mut order = world.confirmed();
+    world.told.insert(attempt(1), PaymentState::Captured);
+    world.flight_commit = Err(ReasonCode::SoldOut);
+    let key = loop {
+        match decide(&order, world.now).actions.into_iter().next() {
+            Some(Action::Start(key)) if matches!(key.op, Op::Refund { .. }) => break key,
+            Some(action) => world.answer(&mut order, action),
+            None => panic!("nothing goes back: {order:?}"),
+        }
+    };
+    world.tell(&mut order, Fact::StepStarted { key: key.clone() });
+    world.tell(&mut order, declined(&key, ReasonCode::NotAllowed));
+    assert_eq!((order.refunds[0].state, order.open_debts().count()), (RefundProgress::Manual, 1));
+    order
+}
+
+#[test]
+fn a_refused_refund_given_by_hand_rests_and_is_not_sent_again_when_the_bank_decides() {
+    for decided in [None, Some(DisputeState::Won), Some(DisputeState::Lost)] {
+        let mut world = World::new();
+        let mut order = refused_refund(&mut world);
+        let amount = order.refunds[0].amount.minor();
+        let debt = order.open_debts().next().unwrap().seq;
+        world.tell(&mut order, Fact::DebtSettled { debt });
+        assert_eq!(both_books(&order), [amount, 0, 0, amount]);
+        if let Some(state) = decided {
+            world.tell(&mut order, disputed("dp_1", 1_000, DisputeState::Open, None));
+            world.tell(&mut order, disputed("dp_1", 1_000, state, None));
+        }
+        world.settle(&mut order);
+        assert_eq!((order.state, order.refunds[0].state), (OrderState::Refunded, RefundProgress::Succeeded));
+        assert!(!order.is_live(), "nothing is asked any more");
+        assert!(!decide(&order, world.now).actions.iter().any(|action| matches!(action, Action::Start(_))));
+    }
+}
+
+#[test]
+fn a_refused_refund_that_is_sent_again_is_nobodys_to_give_by_hand() {
+    let mut world = World::new();
+    let mut order = refused_refund(&mut world);
+    world.tell(&mut order, disputed("dp_1", 1_000, DisputeState::Open, None));
+    world.tell(&mut order, disputed("dp_1", 1_000, DisputeState::Won, None));
+    assert_eq!((order.refunds[0].state, order.open_debts().count()), (RefundProgress::Requested, 0));
+    world.settle(&mut order);
+    let amount = order.refunds[0].amount.minor();
+    assert_eq!((order.state, both_books(&order)), (OrderState::Refunded, [amount, 0, 0, amount]));
+}
+
+#[test]
+fn one_dispute_that_is_decided_leaves_the_other_ones_debt_open() {
+    let mut world = World::new();
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    let owed = |order: &Order| order.open_debts().map(|debt| debt.amount.unwrap().minor()).collect::<Vec<_>>();
+    for (id, minor, state, left) in [
+        ("dp_1", 3_000, DisputeState::Open, &[3_000][..]),
+        ("dp_2", 5_000, DisputeState::Open, &[3_000, 5_000]),
+        ("dp_3", 5_000, DisputeState::Open, &[3_000, 5_000]),
+        ("dp_1", 3_000, DisputeState::Won, &[5_000]),
+        ("dp_2", 5_000, DisputeState::Lost, &[5_000]),
+        ("dp_3", 5_000, DisputeState::Won, &[]),
+    ] {
+        world.tell(&mut order, disputed(id, minor, state, None));
+        assert_eq!(owed(&order), left, "{id} {state:?}");
+    }
+    // An amount that changes while it is open is the new one's debt alone.
+    world.tell(&mut order, disputed("dp_4", 3_000, DisputeState::Open, Some(10)));
+    world.tell(&mut order, disputed("dp_4", 2_000, DisputeState::Open, Some(20)));
+    assert_eq!(owed(&order), [2_000]);
+}

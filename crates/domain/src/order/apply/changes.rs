@@ -134,13 +134,22 @@ impl Order {
         Ok(())
     }
 
-    /// A person found another way for what came back: the traveller has it.
+    /// A person found another way for what the channel would not give or could not keep: the traveller has it.
     fn given_otherwise(&mut self, id: RefundId) {
-        let came_back = self.refunds.iter().find(|refund| refund.id == id && refund.state == RefundProgress::CameBack);
-        if let Some((attempt, amount)) = came_back.map(|refund| (refund.attempt, refund.amount)) {
-            self.move_money(Account::Held { attempt }, Account::InTransit { refund: id }, amount, Source::Local);
-            self.move_money(Account::InTransit { refund: id }, Account::Traveller, amount, Source::Local);
+        let Some(refund) = self.refunds.iter_mut().find(|refund| refund.id == id) else { return };
+        let (attempt, amount) = (refund.attempt, refund.amount);
+        match refund.state {
+            RefundProgress::CameBack => {
+                self.move_money(Account::Held { attempt }, Account::InTransit { refund: id }, amount, Source::Local);
+            }
+            // From here on it is one that arrived: it is not sent again, whatever a bank decides about its payment.
+            RefundProgress::Manual => refund.state = RefundProgress::Succeeded,
+            RefundProgress::Requested
+            | RefundProgress::Submitted
+            | RefundProgress::Succeeded
+            | RefundProgress::Failed => return,
         }
+        self.move_money(Account::InTransit { refund: id }, Account::Traveller, amount, Source::Local);
     }
 
     /// A person gave the odd amount back at the channel: for us the payment did not succeed.

@@ -10,7 +10,7 @@ use crate::{
     order::{
         Attempt, AttemptState, Ending, Op, Order, OrderState, PaymentPart, Refund, RefundProgress, Source,
         TimelineKind, cart,
-        debt::{Matter, SettledBy},
+        debt::{Debt, Matter, Settled, SettledBy},
         ledger::Account,
     },
     port::{
@@ -452,13 +452,16 @@ impl Order {
             }
         }
         match status.state {
-            DisputeState::Open if was_open => {}
+            DisputeState::Open if was_open => {
+                self.settle_disputes(at, attempt);
+                self.owe(at, Matter::Disputed { attempt }, Some(amount));
+            }
             DisputeState::Open => {
                 self.owe(at, Matter::Disputed { attempt }, Some(amount));
                 self.note(at, TimelineKind::Disputed, None, Some(amount), None);
             }
             DisputeState::Won | DisputeState::Lost => {
-                self.settle(at, SettledBy::Answer, |matter| *matter == Matter::Disputed { attempt });
+                self.settle_disputes(at, attempt);
                 self.note(at, TimelineKind::DisputeDecided, None, Some(amount), None);
             }
         }
@@ -474,6 +477,17 @@ impl Order {
                 self.move_money(Account::Held { attempt }, Account::Traveller, amount, source);
                 self.withdraw_refunds(at, attempt)
             }
+        }
+    }
+
+    /// Settles the debts about disputes of a payment that are of no open one.
+    fn settle_disputes(&mut self, at: UtcMicros, attempt: AttemptId) {
+        let open =
+            self.disputes.iter().filter(|known| known.attempt_id == attempt && known.state == DisputeState::Open);
+        let open: Vec<Option<Money>> = open.map(|known| Some(known.amount)).collect();
+        let about = |debt: &&mut Debt| debt.settled.is_none() && debt.matter == Matter::Disputed { attempt };
+        for debt in self.debts.iter_mut().filter(about).filter(|debt| !open.contains(&debt.amount)) {
+            debt.settled = Some(Settled { at, by: SettledBy::Answer });
         }
     }
 
@@ -596,7 +610,11 @@ impl Order {
                 self.owe(at, Matter::RefundManual { refund: id }, Some(amount));
                 self.note(at, TimelineKind::RefundNeedsAttention, None, Some(amount), None);
             }
-            RefundProgress::Requested | RefundProgress::Submitted | RefundProgress::CameBack => {}
+            // It is on its way again: nobody has to give it by hand meanwhile, or it would be given twice.
+            RefundProgress::Requested | RefundProgress::Submitted => {
+                self.settle(at, SettledBy::Answer, |matter| *matter == Matter::RefundManual { refund: id });
+            }
+            RefundProgress::CameBack => {}
         }
         Ok(())
     }
