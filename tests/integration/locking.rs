@@ -120,6 +120,38 @@ async fn while_an_order_is_paid_or_booked_the_vault_is_not_locked() {
     assert_eq!(world.call("lock_vault", json!({})).await["vault"]["state"], "locked_by_person");
 }
 
+/// Calls that could not be made because the vault is closed, as the journals say.
+async fn held_up(world: &World) -> i64 {
+    let file = format!("sqlite://{}?mode=ro", world.data_dir.path().join("zhiyou.db").display());
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&file).await.unwrap();
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM journal WHERE fact LIKE '%vault_closed%'");
+    count.fetch_one(&pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_locked_vault_holds_up_a_draft_and_fails_none_of_it() {
+    let world = World::new().await;
+    let order = world.prepare().await;
+    world.until_next(&order, "sign_in").await;
+    world.sign_in().await;
+    let order = world.until_next(&order, "choose_seats").await;
+    world.call("lock_vault", json!({})).await;
+    world.take_seat(&order).await;
+    let mut doorbell = world.app().engine().doorbell();
+    // More often than anything is tried in vain.
+    for tries in 1..=7 {
+        while held_up(&world).await < tries {
+            let rung = tokio::time::timeout(std::time::Duration::from_secs(30), doorbell.changed()).await;
+            rung.expect("another try").unwrap();
+        }
+        world.advance(1).await;
+    }
+    world.call("retry_keyring", json!({})).await;
+    world.advance(1).await;
+    world.until_next(&order, "confirm").await;
+}
+
 #[tokio::test]
 async fn a_window_that_nobody_uses_locks_the_vault_after_the_time_that_was_chosen() {
     let world = World::new().await;

@@ -95,6 +95,8 @@ pub enum ReasonCode {
     NotFound,
     /// The traveller's token is missing, expired or revoked.
     Unauthorized,
+    /// Who travels is sealed until the person opens the vault: nothing was sent.
+    VaultClosed,
     /// Above what we allow ourselves to charge per payment or per day.
     OverLimit,
     /// The channel failed too often lately: nothing new is opened there, and nothing was sent.

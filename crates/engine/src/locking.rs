@@ -45,7 +45,7 @@ impl Use {
 
     /// Somebody uses it now.
     pub(crate) fn note(&self, now: UtcMicros) {
-        self.last.fetch_max(now.0, Ordering::Relaxed);
+        self.last.store(now.0, Ordering::Relaxed);
     }
 
     /// The time that was chosen, or the clock, is another one.
@@ -69,20 +69,30 @@ impl Engine {
         }
         // A return by local address that came now could not be checked; the browser can ask again once they listen again.
         self.auth.stop().await;
-        if self.vault.lock().await
-            && let Err(error) = self.told_of_lock().await
-        {
-            // It is locked all the same.
-            tracing::error!(%error, "a lock was not noted");
+        if self.vault.state() != VaultState::Open {
+            return Ok(());
         }
-        Ok(())
+        // Remembered first: a program that ends in between is not open when it begins again.
+        let remembered = self.remember_lock().await;
+        if self.vault.lock().await
+            && let Err(error) = self.show_lock().await
+        {
+            tracing::error!(%error, "a lock was not told of");
+        }
+        // It is locked all the same, but only until the next start, and the person has to know that.
+        Ok(remembered?)
     }
 
-    async fn told_of_lock(&self) -> Result<(), StoreError> {
-        let (mut tx, now) = (self.db.begin().await?, self.clock.now());
+    async fn remember_lock(&self) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
         lock::keep(&mut tx, true).await?;
-        audit::note(&mut tx, Action::VaultLock, Resource::None, now).await?;
-        self.told_of_vault(&mut tx, now).await?;
+        audit::note(&mut tx, Action::VaultLock, Resource::None, self.clock.now()).await?;
+        self.db.commit(tx).await
+    }
+
+    async fn show_lock(&self) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.told_of_vault(&mut tx, self.clock.now()).await?;
         self.db.commit(tx).await
     }
 
@@ -131,7 +141,12 @@ impl Engine {
     /// How long to wait before looking again.
     async fn lock_if_unused(&self) -> Duration {
         let Ok(Some(minutes)) = self.lock_after().await else { return LOOK_AT_LEAST };
-        let left = self.used.last().plus_minutes(minutes).0.saturating_sub(self.clock.now().0);
+        let now = self.clock.now();
+        // A clock that was put back was not used in the future.
+        if self.used.last() > now {
+            self.used.note(now);
+        }
+        let left = self.used.last().plus_minutes(minutes).0.saturating_sub(now.0);
         if left > 0 {
             return Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(LOOK_AT_LEAST);
         }

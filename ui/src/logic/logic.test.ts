@@ -142,6 +142,18 @@ describe("the security log", () => {
   });
 });
 
+describe("a text of the interface", () => {
+  const screens = import.meta.glob<string>(["../**/*.svelte"], { query: "?raw", import: "default", eager: true });
+  const shown = Object.entries(screens).flatMap(([file, text]) => [...text.matchAll(/(?<!=)\{words\(\)\.([\w.]+)\}/g)].map(([, path]) => [file, path ?? ""] as const));
+  it("is a text wherever it is shown as one, and no function that nobody calls", () => {
+    expect(shown.length).toBeGreaterThan(100);
+    for (const [file, path] of shown) for (const language of [zh, en]) {
+      const text = path.split(".").reduce<unknown>((words, key) => (words as Record<string, unknown>)[key], language);
+      expect(typeof text, `${file}: ${path}`).toBe("string");
+    }
+  });
+});
+
 describe("what was dropped", () => {
   const returns = dropped.slice(0, dropped.indexOf("/// Begins a sign-in")) + (dropped.match(/(?:dropped_for|note_drop)\([^)]*\)/g) ?? []).join("\n");
   const drops = engine.slice(engine.indexOf("fn returned_from_payment"), engine.indexOf("fn clock_moved"));

@@ -59,7 +59,6 @@ const READS: &[&str] = &[
     "list_channels",
     "preview_channels",
     "check_credit",
-    "check_payments",
     "compare_order",
     "list_consents",
     "changes",
@@ -68,11 +67,13 @@ const READS: &[&str] = &[
 /// What a refusal of this command is noted as.
 pub(crate) fn about(command: &str, payload: &Value) -> Option<(Action, About)> {
     let (_, action) = AUDITED.iter().find(|(name, _)| *name == command)?;
+    let whole = *action == Action::DataExport && payload.get("whole") == Some(&Value::Bool(true));
+    let action = if whole { Action::DataExportWhole } else { *action };
     let field = |name: &str| payload.get(name).and_then(Value::as_str);
     let order = field("order_id").and_then(|id| id.parse().ok()).map(About::Order);
     let traveller = || field("traveller_id").and_then(|id| id.parse().ok()).map(About::Traveller);
     let platform = || field("platform").map(|id| About::Platform(id.to_owned()));
-    Some((*action, order.or_else(traveller).or_else(platform).unwrap_or(About::Nothing)))
+    Some((action, order.or_else(traveller).or_else(platform).unwrap_or(About::Nothing)))
 }
 
 /// The name under which a tool's command is noted.
@@ -94,12 +95,17 @@ mod tests {
         let (_, about_it) = about("save_traveller", &json!({ "traveller_id": "E12345678" })).unwrap();
         assert_eq!(about_it, About::Nothing);
         assert_eq!(about("get_order", &json!({ "order_id": order })), None);
+        for (whole, action) in [(true, Action::DataExportWhole), (false, Action::DataExport)] {
+            assert_eq!(about("export_my_data", &json!({ "whole": whole })), Some((action, About::Nothing)));
+        }
     }
 
     #[test]
     fn of_a_tool_everything_is_noted_but_the_reads_it_repeats_and_names_that_are_not_ours() {
         assert_eq!(told_of("export_calendar"), Some("export_calendar"));
         assert_eq!(told_of("list_travellers"), Some("list_travellers"));
+        // It is a question that acts: what a payer approved is taken by it.
+        assert_eq!(told_of("check_payments"), Some("check_payments"));
         assert_eq!((told_of("changes"), told_of("canary-E12345678")), (None, None));
     }
 }

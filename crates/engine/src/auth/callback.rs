@@ -261,10 +261,13 @@ mod tests {
         }
 
         #[test]
-        fn only_the_exact_route_is_ever_read(link in "(zhiyou|ZHIYOU|http)(://|:|:/)(auth|open)?(/[a-z-]{0,4})?\\?code=a&state=s") {
-            if read_link(&link).is_ok() {
-                prop_assert!(link.starts_with(ROUTE));
-            }
+        fn only_the_exact_route_is_ever_read(
+            scheme in prop::sample::select(vec![SCHEME.to_owned(), SCHEME.to_uppercase(), format!("{SCHEME}x"), "http".to_owned()]),
+            rest in "(://|:|:/)(auth|AUTH|open)?(/[a-z-]{0,4})?",
+        ) {
+            let link = format!("{scheme}{rest}?code=a&state=s");
+            let named = link.strip_prefix(ROUTE).and_then(|rest| rest.split('?').next()).is_some_and(is_id);
+            prop_assert_eq!(read_link(&link).is_ok(), named, "{}", link);
         }
     }
 }

@@ -18,7 +18,11 @@ mod release;
 
 use bookings::Tool;
 
-use crate::{auth::Auth, mcp::Server, vault::Vault};
+use crate::{
+    auth::Auth,
+    mcp::Server,
+    vault::{Vault, VaultError},
+};
 use std::sync::Arc;
 use zhiyou_domain::{
     booking::{
@@ -348,8 +352,13 @@ async fn details(travellers: &Travellers, ids: &[TravellerId]) -> Result<Vec<Tra
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         let sealed = travellers.vault.get("traveller", &id.to_string()).await;
-        let plain =
-            sealed.map_err(|error| Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, error.to_string())))?;
+        let plain = sealed.map_err(|error| {
+            let code = match error {
+                VaultError::Closed(_) => ReasonCode::VaultClosed,
+                _ => ReasonCode::InvalidRequest,
+            };
+            Outcome::NotSent(Reason::new(code, error.to_string()))
+        })?;
         let traveller = plain.as_deref().and_then(|plain| serde_json::from_slice::<Traveller>(plain).ok());
         found.push(traveller.ok_or_else(|| inconsistent("a traveller's details are missing"))?);
     }

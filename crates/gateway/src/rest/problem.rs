@@ -88,6 +88,7 @@ impl Problem {
             | ReasonCode::PaymentDeclined
             | ReasonCode::InsufficientBalance
             | ReasonCode::InvalidRequest
+            | ReasonCode::VaultClosed
             | ReasonCode::NotFound
             | ReasonCode::Unauthorized
             | ReasonCode::RateLimited

@@ -35,6 +35,27 @@ fn sg_22_a_supplier_that_is_down_or_wants_us_to_wait_is_asked_a_bounded_number_o
     }
 }
 
+#[test]
+fn a_closed_vault_is_waited_for_as_long_as_the_goods_are_there_and_not_for_ever() {
+    let world = World::new();
+    let mut order = world.order();
+    world.tell(&mut order, Fact::OfferFound { item: flight_item(), offer: Box::new(flight_offer()) });
+    world.tell(&mut order, Fact::SeatsChosen { item: flight_item(), seats: vec![] });
+    let lapses = order.item(flight_item()).unwrap().lapses_at().unwrap();
+    let mut tries = |now: UtcMicros, numbers: std::ops::Range<u32>| {
+        for n in numbers {
+            let key = StepKey { order: order.id, op: Op::Hold { item: flight_item() }, n };
+            order = order.apply(now, &Fact::StepStarted { key: key.clone() }).unwrap();
+            let end = StepEnd::NotSent { reason: no(ReasonCode::VaultClosed) };
+            order = order.apply(now, &Fact::StepEnded { key, end }).unwrap();
+        }
+        order.item(flight_item()).unwrap().failure
+    };
+    assert_eq!(tries(lapses.plus_seconds(-1), 1..21), None);
+    assert_eq!(tries(lapses, 21..25), None);
+    assert_eq!(tries(lapses, 25..26), Some(ReasonCode::VaultClosed));
+}
+
 /// Well before the hold's offer lapses the order has given up and says so.
 fn bounded(code: ReasonCode) {
     let world = World::new();

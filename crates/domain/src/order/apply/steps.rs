@@ -103,6 +103,10 @@ impl Order {
             return self.item_cancelled(at, item, Source::Poll);
         }
         let place = self.item_mut(item)?;
+        // The person may open the vault at any moment before the goods' own time is over.
+        if reason.code == ReasonCode::VaultClosed && place.lapses_at().is_some_and(|until| at < until) {
+            return Ok(());
+        }
         place.not_sent += 1;
         let exhausted = place.not_sent >= NOT_SENT_MAX;
         match op {

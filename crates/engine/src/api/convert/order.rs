@@ -246,6 +246,7 @@ const fn reason_word(code: ReasonCode) -> &'static str {
         ReasonCode::InvalidRequest => "invalid_request",
         ReasonCode::NotFound => "not_found",
         ReasonCode::Unauthorized => "unauthorized",
+        ReasonCode::VaultClosed => "vault_closed",
         ReasonCode::RateLimited => "rate_limited",
         ReasonCode::OverLimit => "over_limit",
         ReasonCode::ChannelFailing => "channel_failing",

@@ -125,11 +125,11 @@ pub(crate) async fn export_my_data(engine: &Engine, wish: ExportMyData) -> Resul
         (exports::PERSONAL, Action::DataExport)
     };
     let name = format!("{beginning}{}.json", super::audit::stamp(now));
-    let written = exports::write(&engine.data_dir, &name, text).await?;
+    // Noted first: a file that is there is in the log, whatever ends this program in between.
     let mut tx = engine.db.begin().await?;
     audit::note(&mut tx, action, Resource::None, now).await?;
     engine.db.commit(tx).await?;
-    Ok(written)
+    exports::write(&engine.data_dir, &name, text).await
 }
 
 async fn all_orders(engine: &Engine) -> Result<Vec<OrderView>, Fault> {

@@ -7,7 +7,7 @@ use zhiyou_domain::{
     id::ItemId,
     order::{Fact, Offer, Order, OrderItem, SeatChosen},
     places,
-    plan::ItemRequest,
+    plan::{ItemRequest, import::Traveller},
     port::{Outcome, Reason, ReasonCode, activities::*, cars::*, flights::*, hotels::*},
     time::{UtcMicros, ZonedCivil},
 };
@@ -108,7 +108,12 @@ impl Ports {
                 rates.map(|found| found.rates.into_iter().map(Offer::Hotel).collect())
             }
             ItemRequest::Car { airport, starts, ends } => {
-                let Some(request) = self.car_search(travellers, place, airport, (starts, ends), now).await else {
+                let people = match details(travellers, &place.wanted.travellers).await {
+                    Ok(people) => people,
+                    Err(Outcome::NotSent(reason)) => return Outcome::NotSent(reason),
+                    Err(_) => return unknown_place(),
+                };
+                let Some(request) = car_search(people.first(), airport, (starts, ends), now) else {
                     return unknown_place();
                 };
                 let Some(cars) = &self.cars else { return Outcome::Declined(not_connected()) };
@@ -129,31 +134,27 @@ impl Ports {
             }
         }
     }
+}
 
-    /// A car at an airport for the item's first traveller; `None` when the airport or the driver is not known.
-    async fn car_search(
-        &self,
-        travellers: &Travellers,
-        place: &OrderItem,
-        airport: &str,
-        (starts, ends): (&ZonedCivil, &ZonedCivil),
-        now: UtcMicros,
-    ) -> Option<SearchCars> {
-        let airport = places::airport(airport)?;
-        let people = details(travellers, &place.wanted.travellers).await.ok()?;
-        let driver = people.first()?;
-        let today = now.in_zone(airport.zone).ok()?.local.date();
-        let years = driver.born_on.until((jiff::Unit::Year, today)).ok()?.get_years();
-        Some(SearchCars {
-            latitude_udeg: airport.latitude_udeg,
-            longitude_udeg: airport.longitude_udeg,
-            radius_km: CAR_RADIUS_KM,
-            pick_up: starts.clone(),
-            drop_off: ends.clone(),
-            driver_age: u8::try_from(years).unwrap_or(u8::MAX),
-            driver_country: driver.residence_country.clone()?,
-        })
-    }
+/// A car at an airport for this driver; `None` when the airport or the driver is not known.
+fn car_search(
+    driver: Option<&Traveller>,
+    airport: &str,
+    (starts, ends): (&ZonedCivil, &ZonedCivil),
+    now: UtcMicros,
+) -> Option<SearchCars> {
+    let (airport, driver) = (places::airport(airport)?, driver?);
+    let today = now.in_zone(airport.zone).ok()?.local.date();
+    let years = driver.born_on.until((jiff::Unit::Year, today)).ok()?.get_years();
+    Some(SearchCars {
+        latitude_udeg: airport.latitude_udeg,
+        longitude_udeg: airport.longitude_udeg,
+        radius_km: CAR_RADIUS_KM,
+        pick_up: starts.clone(),
+        drop_off: ends.clone(),
+        driver_age: u8::try_from(years).unwrap_or(u8::MAX),
+        driver_country: driver.residence_country.clone()?,
+    })
 }
 
 fn unknown_place<T>() -> Outcome<T> {
