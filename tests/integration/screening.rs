@@ -94,3 +94,62 @@ async fn a_payment_says_how_unusual_it_is_in_its_own_fact_and_the_log_says_so_be
     let check = world.call("verify_audit", json!({})).await;
     assert_eq!((&check["damaged"], &check["damaged_scores"]), (&json!([]), &json!([])));
 }
+
+/// A plan of one thing.
+fn plan(item: Value) -> String {
+    let mut plan: Value = serde_json::from_str(&crate::world::sample()).unwrap();
+    let mut item = item;
+    item["key"] = json!("only");
+    item["priority"] = json!("must_have");
+    (plan["starts_on"], plan["ends_on"]) = (json!("+20d"), json!("+23d"));
+    (plan["items"], plan["budget"]["amount"]) = (json!([item]), json!("90000.00"));
+    plan.to_string()
+}
+
+/// A trip up to its confirmation.
+async fn ready(world: &World, plan: &str) -> Value {
+    let plan = world.import(plan).await;
+    let order = world.call("prepare_order", json!({ "plan_id": plan["id"], "request_id": request_id() })).await;
+    world.until_next(&order, "confirm").await
+}
+
+async fn travelled(world: &World, plan: &str) -> Value {
+    let order = world.confirm(&ready(world, plan).await).await;
+    let payable = world.until(&order, "payable", |order| order["payment"]["qr"]["content"].is_string()).await;
+    assert!(world.phone("pay", &payable).await.is_success());
+    world.until(&order, "paid", |order| order["payment"]["state"] == "captured").await;
+    order
+}
+
+#[tokio::test]
+async fn far_more_than_usual_and_a_country_never_travelled_to_are_said_with_the_payment_and_stop_nothing() {
+    let world = World::new().await;
+    let walk = plan(json!({ "kind": "activity", "name": "Old Town Walking Tour", "city": "Chengdu", "date": "+21d",
+        "time": "14:00", "price": { "amount": "200.00", "currency": "CNY" } }));
+    let stay = |city: &str| {
+        plan(json!({ "kind": "hotel", "city": city, "check_in": "+20d", "check_out": "+23d", "rooms": 3,
+            "price": { "amount": "6000.00", "currency": "CNY" } }))
+    };
+    let mut usual = Vec::new();
+    for _ in 0..3 {
+        usual.push(screened(&travelled(&world, &walk).await));
+    }
+    assert!(
+        usual.iter().all(|(_, reasons)| !reasons.iter().any(|one| one == "amount" || one == "country")),
+        "{usual:?}"
+    );
+    // A day later the device is known, and nothing is a burst.
+    world.advance(25 * 60).await;
+    assert_eq!(screened(&travelled(&world, &walk).await), (0, vec![]), "as usual");
+    world.advance(11).await;
+    let dear = travelled(&world, &stay("Chengdu")).await;
+    assert_eq!(screened(&dear), (30, vec!["amount".to_owned()]), "in a city that was travelled to");
+    world.advance(11).await;
+    let abroad = travelled(&world, &stay("Tokyo")).await;
+    assert_eq!(screened(&abroad), (35, vec!["amount".to_owned(), "country".to_owned()]));
+    // The trip there is known from now on, and what it cost is not usual yet.
+    world.advance(11).await;
+    let again = world.confirm(&ready(&world, &stay("Tokyo")).await).await;
+    assert_eq!(screened(&again), (30, vec!["amount".to_owned()]));
+    assert_eq!(scores(&world, 7).await[0], ("payment.confirm".to_owned(), 30), "and the log says so behind its row");
+}

@@ -195,6 +195,22 @@ fn the_fault_table_says_what_is_there() {
     }
 }
 
+/// The table of agents names tests and defences that exist.
+#[test]
+fn the_table_of_agents_says_what_is_there() {
+    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let sources: String = all(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let defences = fs::read_to_string(root().join("crates/gateway/src/defence.rs")).unwrap();
+    let rows: Vec<Vec<&str>> =
+        table.lines().filter(|line| line.starts_with("| AG-")).map(|line| line.split('|').collect()).collect();
+    assert!(rows.len() >= 8);
+    for row in &rows {
+        let (name, test, away) = (row[1].trim(), row[3].trim().trim_matches('`'), row[4].trim().trim_matches('`'));
+        assert!(sources.contains(&format!("fn {test}(")), "{name}: no test {test}");
+        assert!(away == "–" || defences.contains(&format!(" = \"{away}\",")), "{name}: no defence {away}");
+    }
+}
+
 /// The table of the window names tests and defences that exist.
 #[test]
 fn the_window_table_says_what_is_there() {

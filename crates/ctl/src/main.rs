@@ -79,14 +79,16 @@ enum Command {
         #[command(subcommand)]
         action: inbox::Action,
     },
-    /// Compare a gateway's book with its channels' bills of a day; 1 when they differ, 2 when a bill could not be had
+    /// Compare a gateway's book with its channels' bills of a day, or show what it found by itself; 1 when they differ, 2 when
+    /// a bill could not be had
     Reconcile {
         /// Configuration file of the gateway, see docs/gateway.md
         #[arg(long)]
         config: PathBuf,
-        /// The channel's day: Beijing's for wechatpay and alipay, UTC's for stripe and paypal; alipayplus has none to read
+        /// The channel's day: Beijing's for wechatpay and alipay, UTC's for stripe and paypal; alipayplus has none to read.
+        /// Without one, what the gateway found by itself
         #[arg(long, value_name = "YYYY-MM-DD")]
-        day: zhiyou_gateway::Day,
+        day: Option<zhiyou_gateway::Day>,
         /// Only this channel; may be given again
         #[arg(long, value_parser = reconcile::channel)]
         channel: Vec<zhiyou_domain::port::payments::Channel>,

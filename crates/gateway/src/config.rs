@@ -7,6 +7,7 @@ pub(crate) mod alipay;
 pub(crate) mod alipayplus;
 mod caps;
 mod credit;
+mod daily;
 mod file;
 mod instalments;
 mod paypal;
@@ -20,9 +21,12 @@ pub use alipayplus::AlipayPlusConfig;
 pub use caps::CapConfig;
 pub use credit::CreditConfig;
 pub(crate) use credit::id as credit_id;
+pub use daily::DailyConfig;
 pub use instalments::InstalmentConfig;
 pub use paypal::PaypalConfig;
 pub use rest::RestConfig;
+#[cfg(test)]
+pub(crate) use rest::tests::sample as rest_sample;
 pub use settlement::SettlementConfig;
 #[cfg(any(test, fuzzing))]
 pub(crate) use stripe::tests::sample as stripe_sample;
@@ -89,6 +93,8 @@ pub struct Config {
     pub credits: Vec<CreditConfig>,
     /// How much each consideration counts when a channel is recommended; the usual weights where there are none.
     pub weights: Option<Weights>,
+    /// When book and bills are compared without being asked; never without it.
+    pub daily_reconciliation: Option<DailyConfig>,
     /// How patient the outgoing client is.
     pub http: HttpConfig,
 }
@@ -212,6 +218,7 @@ impl Config {
             instalments: instalments::of_sandbox(),
             credits: credit::of_sandbox()?,
             weights: None,
+            daily_reconciliation: None,
             http: HttpConfig::default(),
         };
         config.check()?;
@@ -258,6 +265,7 @@ impl Config {
         instalments::check(&self.instalments)?;
         self.check_paying_off()?;
         credit::check(&self.credits)?;
+        self.daily_reconciliation.map_or(Ok(()), DailyConfig::check)?;
         if self.weights.is_some_and(|weights| weights.success_min > 100 || weights.fee < 0) {
             return Err(ConfigError::new("weights", "asks for more than every payment, or for dear channels"));
         }

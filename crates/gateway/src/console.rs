@@ -166,7 +166,8 @@ fn about(content: &NoticeContent) -> String {
             format!("refund {number} of payment {payment_number}: {state:?}, {}", amount(*back))
         }
         NoticeContent::Dispute(number, DisputeSeen { dispute_id, amount: about, state, .. }) => {
-            format!("dispute {dispute_id} of payment {number}: {state:?}, {}", amount(*about))
+            let about = about.map_or_else(|| "all of it".to_owned(), amount);
+            format!("dispute {dispute_id} of payment {number}: {state:?}, {about}")
         }
         NoticeContent::PaymentHint(number) => format!("something about payment {number}"),
         NoticeContent::RefundHint(number) => format!("something about refund {number}"),

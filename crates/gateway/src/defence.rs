@@ -100,6 +100,16 @@ zhiyou_domain::defences! {
     SameFields = "same-fields",
     /// Amounts go out in the channel's own unit.
     OwnUnit = "own-unit",
+    /// Whoever tries many codes is told nothing any more.
+    FewGuesses = "few-guesses",
+    /// When many are tried by all together nobody is told anything.
+    FewGuessesOfAll = "few-guesses-of-all",
+    /// What an agent wants done with money waits for the person.
+    PersonAsked = "person-asked",
+    /// An agent does what its token allows.
+    Scoped = "scoped",
+    /// The agents of one person ask no faster than the pace.
+    Paced = "paced",
 }
 
 /// What comes of something without one defence.

@@ -5,6 +5,7 @@
 //! what is then done, and letting an agent in.
 
 use crate::{
+    defence::{Defence, off},
     pay::desk::Desk,
     rest::problem::Problem,
     store::{
@@ -52,8 +53,8 @@ pub(crate) struct Wanted {
 /// What a call of an agent comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Passage {
-    /// The person has to be waited for.
-    Asked(Confirmation),
+    /// The person has to be waited for; `first` where this very call asked.
+    Asked { asked: Confirmation, first: bool },
     /// Exactly this is to be done; by this call, or by this call again.
     Open(Confirmation),
 }
@@ -122,12 +123,16 @@ impl Gate {
             let asked = new(wanted, now)?;
             confirmations::put(&mut tx, &asked).await?;
             self.desk.store.commit(tx).await?;
-            return Ok(Passage::Asked(asked));
+            return Ok(if off(Defence::PersonAsked) {
+                Passage::Open(asked)
+            } else {
+                Passage::Asked { asked, first: true }
+            });
         };
         match (known.said, code) {
             (Said::Consumed, _) => return Ok(Passage::Open(known)),
             (Said::Denied, _) => return Err(Stopped::Denied),
-            (Said::Pending, None) => return Ok(Passage::Asked(known)),
+            (Said::Pending, None) => return Ok(Passage::Asked { asked: known, first: false }),
             (Said::Approved, _) => known.said = Said::Consumed,
             (Said::Pending, Some(code)) if self.is_shown(&known, code) => known.said = Said::Consumed,
             (Said::Pending, Some(_)) => {

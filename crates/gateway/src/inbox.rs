@@ -374,11 +374,13 @@ async fn dispute(
     if is_elsewhere(&attempt, provider) {
         return Ok(foreign("a dispute about a payment of another channel"));
     }
-    let more = seen.amount.exceeds(attempt.taken.unwrap_or(attempt.amount)) != Ok(false);
-    if (more && !off(Defence::DisputeBounded)) || !seen.amount.is_positive() {
+    let all = attempt.taken.unwrap_or(attempt.amount);
+    let amount = seen.amount.unwrap_or(all);
+    let more = amount.exceeds(all) != Ok(false);
+    if (more && !off(Defence::DisputeBounded)) || !amount.is_positive() {
         return Ok(foreign("a dispute about more than was paid"));
     }
-    let pay::DisputeSeen { dispute_id, amount, state, as_of_us } = seen.clone();
+    let pay::DisputeSeen { dispute_id, amount: _, state, as_of_us } = seen.clone();
     let status = DisputeStatus { attempt_id, dispute_id, amount, state, as_of_us };
     Ok(pass_on(told, UpdateContent::Dispute { status }, now))
 }

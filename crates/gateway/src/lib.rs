@@ -31,13 +31,14 @@ mod outcomes;
 pub use checkup::{Finding, check_up};
 pub use config::{
     AlipayConfig, AlipayKeys, AlipayPlusConfig, AlipayPresents, CapConfig, Config, ConfigError, CreditConfig,
-    DuffelConfig, HttpConfig, InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile,
-    RestConfig, SettlementConfig, StripeConfig, StripeMethod, StripeMethodConfig, ViatorConfig, WechatConfig,
+    DailyConfig, DuffelConfig, HttpConfig, InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig,
+    Profile, RestConfig, SettlementConfig, StripeConfig, StripeMethod, StripeMethodConfig, ViatorConfig, WechatConfig,
     WechatPresents,
 };
 pub use console::{Console, ConsoleError, Notification};
 pub use reconcile::{
-    Books, Class, Day, DayError, Difference, Judged, ReconcileError, Reconciled, Totals, Verdict, What, report,
+    Books, Class, Day, DayError, Difference, Judged, KeptDay, ReconcileError, Reconciled, Totals, Verdict, What,
+    report, report_kept,
 };
 pub use secret::Sensitive;
 pub use start::{Gateway, StartError, sandbox_config, start};

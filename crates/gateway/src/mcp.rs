@@ -10,10 +10,17 @@ pub(crate) mod cars;
 pub(crate) mod flights;
 pub(crate) mod hotels;
 pub(crate) mod http;
+pub(crate) mod pace;
+pub(crate) mod page;
 pub(crate) mod payments;
+pub(crate) mod scope;
 
-use crate::secret::Sensitive;
+use crate::{
+    defence::{Defence, off},
+    secret::Sensitive,
+};
 use axum::http::request::Parts;
+use page::Page;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     handler::server::common::{schema_for_input, schema_for_output},
@@ -24,6 +31,7 @@ use rmcp::{
     schemars::JsonSchema,
     service::RequestContext,
 };
+use scope::{Scope, Scopes};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -63,12 +71,36 @@ pub(crate) struct TravellerToken {
     pub(crate) origin: String,
 }
 
-type Running = Pin<Box<dyn Future<Output = CallToolResult> + Send>>;
+/// What a call comes to.
+struct Came {
+    result: CallToolResult,
+    /// Where the person is asked, if that has only just begun.
+    page: Option<Page>,
+}
+
+impl From<CallToolResult> for Came {
+    fn from(result: CallToolResult) -> Self {
+        Self { result, page: None }
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = Came> + Send>>;
 type Handler = Arc<dyn Fn(JsonObject, Caller) -> Running + Send + Sync>;
 
 /// Whom an agent acts for, as its token proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Principal(pub(crate) String);
+pub(crate) struct Principal {
+    pub(crate) subject: String,
+    pub(crate) scopes: Scopes,
+    /// After how many milliseconds a call will pass, where this one came too fast.
+    pub(crate) wait_ms: Option<i64>,
+}
+
+impl Principal {
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.scopes.allow(scope) || off(Defence::Scoped)
+    }
+}
 
 /// Who calls a tool, as far as the call says.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +118,8 @@ pub(crate) struct Caller {
 pub(crate) struct Entry {
     tool: Tool,
     run: Handler,
+    /// What an agent's token has to allow; the engine needs nothing.
+    scope: Option<Scope>,
 }
 
 /// A call that could not be carried out at all.
@@ -112,11 +146,11 @@ where
     let run: Handler = Arc::new(move |arguments, caller| match read::<A>(arguments) {
         Ok(arguments) => {
             let running = run(arguments, caller.token);
-            Box::pin(async move { running.await.map_or_else(|Broken| broken(), |result| written(&result)) })
+            Box::pin(async move { running.await.map_or_else(|Broken| broken(), |result| written(&result)).into() })
         }
-        Err(error) => Box::pin(std::future::ready(error)),
+        Err(error) => Box::pin(std::future::ready(Came::from(error))),
     });
-    Entry { tool, run }
+    Entry { tool, run, scope: None }
 }
 
 /// Absent fields are left out and never null, so the schema need not offer null; some clients choke on such unions.
@@ -176,6 +210,12 @@ fn failed(code: &str, message: &str, field: Option<&str>) -> CallToolResult {
     refusal(code, message, field, code == "internal", None)
 }
 
+/// What a caller is told who asks too often.
+fn hurried(wait_ms: i64) -> Value {
+    let message = "too many calls at once; the same call will pass a little later";
+    json!({"error": {"code": "rate_limited", "message": message, "retryable": true, "retryAfterMs": wait_ms}})
+}
+
 fn refusal(
     code: &str,
     message: &str,
@@ -212,10 +252,26 @@ impl Server {
         Self { for_agents: tools.into(), ..self }
     }
 
+    /// What an agent's token has to allow for each tool.
+    fn scopes(&self) -> Vec<(String, Scope)> {
+        let allowed = |entry: &Entry| entry.scope.map(|scope| (entry.tool.name.to_string(), scope));
+        self.for_agents.iter().filter_map(allowed).collect()
+    }
+
     /// What this caller is offered.
     fn offered(&self, principal: Option<&Principal>) -> &[Entry] {
         if principal.is_some() { &self.for_agents } else { &self.tools }
     }
+}
+
+/// Why an agent's call is not even begun.
+fn stopped(entry: &Entry, principal: &Principal) -> Option<CallToolResult> {
+    if let Some(wait_ms) = principal.wait_ms {
+        return Some(CallToolResult::error(vec![ContentBlock::text(hurried(wait_ms).to_string())]));
+    }
+    let lacking = entry.scope.filter(|scope| !principal.may(*scope))?;
+    let message = format!("the token does not allow {}", lacking.word());
+    Some(refusal("insufficient_scope", &message, None, false, None))
 }
 
 /// Whose agent asks: what the listener proved of the request's token.
@@ -259,6 +315,9 @@ impl ServerHandler for Server {
                 None,
             ));
         };
+        if let Some(stopped) = principal.as_ref().and_then(|principal| stopped(entry, principal)) {
+            return Ok(stopped.into());
+        }
         let said = |key: &str| context.meta.0.0.get(key).and_then(Value::as_str).map(str::to_owned);
         let token = said(TRAVELLER_TOKEN_META).map(|token| TravellerToken {
             token: Sensitive::new(token),
@@ -267,11 +326,11 @@ impl ServerHandler for Server {
         let client = context.client_info().map(|client| client.name).unwrap_or_default();
         let caller = Caller { token, principal, client };
         let running = (entry.run)(call.arguments.unwrap_or_default(), caller);
-        let result = self.tracker.spawn(running).await.unwrap_or_else(|error| {
+        let Came { result, page } = self.tracker.spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, tool = %call.name, "a tool ended without an answer");
-            broken()
+            broken().into()
         });
-        Ok(result.into())
+        page.and_then(|page| page.opened_by(&context)).unwrap_or_else(|| Ok(result.into()))
     }
 }
 

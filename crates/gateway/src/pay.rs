@@ -100,8 +100,8 @@ pub(crate) struct RefundSeen {
 pub(crate) struct DisputeSeen {
     /// The channel's id of the dispute.
     pub(crate) dispute_id: String,
-    /// How much of the payment it is about.
-    pub(crate) amount: Money,
+    /// How much of the payment it is about; all of it where that is not said.
+    pub(crate) amount: Option<Money>,
     /// Where it stands.
     pub(crate) state: DisputeState,
     /// When the channel was asked, where this is its answer.
@@ -237,6 +237,11 @@ pub(crate) trait PaymentChannel: Send + Sync {
     /// The channel's own account of a day, whole or not at all; [`Bill::NotYet`] while there is none.
     async fn bill(&self, _: Day) -> Outcome<Bill> {
         Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the bills of this channel are not read"))
+    }
+
+    /// Whether [`PaymentChannel::bill`] ever answers one.
+    fn has_bills(&self) -> bool {
+        true
     }
 
     /// Does what is to be done now and then, whatever is paid.

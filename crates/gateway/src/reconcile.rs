@@ -5,13 +5,15 @@
 //! for a person. Deliberately not here: how bills are fetched and read (`pay`).
 
 mod book;
+pub(crate) mod daily;
 pub(crate) mod line;
 mod matching;
 mod report;
 
+pub use crate::store::reconciled::KeptDay;
 pub use line::{Day, DayError, What};
 pub use matching::{Class, Difference, Totals};
-pub use report::{Verdict, report};
+pub use report::{Verdict, report, report_kept};
 
 use crate::{
     Clock,
@@ -19,7 +21,7 @@ use crate::{
     http::Http,
     pay::{Channels, PaymentChannel},
     start::{StartError, channels},
-    store::{Store, StoreError},
+    store::{Store, StoreError, reconciled},
 };
 use line::{Bill, BillLine};
 use matching::{Compared, compare};
@@ -31,6 +33,9 @@ use zhiyou_domain::{
     money::{Currency, MoneyError},
     port::{Outcome, ReasonCode, payments::Channel},
 };
+
+/// The most days that are shown of what the gateway found by itself.
+const KEPT_MAX: i64 = 100;
 
 /// Why a day could not be compared at all.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +97,19 @@ impl Books {
         let http = Http::with_timeout(config.profile, config.http.timeout).map_err(StartError::from)?;
         let channels = channels(config, &http.retrying(config.http.read_retries), &clock).map_err(StartError::from)?;
         Ok(Self { store: Store::open(&config.data_dir).await?, channels })
+    }
+
+    /// The book of this very gateway.
+    pub(crate) const fn of(store: Store, channels: Channels) -> Self {
+        Self { store, channels }
+    }
+
+    /// What the gateway found by itself, the newest day first; a hundred days at most, of all channels together.
+    ///
+    /// # Errors
+    /// [`ReconcileError::Store`].
+    pub async fn kept(&self) -> Result<Vec<KeptDay>, ReconcileError> {
+        Ok(reconciled::kept(self.store.reader(), KEPT_MAX).await?)
     }
 
     /// The configured channels.

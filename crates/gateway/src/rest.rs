@@ -15,6 +15,7 @@ use crate::{
     config::RestConfig,
     gate::{Gate, Word},
     inbox::{self, Inbox},
+    mcp::scope::Resource,
     pay::desk::Desk,
     store::updates,
 };
@@ -73,9 +74,9 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// The routes under `/api`.
-pub(crate) fn router(config: &RestConfig, gate: Gate, inbox: Inbox, tracker: TaskTracker) -> Router {
-    let rest = Rest { desk: gate.desk.clone(), gate, inbox, tokens: Arc::new(Tokens::new(config)), tracker };
+/// The routes under `/api`; what is for `agents` opens none of them.
+pub(crate) fn router(config: &RestConfig, agents: &Resource, gate: Gate, inbox: Inbox, tracker: TaskTracker) -> Router {
+    let rest = Rest { desk: gate.desk.clone(), gate, inbox, tokens: Arc::new(Tokens::new(config, agents)), tracker };
     routes()
         .into_iter()
         .fold(Router::new(), |router, (_, path, method)| router.route(path, method))

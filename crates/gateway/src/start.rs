@@ -8,11 +8,18 @@ use crate::{
     gate::Gate,
     http::Http,
     inbox::{self, Inbox},
-    mcp::{self, Server, http::Doors},
+    mcp::{
+        self, Server,
+        http::{Agents, Doors},
+        pace::Pace,
+        page::Pages,
+        scope::Resource,
+    },
     pay::{
         Channels, alipay::Alipay, alipayplus::AlipayPlus, credit::Credit, credit::guesses::Guesses, desk::Desk,
         experience, paypal::Paypal, stripe::Stripe, turns::Turns, wechatpay::Wechatpay,
     },
+    reconcile::{self, Books},
     rest::{self, token::Tokens},
     store::{Store, StoreError, webhooks},
     travel::{
@@ -93,7 +100,7 @@ pub struct Gateway {
     hotels: Server,
     cars: Server,
     activities: Server,
-    payments: Server,
+    pub(crate) payments: Server,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -144,6 +151,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         guesses: Guesses::default(),
         weights: config.weights,
     };
+    let pages = Pages(config.rest.as_ref().and_then(|rest| rest.confirmation_page.clone()).map(Arc::new));
+    let issuers = config.rest.as_ref().map_or(&[][..], |rest| rest.authorization_servers.as_slice());
+    let resource = Resource::new(&notify_base, "payments", issuers);
     let gate = Gate::new(desk.clone()).map_err(|error| std::io::Error::other(error.to_string()))?;
     let members = Members { http, platforms: config.member_platforms.clone() };
     let flights: Arc<dyn FlightSupplier> = duffel.clone();
@@ -158,7 +168,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         hotels: server("hotels", mcp::hotels::tools(&hotels)),
         cars: server("cars", mcp::cars::tools(&cars)),
         activities: server("activities", mcp::activities::tools(&activities)),
-        payments: server("payments", mcp::payments::tools(&desk)).with_agents(mcp::agents::tools(&gate)),
+        payments: server("payments", mcp::payments::tools(&desk)).with_agents(mcp::agents::tools(&gate, &pages)),
         stop: stop.clone(),
         tracker: tracker.clone(),
     };
@@ -166,15 +176,19 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         tracing::warn!("experience mode: every WeChat payment is given back within 24 hours");
         tracker.spawn(experience::run(desk.clone(), stop.clone()));
     }
+    if let Some(daily) = config.daily_reconciliation {
+        let books = Books::of(store.clone(), desk.channels.clone());
+        tracker.spawn(reconcile::daily::run(books, Arc::clone(&clock), daily.after_min, stop.clone()));
+    }
     let mut router = inbox::router(inbox.clone());
     if let Some(rest) = &config.rest {
-        router = router.merge(rest::router(rest, gate, inbox, tracker.clone()));
+        router = router.merge(rest::router(rest, &resource, gate, inbox, tracker.clone()));
     }
-    let doors = Doors {
-        engine: config.mcp_http_token.clone().map(Arc::new),
-        agents: config.rest.as_ref().map(Tokens::of_agents).map(Arc::new),
-        clock,
-    };
+    let agents = config.rest.as_ref().map(|rest| {
+        let tokens = Tokens::of_agents(rest, &resource);
+        Arc::new(Agents { tokens, resource: resource.clone(), pace: Pace::default() })
+    });
+    let doors = Doors { engine: config.mcp_http_token.clone().map(Arc::new), agents, clock };
     router = router.merge(gateway.mcp_http(&doors, authority, config.public_url.as_ref()));
     tracker.spawn(serve(listener, router, stop.clone()));
     let url = format!("{notify_base}/notify/duffel");

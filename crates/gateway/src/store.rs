@@ -6,6 +6,7 @@ pub(crate) mod attempts;
 pub(crate) mod confirmations;
 pub(crate) mod inbox;
 pub(crate) mod own_refunds;
+pub(crate) mod reconciled;
 pub(crate) mod refunds;
 mod rows;
 pub(crate) mod shop_orders;

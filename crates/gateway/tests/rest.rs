@@ -8,6 +8,8 @@ mod shop;
 
 use serde_json::{Value, json};
 use shop::{Answer, Shop, cap, token};
+use zhiyou_domain::port::payments::Channel;
+use zhiyou_gateway::{Class, DailyConfig, Judged, KeptDay};
 
 const ORDERS: &str = "/api/v1/payment/orders";
 const PAY: &str = "/api/v1/payment/wxpay/create";
@@ -329,5 +331,37 @@ async fn the_console_tells_what_a_notification_is_about_and_not_who_paid() {
         "{about}"
     );
     console.close().await;
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_compares_a_day_by_itself_and_what_differs_is_kept_and_changes_no_payment() {
+    let mut shop = Shop::start(|config| config.daily_reconciliation = Some(DailyConfig { after_min: 660 })).await;
+    let (id, content) = shop.open("k1", 20_000).await;
+    shop.phone_pays(&content).await;
+    let paid = shop.get(&format!("{ORDERS}/{id}")).await;
+    assert_eq!(status(&paid), (200, "paid"));
+    let day = shop.beijing_day();
+    let differs = json!({"provider": "wechatpay", "switch": "bill_differs", "value": "amount_differs"});
+    shop.scenario(differs).await;
+    // The clock jumps over the day while nobody runs, and the day is caught up.
+    shop.move_clock(2 * 24 * 60).await;
+    shop.restart().await;
+    let books = shop.books().await;
+    let of_the_day = || async {
+        let kept = books.kept().await.unwrap();
+        let wechat = |kept: &KeptDay| kept.channel == Channel::Wechatpay && kept.day == day;
+        kept.into_iter().find(wechat).and_then(|kept| kept.judged)
+    };
+    shop.until(|| async { of_the_day().await.is_some() }).await;
+    let Some(Judged::Compared(found)) = of_the_day().await else { panic!("it was not compared") };
+    assert_eq!(found.differences.iter().map(|one| one.class).collect::<Vec<_>>(), [Class::AmountDiffers]);
+    shop.scenario(json!({"reset": true})).await;
+    shop.restart().await;
+    assert_eq!(of_the_day().await, Some(Judged::Compared(found)), "it is done once");
+    let after = shop.get_later(&format!("{ORDERS}/{id}")).await;
+    assert_eq!((&after.json["status"], &after.json["amount"]), (&json!("paid"), &paid.json["amount"]));
+    assert_eq!(after.json["updated_at"], paid.json["updated_at"], "no row was touched");
+    books.close().await;
     shop.stop().await;
 }

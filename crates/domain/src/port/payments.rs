@@ -111,6 +111,9 @@ pub struct CheckCredit {
     pub code: CreditCode,
     /// The total of the order it is for.
     pub order_total: Money,
+    /// Tells askers apart, so that who tries many codes keeps nobody else from asking; says nothing of anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asker: Option<String>,
 }
 
 /// What a code is worth for an order.

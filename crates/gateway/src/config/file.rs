@@ -4,9 +4,9 @@
 //! the configuration itself. No text of a refusal contains a value. Deliberately not here: what a start refuses.
 
 use super::{
-    AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, CreditConfig, DuffelConfig, HttpConfig,
-    InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig, SettlementConfig,
-    StripeConfig, ViatorConfig, WechatConfig, WechatPresents,
+    AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, CreditConfig, DailyConfig, DuffelConfig,
+    HttpConfig, InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig,
+    SettlementConfig, StripeConfig, ViatorConfig, WechatConfig, WechatPresents,
 };
 use crate::secret::Sensitive;
 use serde::Deserialize;
@@ -100,6 +100,7 @@ struct File {
     #[serde(default)]
     credits: Vec<CreditTable>,
     weights: Option<Weights>,
+    daily_reconciliation: Option<DailyConfig>,
     rest: Option<RestTable>,
 }
 
@@ -219,6 +220,9 @@ struct AmountTable {
 struct RestTable {
     audience: String,
     jwt_keys: Vec<JwtKeyTable>,
+    #[serde(default)]
+    authorization_servers: Vec<Url>,
+    confirmation_page: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -337,6 +341,8 @@ impl File {
             rest: self.rest.map(|rest| RestConfig {
                 audience: rest.audience,
                 jwt_keys: rest.jwt_keys.into_iter().map(|key| key.key).collect(),
+                authorization_servers: rest.authorization_servers,
+                confirmation_page: rest.confirmation_page,
             }),
             caps: self.caps.into_iter().map(cap).collect::<Result<_, _>>()?,
             settlements: self.settlements,
@@ -348,6 +354,7 @@ impl File {
                 .map(|(index, credit)| credit.config(index))
                 .collect::<Result<_, _>>()?,
             weights: self.weights,
+            daily_reconciliation: self.daily_reconciliation,
             http: HttpConfig {
                 timeout: Duration::from_millis(self.http.timeout_ms),
                 read_retries: self.http.read_retries,

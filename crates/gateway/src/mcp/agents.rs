@@ -8,7 +8,13 @@
 
 mod answers;
 
-use super::{Caller, Effect, Entry, Principal, Running, read, refusal, without_null, written};
+use super::{
+    Caller, Came, Effect, Entry, Principal, Running,
+    page::{Asks, Pages},
+    read, refusal,
+    scope::Scope,
+    without_null, written,
+};
 use crate::{
     gate::{Gate, Passage, Wanted},
     pay::desk::{Desk, fingerprint},
@@ -111,10 +117,12 @@ struct CreateRefund {
 }
 
 /// Every tool an agent is offered.
-pub(crate) fn tools(gate: &Gate) -> Vec<Entry> {
+pub(crate) fn tools(gate: &Gate, pages: &Pages) -> Vec<Entry> {
+    let desk = (gate, pages);
     vec![
         tool(
-            gate,
+            desk,
+            Scope::PaymentWrite,
             "createPaymentIntent",
             "Prepares the payment of an order of the customer you act for. The amount is the order's. Nothing is paid yet: \
              confirmPayment comes next.",
@@ -122,16 +130,25 @@ pub(crate) fn tools(gate: &Gate) -> Vec<Entry> {
             create,
         ),
         tool(
-            gate,
+            desk,
+            Scope::PaymentWrite,
             "confirmPayment",
             "Opens the payment once the person has approved it. The first call answers confirmation_required: tell the person, \
              wait, and repeat the very same call. An unanswered request ends after ten minutes.",
             Effect::Spend,
             confirm,
         ),
-        tool(gate, "getPaymentStatus", "Reads where a payment stands; moves nothing.", Effect::Read, status),
         tool(
-            gate,
+            desk,
+            Scope::PaymentRead,
+            "getPaymentStatus",
+            "Reads where a payment stands; moves nothing.",
+            Effect::Read,
+            status,
+        ),
+        tool(
+            desk,
+            Scope::RefundWrite,
             "createRefund",
             "Gives back what was paid, all that is left or a part, once the person has approved it. The first call answers \
              confirmation_required: tell the person, wait, and repeat the very same call.",
@@ -149,10 +166,17 @@ struct Asking {
     correlation: String,
 }
 
-fn tool<A, R, F, Fut>(gate: &Gate, name: &'static str, description: &'static str, effect: Effect, run: F) -> Entry
+fn tool<A, R, F, Fut>(
+    (gate, pages): (&Gate, &Pages),
+    scope: Scope,
+    name: &'static str,
+    description: &'static str,
+    effect: Effect,
+    run: F,
+) -> Entry
 where
     A: DeserializeOwned + JsonSchema + Send + 'static,
-    R: Serialize + JsonSchema + 'static,
+    R: Serialize + JsonSchema + Asks + 'static,
     F: Fn(Asking, A) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<R, Refusal>> + Send + 'static,
 {
@@ -165,34 +189,30 @@ where
     let tool = Tool::new(name, description, plain(&input))
         .with_raw_output_schema(plain(&schema_for_output::<R>()))
         .with_annotations(effect.annotations());
-    let gate = gate.clone();
+    let (gate, pages) = (gate.clone(), pages.clone());
     let handler = move |arguments, caller: Caller| -> Running {
-        let Some(Principal(subject)) = caller.principal else {
-            return Box::pin(std::future::ready(refusal(
-                "auth_required",
-                "a customer's token is needed",
-                None,
-                false,
-                None,
-            )));
+        let Some(Principal { subject, .. }) = caller.principal else {
+            let refused = refusal("auth_required", "a customer's token is needed", None, false, None);
+            return Box::pin(std::future::ready(Came::from(refused)));
         };
         let asking = Asking { gate: gate.clone(), subject, client: caller.client, correlation: answers::correlation() };
         let wish = match read::<A>(arguments) {
             Ok(wish) => wish,
-            Err(error) => return Box::pin(std::future::ready(error)),
+            Err(error) => return Box::pin(std::future::ready(Came::from(error))),
         };
+        let pages = pages.clone();
         Box::pin(async move {
             let correlation = asking.correlation.clone();
             match run(asking, wish).await {
-                Ok(answer) => written(&answer),
+                Ok(answer) => Came { result: written(&answer), page: answer.asks().and_then(|asked| pages.of(asked)) },
                 Err(refused) => {
                     tracing::info!(name, correlation, code = refused.code, "an agent's call was refused");
-                    refusal(refused.code, &refused.message, refused.field, refused.retryable, Some(&correlation))
+                    refusal(refused.code, &refused.message, refused.field, refused.retryable, Some(&correlation)).into()
                 }
             }
         })
     };
-    Entry { tool, run: Arc::new(handler) }
+    Entry { tool, run: Arc::new(handler), scope: Some(scope) }
 }
 
 impl Asking {
@@ -319,7 +339,9 @@ async fn confirm(asking: Asking, wish: ConfirmPayment) -> Result<PaymentAnswer, 
     let wanted =
         asking.wanted(Gated::ConfirmPayment, &wish.idempotency_key, order.order_id, order.amount, &[id, amount, ""]);
     let approved = match asking.gate.pass(wanted, wish.confirmation_code.as_deref()).await? {
-        Passage::Asked(asked) => return Ok(asking.answer(&order, PaymentWord::ConfirmationRequired)?.asking(&asked)),
+        Passage::Asked { asked, first } => {
+            return Ok(asking.answer(&order, PaymentWord::ConfirmationRequired)?.asking(&asked, first));
+        }
         Passage::Open(approved) => approved,
     };
     if approved.amount != order.amount {
@@ -371,7 +393,9 @@ async fn refund(asking: Asking, wish: CreateRefund) -> Result<RefundAnswer, Refu
         correlation_id: asking.correlation.clone(),
     };
     let approved = match asking.gate.pass(wanted, wish.confirmation_code.as_deref()).await? {
-        Passage::Asked(asked) => return Ok(answer(RefundState::ConfirmationRequired, asked.amount).asking(&asked)),
+        Passage::Asked { asked, first } => {
+            return Ok(answer(RefundState::ConfirmationRequired, asked.amount).asking(&asked, first));
+        }
         Passage::Open(approved) => approved,
     };
     // No key of the REST surface has a space in it.
@@ -409,3 +433,6 @@ impl PaymentWord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -488,6 +488,11 @@ impl PaymentChannel for AlipayPlus {
         }
     }
 
+    /// They are files on a server of their own.
+    fn has_bills(&self) -> bool {
+        false
+    }
+
     async fn verify_notification(&self, headers: &HeaderMap, body: &[u8], now: UtcMicros) -> Result<Notice, Refused> {
         webhook::read(self, headers, body, now)
     }

@@ -174,6 +174,11 @@ impl PaymentChannel for Credit {
         self.refund(refund, attempt).await.map(Some)
     }
 
+    /// The record of payments is the only account there is.
+    fn has_bills(&self) -> bool {
+        false
+    }
+
     async fn verify_notification(&self, _: &HeaderMap, _: &[u8], _: UtcMicros) -> Result<Notice, Refused> {
         Err(Refused::NotAuthentic("nobody notifies us of our own credit".to_owned()))
     }
@@ -219,7 +224,7 @@ impl Desk {
     async fn credit_status(&self, wish: &CheckCredit) -> Step<CreditStatus> {
         let (id, now) = (config::credit_id(wish.code.expose()), self.clock.now());
         let credit = self.credit(&id);
-        if !self.guesses.admits(credit.is_some(), now) {
+        if !self.guesses.admits(wish.asker.as_deref(), credit.is_some(), now) {
             return refused(CreditRefusal::TooManyTries);
         }
         let Some(credit) = credit else { return refused(CreditRefusal::Unknown) };

@@ -61,6 +61,11 @@ impl Day {
     pub(crate) fn next(self) -> Self {
         Self(self.0.tomorrow().unwrap_or(self.0))
     }
+
+    /// The day before; before the first day of the calendar there is itself.
+    pub(crate) fn previous(self) -> Self {
+        Self(self.0.yesterday().unwrap_or(self.0))
+    }
 }
 
 impl FromStr for Day {
@@ -128,6 +133,17 @@ pub enum What {
 }
 
 impl What {
+    /// Everything a line can be about.
+    pub const ALL: [Self; 7] = [
+        Self::Payment,
+        Self::Refund,
+        Self::RefundReturned,
+        Self::Dispute,
+        Self::DisputeReturned,
+        Self::Fee,
+        Self::Other,
+    ];
+
     /// As it is shown.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -2,7 +2,7 @@
 //!
 //! Numbers, amounts and instants only: no text of a payer or about one. Deliberately not here: any judgement.
 
-use super::{Difference, Judged, Reconciled, Totals, line::Day};
+use super::{Difference, Judged, KeptDay, Reconciled, Totals, line::Day};
 use std::fmt::{self, Write as _};
 use zhiyou_domain::{
     money::{Currency, Money},
@@ -32,6 +32,12 @@ impl Verdict {
         }
     }
 
+    /// Of a day that the gateway looked at by itself; one that still waits says nothing.
+    #[must_use]
+    pub fn of_kept(kept: &KeptDay) -> Self {
+        kept.judged.as_ref().map_or(Self::Clean, Self::of)
+    }
+
     /// The exit code: 0, 1 for a difference, 2 for a bill that could not be had.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
@@ -50,6 +56,15 @@ pub fn report(channel: Channel, day: Day, judged: &Judged) -> String {
     // Writing into a string does not fail.
     let _ = write_report(&mut text, channel, day, judged);
     text
+}
+
+/// A day that the gateway looked at by itself, as text.
+#[must_use]
+pub fn report_kept(kept: &KeptDay) -> String {
+    match &kept.judged {
+        Some(judged) => report(kept.channel, kept.day, judged),
+        None => format!("{} {}: waits for its bill\n", kept.channel.word(), kept.day),
+    }
 }
 
 fn write_report(text: &mut String, channel: Channel, day: Day, judged: &Judged) -> fmt::Result {

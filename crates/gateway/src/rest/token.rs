@@ -3,6 +3,7 @@
 //! One algorithm, read from nowhere: what the token's header names has to be it. Written out here over the one crypto library,
 //! because a general library's choice of algorithms is what such checks go wrong by. Deliberately not here: issuing tokens.
 
+use crate::mcp::scope::{Resource, Scopes};
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -43,9 +44,19 @@ pub(crate) enum TokenError {
 /// neither: what an agent wants is approved where no agent gets.
 pub(crate) struct Tokens {
     keys: Vec<hmac::Key>,
-    audience: String,
+    /// One of them has to be named.
+    audiences: Vec<String>,
     /// Whose tokens are refused.
-    other: String,
+    others: Vec<String>,
+}
+
+/// What a token that counts says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    /// Who is called for.
+    pub(crate) subject: String,
+    /// What an agent may; a person's token needs none.
+    pub(crate) scopes: Scopes,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +78,8 @@ struct Claims {
     nbf: Option<i64>,
     #[serde(default)]
     aud: Audience,
+    #[serde(default)]
+    scope: String,
 }
 
 #[derive(Deserialize)]
@@ -84,21 +97,28 @@ impl Default for Audience {
 
 impl Tokens {
     /// Persons' tokens. Keys were checked with the configuration.
-    pub(crate) fn new(config: &crate::config::RestConfig) -> Self {
+    pub(crate) fn new(config: &crate::config::RestConfig, agents: &Resource) -> Self {
         let key =
             |secret: &crate::secret::Sensitive<String>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         let keys = config.jwt_keys.iter().map(key).collect();
-        Self { keys, audience: config.audience.clone(), other: format!("{}/mcp", config.audience) }
+        let others = vec![format!("{}/mcp", config.audience), agents.address.clone()];
+        Self { keys, audiences: vec![config.audience.clone()], others }
     }
 
-    /// Tokens of agents that act for a person: for `<audience>/mcp` and for nothing else.
-    pub(crate) fn of_agents(config: &crate::config::RestConfig) -> Self {
-        let Self { keys, audience, other } = Self::new(config);
-        Self { keys, audience: other, other: audience }
+    /// Tokens of agents that act for a person: for `<audience>/mcp` or the server's own address (RFC 8707), and not for what
+    /// persons use.
+    pub(crate) fn of_agents(config: &crate::config::RestConfig, agents: &Resource) -> Self {
+        let Self { keys, audiences, others } = Self::new(config, agents);
+        Self { keys, audiences: others, others: audiences }
     }
 
-    /// The subject of a token that is genuine, for us and in its time. No leeway: both clocks are kept by servers.
+    /// The subject of a token that is genuine, for us and in its time.
     pub(crate) fn subject(&self, token: &str, now: UtcMicros) -> Result<String, TokenError> {
+        self.bearer(token, now).map(|bearer| bearer.subject)
+    }
+
+    /// What a token says that is genuine, for us and in its time. No leeway: both clocks are kept by servers.
+    pub(crate) fn bearer(&self, token: &str, now: UtcMicros) -> Result<Bearer, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -121,15 +141,19 @@ impl Tokens {
         if claims.nbf.is_some_and(|nbf| nbf > now_s) {
             return Err(TokenError::Early);
         }
-        let names = |wanted: &String| match &claims.aud {
-            Audience::One(one) => one == wanted,
-            Audience::Many(many) => many.contains(wanted),
+        let names = |wanted: &[String]| match &claims.aud {
+            Audience::One(one) => wanted.contains(one),
+            Audience::Many(many) => many.iter().any(|one| wanted.contains(one)),
         };
-        if !names(&self.audience) || names(&self.other) {
+        if !names(&self.audiences) || names(&self.others) {
             return Err(TokenError::Audience);
         }
         let plain = !claims.sub.trim().is_empty() && !claims.sub.chars().any(char::is_control);
-        if plain && claims.sub.len() <= SUBJECT_BYTES_MAX { Ok(claims.sub) } else { Err(TokenError::Subject) }
+        if plain && claims.sub.len() <= SUBJECT_BYTES_MAX {
+            Ok(Bearer { subject: claims.sub, scopes: Scopes::read(&claims.scope) })
+        } else {
+            Err(TokenError::Subject)
+        }
     }
 }
 
@@ -141,6 +165,7 @@ fn part<T: DeserializeOwned>(text: &str) -> Result<T, TokenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{RestConfig, rest_sample as sample};
     use serde_json::{Value, json};
 
     const KEY: &str = "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE";
@@ -149,7 +174,11 @@ mod tests {
 
     fn tokens() -> Tokens {
         let keys = vec![OTHER_KEY.to_owned().into(), KEY.to_owned().into()];
-        Tokens::new(&crate::config::RestConfig { audience: "zhiyou".to_owned(), jwt_keys: keys })
+        Tokens::new(&RestConfig { jwt_keys: keys, ..sample() }, &agents())
+    }
+
+    fn agents() -> Resource {
+        Resource::new("https://gw.example", "payments", &[])
     }
 
     fn encode(header: &Value, claims: &Value, key: &str) -> String {
@@ -184,8 +213,8 @@ mod tests {
         let key = URL_SAFE_NO_PAD
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .unwrap();
-        let (audience, other) = ("zhiyou".to_owned(), "zhiyou/mcp".to_owned());
-        let tokens = Tokens { keys: vec![hmac::Key::new(hmac::HMAC_SHA256, &key)], audience, other };
+        let (audiences, others) = (vec!["zhiyou".to_owned()], vec!["zhiyou/mcp".to_owned()]);
+        let tokens = Tokens { keys: vec![hmac::Key::new(hmac::HMAC_SHA256, &key)], audiences, others };
         let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9\
                      .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ\
                      .dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -197,12 +226,15 @@ mod tests {
 
     #[test]
     fn a_persons_token_is_no_agents_an_agents_no_persons_and_one_that_names_both_is_neither() {
-        let config = crate::config::RestConfig { audience: "zhiyou".to_owned(), jwt_keys: vec![KEY.to_owned().into()] };
-        let (persons, agents) = (Tokens::new(&config), Tokens::of_agents(&config));
+        let (persons, agents) = (Tokens::new(&sample(), &agents()), Tokens::of_agents(&sample(), &agents()));
+        let own = "https://gw.example/mcp/payments";
         for (audience, person, agent) in [
             (json!("zhiyou"), true, false),
             (json!("zhiyou/mcp"), false, true),
+            (json!(own), false, true),
+            (json!("https://gw.example/mcp/flights"), false, false),
             (json!(["zhiyou", "zhiyou/mcp"]), false, false),
+            (json!(["zhiyou", own]), false, false),
         ] {
             let claims = claims(|claims| claims["aud"] = audience.clone());
             let token = encode(&json!({"alg": "HS256"}), &claims, KEY);
@@ -257,6 +289,7 @@ mod tests {
             (json!({"nbf": NOW_S + 1}), TokenError::Early),
             (json!({"aud": "zhiyou2"}), TokenError::Audience),
             (json!({"aud": []}), TokenError::Audience),
+            (json!({"scope": ["payment.read"]}), TokenError::Malformed),
             (json!({"sub": " "}), TokenError::Subject),
             (json!({"sub": "x".repeat(129)}), TokenError::Subject),
         ] {

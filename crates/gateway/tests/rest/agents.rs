@@ -16,7 +16,10 @@ type Agent = RunningService<RoleClient, ()>;
 
 /// An agent of this customer.
 async fn agent(shop: &Shop, subject: &str) -> Agent {
-    let token = token(subject, |claims| claims["aud"] = json!("zhiyou/mcp"));
+    let token = token(subject, |claims| {
+        claims["aud"] = json!("zhiyou/mcp");
+        claims["scope"] = json!("payment.read payment.write refund.write");
+    });
     with_token(shop, &token).await.unwrap()
 }
 

@@ -19,7 +19,7 @@ use zhiyou_domain::{
     port::payments::Channel,
     time::UtcMicros,
 };
-use zhiyou_gateway::{CapConfig, Clock, Config, Console, Finding, Gateway, RestConfig};
+use zhiyou_gateway::{Books, CapConfig, Clock, Config, Console, Day, Finding, Gateway, RestConfig};
 use zhiyou_sandbox::Sandbox;
 
 const KEY: &str = "q3Z8vT1nW6yB4kR9mC2xJ7hL5sD0fGaE";
@@ -86,7 +86,12 @@ fn encode(key: &str, header: &Value, claims: &Value) -> String {
 
 async fn configured(folder: &TempDir, announcement: &Value, change: fn(&mut Config)) -> Config {
     let mut config = zhiyou_gateway::sandbox_config(folder.path().join("gateway"), announcement).await.unwrap();
-    config.rest = Some(RestConfig { audience: AUDIENCE.to_owned(), jwt_keys: vec![KEY.to_owned().into()] });
+    config.rest = Some(RestConfig {
+        audience: AUDIENCE.to_owned(),
+        jwt_keys: vec![KEY.to_owned().into()],
+        authorization_servers: Vec::new(),
+        confirmation_page: None,
+    });
     change(&mut config);
     config
 }
@@ -185,6 +190,17 @@ impl Shop {
     pub(crate) async fn console(&self) -> Console {
         let config = self.config(|_| {}).await;
         Console::of_config(&config, Arc::<Moved>::clone(&self.clock)).await.unwrap()
+    }
+
+    /// The gateway's book beside the running gateway.
+    pub(crate) async fn books(&self) -> Books {
+        let config = self.config(|_| {}).await;
+        Books::open(&config, Arc::<Moved>::clone(&self.clock)).await.unwrap()
+    }
+
+    /// The day it is in Beijing, by the gateway's time.
+    pub(crate) fn beijing_day(&self) -> Day {
+        self.clock.now().in_zone("Asia/Shanghai").unwrap().local.date().to_string().parse().unwrap()
     }
 
     /// Moves the gateway's time and the sandbox's.

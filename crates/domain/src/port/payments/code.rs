@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_code_is_sent_as_it_was_typed_and_printed_by_nothing_that_holds_it() {
         let order_total = Money::new(1, "CNY".parse().unwrap()).unwrap();
-        let wish = CheckCredit { code: CreditCode::new("WELCOME50".to_owned()), order_total };
+        let wish = CheckCredit { code: CreditCode::new("WELCOME50".to_owned()), order_total, asker: None };
         assert!(!format!("{wish:?} {wish:#?}").contains("WELCOME"), "{wish:?}");
         let sent = serde_json::to_value(&wish).unwrap();
         assert_eq!(sent["code"], "WELCOME50");

@@ -113,9 +113,22 @@ struct Credit {
     ends_at_us: Option<UtcMicros>,
 }
 
+/// What the merchant tells those apart by who ask about codes: a name without a meaning, the same as long as this installation.
+async fn asker(engine: &Engine) -> Result<String, Fault> {
+    const NAME: &str = "asker";
+    if let Some(known) = settings::get(engine.db.reader(), NAME).await? {
+        return Ok(known);
+    }
+    let fresh = engine.ids.ulid().to_string();
+    let mut tx = engine.db.begin().await?;
+    settings::put(&mut tx, NAME, &fresh).await?;
+    engine.db.commit(tx).await?;
+    Ok(fresh)
+}
+
 /// What a code is worth for an order of this total.
 async fn credit(engine: &Engine, code: &CreditCode, order_total: Money) -> Result<Credit, Fault> {
-    let wish = CheckCredit { code: code.clone(), order_total };
+    let wish = CheckCredit { code: code.clone(), order_total, asker: Some(asker(engine).await?) };
     let refused = |why: &str| Fault::new(FaultCode::CreditRefused, "the code is worth nothing here").with("why", why);
     match engine.ports.payments.call::<_, CreditStatus>("checkCredit", &wish).await {
         Outcome::Done(CreditStatus::Usable { credit_id, amount, ends_at_us }) => {

@@ -275,3 +275,30 @@ fn stripes_ways_to_pay_are_read_and_instalments_need_one_that_can_be_paid_off() 
         assert_eq!(Written::new(&account(rest)).refused(), told);
     }
 }
+
+#[test]
+fn where_agents_are_sent_and_when_days_are_compared_is_read_and_checked() {
+    let with = |daily: &str, rest: &str| {
+        let text = LIVE
+            .replace("[rest]\naudience = \"zhiyou\"\n", &format!("{daily}\n[rest]\naudience = \"zhiyou\"\n{rest}\n"));
+        Written::new(&text)
+    };
+    let page = "confirmation_page = \"https://shop.example.cn/confirm\"";
+    let written =
+        with("[daily_reconciliation]", &format!("authorization_servers = [\"https://id.example.cn\"]\n{page}"));
+    let config = written.read().unwrap();
+    assert_eq!(config.daily_reconciliation, Some(DailyConfig { after_min: 660 }), "the usual moment");
+    let rest = config.rest.unwrap();
+    assert_eq!(rest.authorization_servers[0].as_str(), "https://id.example.cn/");
+    assert_eq!(rest.confirmation_page.unwrap().as_str(), "https://shop.example.cn/confirm");
+    let bare = Written::new(LIVE).read().unwrap();
+    assert_eq!(
+        (bare.daily_reconciliation, bare.rest.unwrap().confirmation_page),
+        (None, None),
+        "off where nobody said so"
+    );
+    let late = with("[daily_reconciliation]\nafter_min = 1441", "");
+    assert_eq!(late.refused(), "daily_reconciliation.after_min is not between 1 and 1440");
+    let plain = with("", "authorization_servers = [\"http://id.example.cn\"]");
+    assert_eq!(plain.refused(), "rest.authorization_servers is not an address this profile may use");
+}

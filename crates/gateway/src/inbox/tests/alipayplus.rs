@@ -8,7 +8,7 @@ const PATH: &str = "/notify/alipayplus";
 /// The client id of the sample merchant.
 pub(super) const CLIENT: &str = "5YEV2N2ZV8LC00920";
 /// When the sample notification was sent: half a minute ago.
-const SENT: &str = "2026-11-20T02:24:30Z";
+pub(super) const SENT: &str = "2026-11-20T02:24:30Z";
 /// How a kept notification is answered, and how a refused one is.
 const KEPT: &str = r#"{"result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"}}"#;
 const REFUSED: &str = r#"{"result":{"resultCode":"PROCESS_FAIL","resultStatus":"F","resultMessage":"failure"}}"#;
@@ -33,6 +33,27 @@ pub(super) fn result(notify_type: &str, status: &str) -> Value {
         event["result"]["resultStatus"] = status.into();
         event["refundRequestId"] = REFUND.into();
         event["refundAmount"] = json!({"currency": "CNY", "value": "10000"});
+    })
+}
+
+/// What is told of a dispute about our payment.
+fn dispute(change: impl FnOnce(&mut Value)) -> Value {
+    let mut dispute = json!({
+        "disputeNotificationType": "DISPUTE_CREATED", "disputeId": "202611212501310115730104",
+        "disputeAmount": {"currency": "CNY", "value": "10000"}, "disputeTime": "2026-11-20T10:24:00+08:00",
+        "disputeReasonCode": "4853", "disputeSource": "Mastercard", "defendable": true,
+        "paymentId": "202611201940108001001889C0238417260", "paymentRequestId": PAYMENT,
+    });
+    change(&mut dispute);
+    dispute
+}
+
+/// One that was judged against us, over so many fen.
+pub(super) fn lost(fen: &str) -> Value {
+    dispute(|dispute| {
+        dispute["disputeNotificationType"] = "DISPUTE_JUDGED".into();
+        dispute["disputeJudgedResult"] = "ACCEPT_BY_MERCHANT".into();
+        dispute["disputeJudgedAmount"] = json!({"currency": "CNY", "value": fen});
     })
 }
 
@@ -206,4 +227,68 @@ async fn wh_19_20_a_kind_we_do_not_know_is_kept_and_a_number_of_nobodys_is_an_or
     for unreadable in ["{}", "[]", r#"{"notifyType":"PAYMENT_RESULT"}"#] {
         assert_eq!(answers(&all, &to(PATH, CLIENT, SENT, unreadable.to_owned())).await.0, 400, "{unreadable}");
     }
+}
+
+#[tokio::test]
+async fn what_a_payer_wants_back_is_recorded_as_the_channel_says_and_decided_only_where_it_says_for_whom() {
+    use zhiyou_domain::port::payments::{DisputeState, DisputeStatus};
+    let judged = |result: &str| {
+        dispute(|dispute| {
+            dispute["disputeNotificationType"] = "DISPUTE_JUDGED".into();
+            dispute["disputeJudgedResult"] = result.into();
+        })
+    };
+    let kind = |kind: &str| dispute(|dispute| dispute["disputeNotificationType"] = kind.into());
+    let silent = |kind: &str| {
+        dispute(|dispute| {
+            dispute["disputeNotificationType"] = kind.into();
+            dispute.as_object_mut().unwrap().remove("disputeAmount");
+        })
+    };
+    for (told, recorded) in [
+        (kind("DISPUTE_CREATED"), Some((DisputeState::Open, 10_000))),
+        (lost("5000"), Some((DisputeState::Lost, 5_000))),
+        (judged("ACCEPT_BY_MERCHANT"), Some((DisputeState::Lost, 10_000))),
+        (judged("ACCEPT_BY_CUSTOMER"), Some((DisputeState::Won, 10_000))),
+        (kind("DISPUTE_CANCELLED"), Some((DisputeState::Won, 10_000))),
+        (silent("DISPUTE_CANCELLED"), Some((DisputeState::Won, 29_901))),
+        (kind("DISPUTE_ACCEPTED"), Some((DisputeState::Lost, 10_000))),
+        (kind("RDR_RESOLVED"), Some((DisputeState::Open, 10_000))),
+        (silent("DISPUTE_ACCEPTED"), None),
+        (silent("DISPUTE_CREATED"), None),
+        (judged("VALIDATE_FAIL"), None),
+        (judged("SOMETHING_NEW"), None),
+        (kind("DEFENSE_DUE_ALERT"), None),
+        (kind("SOMETHING_NEW"), None),
+    ] {
+        let all = start().await;
+        for _ in 0..2 {
+            assert_eq!(answers(&all, &sent(&told, SENT)).await, (200, KEPT.to_owned()), "{told}");
+        }
+        let expected = recorded.map(|(state, minor)| DisputeStatus {
+            attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
+            dispute_id: "202611212501310115730104".to_owned(),
+            amount: Money::new(minor, Currency::CNY).unwrap(),
+            state,
+            as_of_us: None,
+        });
+        let expected: Vec<_> = expected.into_iter().map(|status| UpdateContent::Dispute { status }).collect();
+        let updates: Vec<_> = all.world.updates().await.into_iter().map(|update| update.content).collect();
+        assert_eq!(updates, expected, "{told}");
+        assert_eq!(all.world.refund_row().await.state, Standing::At(RefundState::Pending), "nothing else moves");
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_over_more_than_was_paid_in_other_money_or_before_its_payment_is_known_records_nothing() {
+    let all = start().await;
+    for (odd, status) in [
+        (lost("29902"), 400),
+        (dispute(|dispute| dispute["disputeAmount"] = json!({"currency": "USD", "value": "10000"})), 400),
+        (dispute(|dispute| dispute["disputeAmount"] = json!({"currency": "CNY", "value": "0"})), 400),
+        (dispute(|dispute| dispute["paymentRequestId"] = "01KA0000000000000000000ZZZ".into()), 503),
+    ] {
+        assert_eq!(answers(&all, &sent(&odd, SENT)).await.0, status, "{odd}");
+    }
+    assert_eq!(all.world.updates().await.len(), 0);
 }

@@ -4,6 +4,7 @@
 
 use crate::{
     gate::Stopped,
+    mcp::page::Asks,
     rest::{problem::Problem, view::RefundWord},
     store::{StoreError, confirmations::Confirmation},
 };
@@ -95,11 +96,15 @@ pub(super) struct Waiting {
     expires_at: String,
     /// For the person.
     instructions: String,
+    /// Whether this very call asked.
+    #[serde(skip)]
+    first: bool,
 }
 
-impl From<&Confirmation> for Waiting {
-    fn from(asked: &Confirmation) -> Self {
+impl Waiting {
+    fn new(asked: &Confirmation, first: bool) -> Self {
         Self {
+            first,
             confirmation_id: asked.confirmation_id,
             expires_at: asked.expires_at_us.to_rfc3339(),
             instructions:
@@ -139,9 +144,20 @@ pub(super) struct PaymentAnswer {
 
 impl PaymentAnswer {
     /// The same, while the person is asked.
-    pub(super) fn asking(self, asked: &Confirmation) -> Self {
-        Self { confirmation: Some(asked.into()), ..self }
+    pub(super) fn asking(self, asked: &Confirmation, first: bool) -> Self {
+        Self { confirmation: Some(Waiting::new(asked, first)), ..self }
     }
+}
+
+impl Asks for PaymentAnswer {
+    fn asks(&self) -> Option<ConfirmationId> {
+        first(self.confirmation.as_ref())
+    }
+}
+
+/// What was asked by this very call.
+fn first(confirmation: Option<&Waiting>) -> Option<ConfirmationId> {
+    confirmation.filter(|waiting| waiting.first).map(|waiting| waiting.confirmation_id)
 }
 
 /// Where a refund stands.
@@ -199,9 +215,16 @@ pub(super) struct RefundAnswer {
 
 impl RefundAnswer {
     /// The same, while the person is asked.
-    pub(super) fn asking(self, asked: &Confirmation) -> Self {
+    pub(super) fn asking(self, asked: &Confirmation, first: bool) -> Self {
         let next_action = Some(Next::WaitForPerson);
-        Self { confirmation: Some(asked.into()), next_action, poll_after_ms: Some(later()), ..self }
+        let confirmation = Some(Waiting::new(asked, first));
+        Self { confirmation, next_action, poll_after_ms: Some(later()), ..self }
+    }
+}
+
+impl Asks for RefundAnswer {
+    fn asks(&self) -> Option<ConfirmationId> {
+        first(self.confirmation.as_ref())
     }
 }
 

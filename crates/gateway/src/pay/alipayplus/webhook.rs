@@ -2,17 +2,18 @@
 //!
 //! The signature covers the whole body, so a success in it did happen. It need not hold any more: cancelling gives back what
 //! was paid, and the channel keeps sending an older notification for a day. So none brings money or takes it away: each is a
-//! reason to ask, and the answer decides. There is no event id; a notification is the same when it says the same about the
-//! same number, and then its body has to be the same. Deliberately not here: storing and applying, which is the inbox's.
+//! reason to ask, and the answer decides. A dispute cannot be asked about: what its notification says is recorded. There is no
+//! event id; a notification is the same when it says the same about the same number, and then its body has to be the same.
+//! Deliberately not here: storing and applying, which is the inbox's.
 
 use super::{AlipayPlus, sign::Claim, wire};
 use crate::{
     defence::{Defence, off},
-    pay::{Notice, NoticeContent, Refused},
+    pay::{DisputeSeen, Notice, NoticeContent, Refused},
 };
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
-use zhiyou_domain::time::UtcMicros;
+use zhiyou_domain::{port::payments::DisputeState, time::UtcMicros};
 
 /// The channel tries again for a day (docs.antom.com, notifyRefund: eight times within 24 hours); whether it signs anew then is
 /// written nowhere. A second day allows for a clock that is off.
@@ -46,9 +47,13 @@ fn digest_of(body: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, body))
 }
 
-/// What an event is told apart by: what kind it is, whom it is about and how that ended. A kind without a number of ours is
-/// told apart by its whole body.
+/// What an event is told apart by: what kind it is, whom it is about and how that ended. A kind without a number of ours, and
+/// what is told of a dispute, is told apart by its whole body.
 fn event_id(event: &wire::Event, body: &[u8]) -> String {
+    let event = match event {
+        wire::Event::Dispute(dispute) => return format!("DISPUTE.{}.{}", dispute.dispute_id, digest_of(body)),
+        wire::Event::Result(event) => event,
+    };
     let number = match event.notify_type.as_str() {
         "REFUND_RESULT" => event.refund_request_id.clone(),
         _ => event.payment_request_id.clone(),
@@ -70,12 +75,35 @@ fn said(event: &wire::Event, body: &[u8]) -> NoticeContent {
 
 /// Whom it is about.
 fn content(event: &wire::Event) -> NoticeContent {
+    let event = match event {
+        wire::Event::Dispute(dispute) => return disputed(dispute),
+        wire::Event::Result(event) => event,
+    };
     let found = match event.notify_type.as_str() {
         "PAYMENT_RESULT" | "PAYMENT_PENDING" => event.payment_request_id.clone().map(NoticeContent::PaymentHint),
         "REFUND_RESULT" => event.refund_request_id.clone().map(NoticeContent::RefundHint),
         _ => None,
     };
     found.unwrap_or_else(|| NoticeContent::Ignored(event.notify_type.clone()))
+}
+
+/// What is recorded of a dispute. How much one is about that is not lost need not be said; of any other one nobody guesses it.
+fn disputed(dispute: &wire::Dispute) -> NoticeContent {
+    let kind = dispute.dispute_notification_type;
+    let Some(state) = dispute.state() else { return NoticeContent::Ignored(format!("{kind:?}, decides nothing")) };
+    match dispute.about() {
+        Ok(None) if state != DisputeState::Won => {
+            let id = dispute.dispute_id.as_str();
+            tracing::error!(id, ?kind, "a dispute that does not say how much: somebody has to look at the channel");
+            NoticeContent::Ignored(format!("{kind:?} without an amount"))
+        }
+        Ok(amount) => {
+            let dispute_id = dispute.dispute_id.clone();
+            let seen = DisputeSeen { dispute_id, amount, state, as_of_us: None };
+            NoticeContent::Dispute(dispute.payment_request_id.clone(), seen)
+        }
+        Err(problem) => NoticeContent::Foreign(problem.to_owned()),
+    }
 }
 
 #[cfg(any(test, fuzzing))]

@@ -11,7 +11,7 @@ use zhiyou_domain::{
     money::{Currency, Money},
     port::{
         Outcome, Reason, ReasonCode,
-        payments::{PaymentState, RefundState},
+        payments::{DisputeState, PaymentState, RefundState},
     },
 };
 
@@ -262,14 +262,89 @@ impl RefundStatus {
     }
 }
 
-/// A notification: of a payment or of a refund.
+/// A notification. Of a dispute it has neither a type nor a result, but a type of its own.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Event {
+    Dispute(Dispute),
+    Result(Resulted),
+}
+
+/// A notification of a payment or of a refund.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Event {
+pub(crate) struct Resulted {
     pub(crate) notify_type: String,
     pub(crate) result: Said,
     pub(crate) payment_request_id: Option<String>,
     pub(crate) refund_request_id: Option<String>,
+}
+
+/// A payer wants a payment back, or wanted. Source: docs.antom.com/ac/ams/notify_dispute.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Dispute {
+    pub(crate) dispute_notification_type: DisputeNews,
+    pub(crate) dispute_id: String,
+    /// Our number of the payment.
+    pub(crate) payment_request_id: String,
+    /// What it is about; said when it begins.
+    pub(crate) dispute_amount: Option<Amount>,
+    /// What the merchant is charged; said when it is judged.
+    pub(crate) dispute_judged_amount: Option<Amount>,
+    pub(crate) dispute_judged_result: Option<Judgement>,
+}
+
+/// What happened to a dispute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum DisputeNews {
+    DisputeCreated,
+    DisputeJudged,
+    /// By the payer.
+    DisputeCancelled,
+    /// By the merchant: whoever accepts it pays.
+    DisputeAccepted,
+    /// Settled between the banks before it became one; for whom is not said.
+    RdrResolved,
+    /// `DEFENSE_SUPPLIED`, `DEFENSE_DUE_ALERT` and what may come.
+    #[serde(other)]
+    Unknown,
+}
+
+/// For whom a dispute was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Judgement {
+    /// The payer bears it: the money is ours.
+    AcceptByCustomer,
+    /// The merchant bears it.
+    AcceptByMerchant,
+    /// What was sent is in order or is not, and what may come: nothing is decided.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Dispute {
+    /// Ours; none where nothing is decided by it.
+    pub(crate) const fn state(&self) -> Option<DisputeState> {
+        match (self.dispute_notification_type, self.dispute_judged_result) {
+            (DisputeNews::DisputeCreated | DisputeNews::RdrResolved, _) => Some(DisputeState::Open),
+            (DisputeNews::DisputeJudged, Some(Judgement::AcceptByMerchant)) | (DisputeNews::DisputeAccepted, _) => {
+                Some(DisputeState::Lost)
+            }
+            (DisputeNews::DisputeJudged, Some(Judgement::AcceptByCustomer)) | (DisputeNews::DisputeCancelled, _) => {
+                Some(DisputeState::Won)
+            }
+            (DisputeNews::DisputeJudged, None | Some(Judgement::Unknown)) | (DisputeNews::Unknown, _) => None,
+        }
+    }
+
+    /// What it is about, where that is said: of a lost one what we are charged.
+    pub(crate) fn about(&self) -> Result<Option<Money>, &'static str> {
+        let judged = self.dispute_judged_amount.as_ref().filter(|_| self.state() == Some(DisputeState::Lost));
+        judged.or(self.dispute_amount.as_ref()).map(Amount::money).transpose()
+    }
 }
 
 /// Result codes somebody branches on. Those from `UserBalanceNotEnough` on are known from the pages on Alipay+'s inquiry and

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    defence::{Defence, take_away},
     pay::{Channels, credit::guesses::Guesses, turns::Turns},
     secret::Sensitive,
     store::Store,
@@ -65,7 +66,12 @@ impl World {
     }
 
     async fn worth(&self, code: &str, order_total: i64) -> Result<i64, CreditRefusal> {
-        let wish = CheckCredit { code: CreditCode::new(code.to_owned()), order_total: cny(order_total) };
+        self.worth_to(None, code, order_total).await
+    }
+
+    async fn worth_to(&self, asker: Option<&str>, code: &str, order_total: i64) -> Result<i64, CreditRefusal> {
+        let asker = asker.map(str::to_owned);
+        let wish = CheckCredit { code: CreditCode::new(code.to_owned()), order_total: cny(order_total), asker };
         match done(self.desk.check_credit(wish).await) {
             CreditStatus::Usable { amount, .. } => Ok(amount.minor()),
             CreditStatus::Refused { why, .. } => Err(why),
@@ -131,7 +137,7 @@ async fn a_code_is_worth_what_is_left_of_it_at_most_the_total_and_only_where_it_
     assert_eq!(world.worth("COUPON50", 49_999).await, Err(CreditRefusal::Minimum));
     let dollars = Money::new(100_000, "USD".parse().unwrap()).unwrap();
     let code = CreditCode::new("COUPON50".to_owned());
-    let status = done(world.desk.check_credit(CheckCredit { code, order_total: dollars }).await);
+    let status = done(world.desk.check_credit(CheckCredit { code, order_total: dollars, asker: None }).await);
     assert_eq!(status, CreditStatus::Refused { why: CreditRefusal::Currency, minimum: None });
     for moved in [NOW.plus_seconds(-1), NOW.plus_minutes(60)] {
         world.clock.0.store(moved.0, SeqCst);
@@ -304,6 +310,42 @@ async fn codes_cannot_be_found_by_trying() {
     assert!(matches!(world.set_aside(1, 500).await, Outcome::Done(_)), "what was agreed to is paid all the same");
     world.clock.0.store(NOW.plus_minutes(guesses::WITHIN_MIN).0, SeqCst);
     assert_eq!(world.worth("GIFTCARD", 100_000).await, Ok(19_500));
+}
+
+#[tokio::test]
+async fn who_tries_many_codes_keeps_nobody_else_from_asking_until_all_together_try_too_many() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    let refused = Err(CreditRefusal::TooManyTries);
+    let askers = guesses::ALL_MAX / guesses::WRONG_MAX;
+    for asker in 0..askers {
+        let name = format!("asker {asker}");
+        for n in 0..guesses::WRONG_MAX {
+            assert_eq!(world.worth_to(Some(&name), &format!("GUESS{n}"), 1).await, Err(CreditRefusal::Unknown));
+        }
+        assert_eq!(world.worth_to(Some(&name), "GIFTCARD", 300).await, refused);
+        let other = world.worth_to(Some("somebody else"), "GIFTCARD", 300).await;
+        assert_eq!(other.is_ok(), asker + 1 < askers, "{asker}: everybody's are counted too");
+    }
+    assert_eq!(world.worth("GIFTCARD", 300).await, refused, "also to who gives no name");
+
+    take_away(Some(Defence::FewGuessesOfAll));
+    let (known, made_up) =
+        (world.worth_to(Some("asker 0"), "GIFTCARD", 300).await, world.worth_to(Some("x"), "GIFTCARD", 300).await);
+    take_away(None);
+    assert_eq!((known, made_up), (refused, Ok(300)), "nothing else stops a name that is made up");
+}
+
+#[tokio::test]
+async fn without_the_count_alone_an_asker_goes_on_trying() {
+    let world = World::with(vec![card("GIFTCARD", 20_000)]).await;
+    for n in 0..guesses::WRONG_MAX {
+        world.worth_to(Some("one"), &format!("GUESS{n}"), 1).await.unwrap_err();
+    }
+    assert_eq!(world.worth_to(Some("one"), "GIFTCARD", 300).await, Err(CreditRefusal::TooManyTries));
+    take_away(Some(Defence::FewGuesses));
+    let found = world.worth_to(Some("one"), "GIFTCARD", 300).await;
+    take_away(None);
+    assert_eq!(found, Ok(300));
 }
 
 /// Somebody writes: asking what a code is worth does not wait for that.

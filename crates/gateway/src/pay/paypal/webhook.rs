@@ -68,8 +68,9 @@ fn dispute_content(id: &str, dispute: &wire::Dispute, asked: UtcMicros) -> Resul
     };
     Ok(match dispute.about() {
         Ok(amount) => {
-            let (dispute_id, as_of_us) = (dispute.dispute_id.clone(), Some(asked));
-            NoticeContent::Dispute(payment, DisputeSeen { dispute_id, amount, state: dispute.state(), as_of_us })
+            let (dispute_id, state) = (dispute.dispute_id.clone(), dispute.state());
+            let seen = DisputeSeen { dispute_id, amount: Some(amount), state, as_of_us: Some(asked) };
+            NoticeContent::Dispute(payment, seen)
         }
         Err(problem) => NoticeContent::Foreign(problem.to_owned()),
     })
@@ -144,7 +145,7 @@ mod tests {
         let Ok(NoticeContent::Dispute(number, seen)) = said else { panic!("{said:?}") };
         assert_eq!((number.as_str(), seen.dispute_id.as_str()), ("3C679366HH908993F", "PP-D-4012"));
         assert_eq!(seen.as_of_us, Some(ASKED), "it was asked, so that it answers as of now");
-        (seen.state, seen.amount.minor())
+        (seen.state, seen.amount.unwrap().minor())
     }
 
     #[test]

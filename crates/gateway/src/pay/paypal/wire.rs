@@ -20,8 +20,9 @@ pub(crate) static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| {
     Currency::all().filter(|currency| codes.contains(&currency.code())).collect()
 });
 
-/// The most of one payment in dollars, cents. Source: PayPal's reference of its checkout calls ("cannot exceed $10,000 USD in
-/// any currency"); what that is in another currency is the channel's to say.
+/// The most of one payment in dollars, cents: "cannot exceed $10,000 USD in any currency", as PayPal's reference of its older
+/// checkout calls writes for amounts (developer.paypal.com/api/nvp-soap/set-express-checkout-nvp) and its merchant library for
+/// `CurrencyCodeType`. The pages on the calls we make name no most; what it is in another currency is the channel's to say.
 const MOST_USD: i64 = 1_000_000;
 
 /// How much one payment can be.

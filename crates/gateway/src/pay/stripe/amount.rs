@@ -27,7 +27,8 @@ const ISK: &str = "ISK";
 /// At most eight digits.
 const MAX: i64 = 99_999_999;
 
-/// The least charge, minor units. Source: docs.stripe.com/currencies, for accounts that settle in the same currency.
+/// The least charge, minor units. Source: docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, for accounts that
+/// settle in the same currency; that page says none for CNY, KRW and KWD. It writes at most eight digits for all of ours.
 const LEAST: [(&str, i64); 7] =
     [("USD", 50), ("EUR", 50), ("AUD", 50), ("SGD", 50), ("GBP", 30), ("HKD", 400), ("JPY", 50)];
 

@@ -93,7 +93,7 @@ fn dispute(channel: &Stripe, kind: &str, dispute: &wire::Dispute) -> NoticeConte
     match amount::read(dispute.amount, &dispute.currency) {
         Ok(amount) => {
             let dispute_id = dispute.id.clone();
-            NoticeContent::Dispute(payment, DisputeSeen { dispute_id, amount, state, as_of_us: None })
+            NoticeContent::Dispute(payment, DisputeSeen { dispute_id, amount: Some(amount), state, as_of_us: None })
         }
         Err(problem) => NoticeContent::Foreign(problem.to_owned()),
     }

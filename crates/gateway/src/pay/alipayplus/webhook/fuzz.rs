@@ -1,5 +1,5 @@
-//! Notifications that somebody changed: whatever is signed, each is unreadable, or is a hint that is the same however it is
-//! spelled, and never money; and without a right signature none is accepted.
+//! Notifications that somebody changed: whatever is signed, each is unreadable, or is a hint or a dispute that is the same
+//! however it is spelled, and never money; and without a right signature none is accepted.
 
 use super::*;
 use crate::fuzz::fuzz;
@@ -15,13 +15,16 @@ use std::sync::Arc;
 
 #[cfg(test)]
 const NOW: UtcMicros = UtcMicros(1_795_141_500_000_000);
-const EVENTS: [&str; 2] = [
+const EVENTS: [&str; 3] = [
     r#"{"notifyType":"PAYMENT_RESULT","result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"},
     "paymentRequestId":"01KA0000000000000000000ABC","paymentId":"202611201940108001001889C0238417260",
     "paymentAmount":{"currency":"CNY","value":"29901"},"paymentTime":"2026-11-20T10:26:10+08:00"}"#,
     r#"{"notifyType":"REFUND_RESULT","result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"},
     "refundStatus":"SUCCESS","refundRequestId":"01KA0000000000000000000XYZ","refundId":"202611201940108001001889C0238417261",
     "refundAmount":{"currency":"CNY","value":"10000"}}"#,
+    r#"{"disputeNotificationType":"DISPUTE_JUDGED","disputeId":"202611212501310115730104","disputeJudgedResult":
+    "ACCEPT_BY_MERCHANT","disputeJudgedAmount":{"currency":"CNY","value":"29901"},"paymentId":
+    "202611201940108001001889C0238417260","paymentRequestId":"01KA0000000000000000000ABC"}"#,
 ];
 const WORDS: &[&str] = &[
     "\"PAYMENT_PENDING\"",
@@ -29,6 +32,8 @@ const WORDS: &[&str] = &[
     "\"PAYMENT_RESULT\"",
     "\"resultStatus\":\"F\"",
     "\"refundRequestId\":",
+    "\"DISPUTE_CREATED\"",
+    "\"disputeId\":",
     "\"paymentRequestId\":",
     "null",
     "[]",
@@ -56,7 +61,11 @@ pub(crate) fn fuzz_an_alipayplus_event_is_unreadable_or_the_same_hint_however_it
         let said = content(&event);
         assert!(matches!(
             said,
-            NoticeContent::PaymentHint(_) | NoticeContent::RefundHint(_) | NoticeContent::Ignored(_)
+            NoticeContent::PaymentHint(_)
+                | NoticeContent::RefundHint(_)
+                | NoticeContent::Ignored(_)
+                | NoticeContent::Dispute(..)
+                | NoticeContent::Foreign(_)
         ));
         // What is no text may stand where nobody reads.
         let Ok(respelled) = serde_json::from_slice::<Value>(body) else { return };
