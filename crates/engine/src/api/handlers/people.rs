@@ -129,7 +129,7 @@ pub(crate) async fn export_my_data(engine: &Engine, wish: ExportMyData) -> Resul
     let mut tx = engine.db.begin().await?;
     audit::note(&mut tx, action, Resource::None, now).await?;
     engine.db.commit(tx).await?;
-    exports::write(&engine.data_dir, &name, text).await
+    Ok(exports::write(&engine.data_dir, &name, text).await?)
 }
 
 async fn all_orders(engine: &Engine) -> Result<Vec<OrderView>, Fault> {
