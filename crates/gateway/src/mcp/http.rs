@@ -4,7 +4,11 @@
 //! `payments`, where it is offered its own tools (see [`super::agents`]). Deliberately not here: issuing tokens.
 
 use super::{Principal, Server};
-use crate::{Clock, rest::token::Tokens, secret::Sensitive};
+use crate::{
+    Clock,
+    rest::token::{self, Tokens},
+    secret::Sensitive,
+};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     Router,
@@ -55,8 +59,7 @@ pub(crate) fn router(
 }
 
 async fn admitted(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let given = token::shown(request.headers());
     let is_engine =
         |token: &Arc<Sensitive<String>>| verify_slices_are_equal(given.as_bytes(), token.expose().as_bytes()).is_ok();
     if doors.engine.as_ref().is_some_and(is_engine) {
