@@ -25,6 +25,14 @@ const MEMORY_KIB_MAX: u32 = 1024 * 1024;
 const PASSES_MAX: u32 = 16;
 
 const PLACE: Place<'static> = Place { table: "vault_keys", row: "root", column: "wrapped" };
+/// Of what was wrapped and then sealed under the key in the keyring.
+const OUTER_PLACE: Place<'static> = Place { table: "vault_keys", row: "root", column: "wrapped/keyring" };
+
+/// Whether a passphrase can be chosen.
+pub(super) fn check_fit(passphrase: &str) -> Result<(), VaultError> {
+    let fit = passphrase.chars().count() >= CHARS_MIN && passphrase.len() <= BYTES_MAX;
+    if fit { Ok(()) } else { Err(VaultError::UnfitPassphrase) }
+}
 
 /// Wraps `root`. Takes a noticeable part of a second and 64 MiB; call it on a blocking thread.
 pub(super) fn wrap(root: &Key, profile: &[u8], passphrase: &str, rng: &SystemRandom) -> Result<Wrapped, VaultError> {
@@ -41,6 +49,23 @@ pub(super) fn unwrap(wrapped: &Wrapped, profile: &[u8], passphrase: &str) -> Res
     let key = derive(wrapped, passphrase)?;
     let root = seal::open(&key, &bound(profile, wrapped), &wrapped.key).map_err(|_| VaultError::WrongPassphrase)?;
     Ok(Zeroizing::new(<[u8; 32]>::try_from(root.as_slice()).map_err(|_| VaultError::Damaged)?))
+}
+
+/// Seals what [`wrap`] made under the key in the keyring, so that it takes both to open it.
+pub(super) fn cover(
+    wrapped: Wrapped,
+    profile: &[u8],
+    in_keyring: &Key,
+    rng: &SystemRandom,
+) -> Result<Wrapped, VaultError> {
+    let key = seal::seal_at(in_keyring, profile, &OUTER_PLACE, &wrapped.key, rng)?;
+    Ok(Wrapped { key, ..wrapped })
+}
+
+/// What [`cover`] sealed; [`VaultError::Damaged`] under any other key.
+pub(super) fn uncover(wrapped: &Wrapped, profile: &[u8], in_keyring: &Key) -> Result<Wrapped, VaultError> {
+    let key = seal::open_at(in_keyring, profile, &OUTER_PLACE, &wrapped.key)?;
+    Ok(Wrapped { key: key.to_vec(), ..wrapped.clone() })
 }
 
 fn derive(wrapped: &Wrapped, passphrase: &str) -> Result<Key, VaultError> {
