@@ -409,7 +409,7 @@ impl Vault {
     async fn open_known(&self, row: VaultKey) -> Result<VaultState, VaultError> {
         match self.calls.run(KeyStore::read).await {
             Ok(Some(found)) => {
-                let opened = match fit(&found) {
+                let opened = match Key::of(&found) {
                     Ok(root) => self.open_under(root, &row, Keeping::Keyring).await,
                     Err(error) => Err(error),
                 };
@@ -427,7 +427,7 @@ impl Vault {
     /// The first opening: takes the key that is in the keyring, or makes one and stores it before anything is sealed.
     async fn open_first(&self, fresh: &mut Option<Key>) -> Result<VaultState, VaultError> {
         let root = match self.calls.run(KeyStore::read).await {
-            Ok(Some(found)) => match fit(&found) {
+            Ok(Some(found)) => match Key::of(&found) {
                 Ok(root) => root,
                 Err(_) => {
                     return Ok(closed(VaultState::KeyringFailed, "the keyring holds something that is not a key"));
@@ -447,7 +447,7 @@ impl Vault {
     async fn store_new(&self, fresh: &mut Option<Key>) -> Result<Result<Key, KeyStoreError>, VaultError> {
         let root = match fresh {
             Some(root) => root.clone(),
-            None => Zeroizing::new(seal::random(&self.rng)?),
+            None => Key::random(&self.rng)?,
         };
         *fresh = Some(root.clone());
         Ok(self.keep_in_keyring(&root).await.map(|()| root))
@@ -465,7 +465,7 @@ impl Vault {
 
     async fn choose(&self, passphrase: &str) -> Result<(), VaultError> {
         passphrase::check_fit(passphrase)?;
-        let (root, profile): (Key, _) = (Zeroizing::new(seal::random(&self.rng)?), random_profile(&self.rng)?);
+        let (root, profile) = (Key::random(&self.rng)?, random_profile(&self.rng)?);
         let (key, name, rng, words) =
             (root.clone(), profile.clone(), self.rng.clone(), Zeroizing::new(passphrase.to_owned()));
         let wrapped = blocking(move || passphrase::wrap(&key, &name, &words, &rng)).await?;
@@ -556,10 +556,6 @@ fn sealed_check(root: &Key, profile: &[u8], rng: &SystemRandom) -> Result<Vec<u8
 fn check(root: &Key, row: &VaultKey) -> Result<(), VaultError> {
     let check = seal::open_at(root, &row.profile, &KEY_CHECK_PLACE, &row.key_check)?;
     if check.as_slice() == KEY_CHECK { Ok(()) } else { Err(VaultError::Damaged) }
-}
-
-fn fit(bytes: &[u8]) -> Result<Key, VaultError> {
-    Ok(Zeroizing::new(<[u8; 32]>::try_from(bytes).map_err(|_| VaultError::Damaged)?))
 }
 
 fn random_profile(rng: &SystemRandom) -> Result<Vec<u8>, VaultError> {

@@ -7,7 +7,7 @@
 //! not here: a count of tries. Each costs what its derivation costs, one at a time, and whoever has the file and the keyring
 //! counts for themselves.
 
-use super::{Key, Vault, VaultError, VaultState, closed, fit, passphrase, rotate::Keeping, seal, state_for};
+use super::{Key, Vault, VaultError, VaultState, closed, passphrase, rotate::Keeping, state_for};
 use crate::{
     audit::Action,
     ports::KeyStore,
@@ -68,7 +68,7 @@ impl Vault {
         let (next, keeping, action) = match wanted {
             Some(words) => {
                 let words = Zeroizing::new(words.to_owned());
-                let next = Zeroizing::new(seal::random(&self.rng)?);
+                let next = Key::random(&self.rng)?;
                 (next, Keeping::Both { in_keyring, words }, Action::AppLockSet)
             }
             None => (in_keyring, Keeping::InKeyring, Action::AppLockRemove),
@@ -81,7 +81,7 @@ impl Vault {
     /// is a state to mend: nothing is said about the passphrase.
     pub(super) async fn uncovered(&self, row: &VaultKey, wrapped: &Wrapped) -> Result<(Wrapped, Key), VaultError> {
         let found = match self.calls.run(KeyStore::read).await {
-            Ok(Some(found)) => fit(&found).and_then(|key| {
+            Ok(Some(found)) => Key::of(&found).and_then(|key| {
                 let inner = passphrase::uncover(wrapped, &row.profile, &key)?;
                 Ok((inner, key))
             }),

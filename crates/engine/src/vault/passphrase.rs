@@ -9,7 +9,6 @@ use super::{
 use crate::store::vault_keys::Wrapped;
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::rand::SystemRandom;
-use zeroize::Zeroizing;
 
 /// A chosen passphrase has at least this many characters.
 pub(super) const CHARS_MIN: usize = 10;
@@ -48,7 +47,7 @@ pub(super) fn wrap(root: &Key, profile: &[u8], passphrase: &str, rng: &SystemRan
 pub(super) fn unwrap(wrapped: &Wrapped, profile: &[u8], passphrase: &str) -> Result<Key, VaultError> {
     let key = derive(wrapped, passphrase)?;
     let root = seal::open(&key, &bound(profile, wrapped), &wrapped.key).map_err(|_| VaultError::WrongPassphrase)?;
-    Ok(Zeroizing::new(<[u8; 32]>::try_from(root.as_slice()).map_err(|_| VaultError::Damaged)?))
+    Key::of(&root)
 }
 
 /// Seals what [`wrap`] made under the key in the keyring, so that it takes both to open it.
@@ -74,9 +73,8 @@ fn derive(wrapped: &Wrapped, passphrase: &str) -> Result<Key, VaultError> {
     }
     let params = Params::new(wrapped.memory_kib, wrapped.passes, wrapped.lanes, Some(32));
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(|_| VaultError::Damaged)?);
-    let mut key = Zeroizing::new([0; 32]);
-    argon.hash_password_into(passphrase.as_bytes(), &wrapped.salt, &mut *key).map_err(|_| VaultError::Damaged)?;
-    Ok(key)
+    Key::made(|key| argon.hash_password_into(passphrase.as_bytes(), &wrapped.salt, key))
+        .map_err(|_| VaultError::Damaged)
 }
 
 fn bound(profile: &[u8], wrapped: &Wrapped) -> Vec<u8> {

@@ -82,7 +82,7 @@ impl Vault {
         let open = self.with_key(|key| Ok(key.clone()))?;
         let keeping = self.proved(&row, &open, passphrase).await?;
         if open.older.is_none() {
-            let next = Zeroizing::new(seal::random(&self.rng)?);
+            let next = Key::random(&self.rng)?;
             self.begin_change(&row, open, next, Action::RootKeyRotate, now).await?;
         }
         Ok(self.finish(&row, keeping).await?)
@@ -131,7 +131,7 @@ impl Vault {
         let next = kept.as_ref().and_then(|(kept, version)| {
             let document = Document::new(KIND, NEXT, *version);
             let plain = seal::open_at(&root, &row.profile, &document.place(), kept).ok()?;
-            super::fit(&plain).ok()
+            Key::of(&plain).ok()
         });
         match next {
             Some(next) => {

@@ -61,7 +61,7 @@ async fn what_is_in_the_keyring_opens_nothing_that_was_sealed_before_or_after_an
     let (old, _) = sealed::get(first.db.reader(), "traveller", "trv_1").await.unwrap().unwrap();
     first.set_app_lock(None, Some(WORDS), NOW).await.unwrap();
     keep(&first, "trv_2", SECRET).await;
-    let in_keyring = fit(&entry(&keys).unwrap()).unwrap();
+    let in_keyring = Key::of(&entry(&keys).unwrap()).unwrap();
     let row = vault_keys::read(first.db.reader()).await.unwrap().unwrap();
     for id in ["trv_1", "trv_2"] {
         let (body, version) = sealed::get(first.db.reader(), "traveller", id).await.unwrap().unwrap();
