@@ -110,13 +110,18 @@ impl Nest {
         db.close().await;
     }
 
-    /// Every code and token the platform ever gave.
+    /// Every code and token the club ever gave.
     pub(crate) async fn keep_tokens(&mut self, sandbox: &Path) {
+        self.keep_tokens_of("oauth", sandbox).await;
+    }
+
+    /// Every code and token this platform ever gave.
+    pub(crate) async fn keep_tokens_of(&mut self, platform: &str, sandbox: &Path) {
         sqlx::any::install_default_drivers();
         let pool = AnyPool::connect(&format!("sqlite://{}?mode=ro", sandbox.display())).await.unwrap();
-        for (kind, stored) in [("code", "oauth_code"), ("access", "oauth_access"), ("refresh", "oauth_refresh")] {
-            let rows: Vec<(String,)> =
-                sqlx::query_as("SELECT id FROM documents WHERE kind = $1").bind(stored).fetch_all(&pool).await.unwrap();
+        for kind in ["code", "access", "refresh"] {
+            let asked = sqlx::query_as("SELECT id FROM documents WHERE kind = $1").bind(format!("{platform}_{kind}"));
+            let rows: Vec<(String,)> = asked.fetch_all(&pool).await.unwrap();
             rows.into_iter().for_each(|(token,)| self.keep(kind, token));
         }
         pool.close().await;

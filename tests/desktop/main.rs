@@ -6,4 +6,5 @@ mod driver;
 mod hosted;
 mod journeys;
 mod keyrings;
+mod members;
 mod stage;

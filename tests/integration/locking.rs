@@ -39,7 +39,7 @@ async fn a_locked_vault_shows_nobody_gives_no_token_and_is_opened_by_the_person_
     world.sign_in().await;
     let cursor = world.call("get_session", json!({})).await["cursor"].clone();
     let locked = world.call("lock_vault", json!({})).await;
-    assert_eq!(locked["vault"], json!({ "state": "locked_by_person", "choices": ["reopen"] }));
+    assert_eq!(locked["vault"], json!({ "state": "locked_by_person", "choices": ["reopen"], "kept": "keyring" }));
     // The page hears of it, and of every view that had more in it.
     let told = world.call("changes", json!({ "after": cursor })).await;
     assert_eq!((&told["session"], &told["travellers"]), (&json!(true), &json!(true)));
@@ -81,6 +81,47 @@ async fn a_locked_vault_shows_nobody_gives_no_token_and_is_opened_by_the_person_
     world.close_app().await;
     world.open_app().await;
     assert_eq!(vault(&world).await["state"], "open", "the lock is over");
+}
+
+#[tokio::test]
+async fn a_vault_with_an_app_lock_wants_its_passphrase_from_the_person_also_after_a_restart() {
+    let mut world = World::new().await;
+    world.import(&sample()).await;
+    let (words, other) = ("correct horse battery", "another passphrase");
+    let set = |current: Option<&str>, wanted: Option<&str>| json!({ "current": current, "wanted": wanted });
+    let guarded = world.call("set_app_lock", set(None, Some(words))).await;
+    assert_eq!(guarded["vault"], json!({ "state": "open", "choices": [], "kept": "both" }));
+    let (mut client, _) = Client::connect(world.data_dir.path()).await.unwrap();
+    let refused = client.call("set_app_lock", set(Some(words), None)).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("only_in_window"), "{refused:?}");
+    let wrong = world.ask("set_app_lock", set(Some(other), None)).await.unwrap_err();
+    assert_eq!(wrong.code, FaultCode::WrongPassphrase);
+    let locked = json!({ "state": "locked", "choices": ["enter_passphrase", "erase"], "kept": "both" });
+    assert_eq!(world.call("lock_vault", json!({})).await["vault"], locked);
+    world.close_app().await;
+    world.open_app().await;
+    assert_eq!(world.call("retry_keyring", json!({})).await["vault"], locked, "the keyring alone opens nothing");
+    let wrong = world.ask("unlock_vault", json!({ "passphrase": other })).await.unwrap_err();
+    assert_eq!(wrong.code, FaultCode::WrongPassphrase);
+    assert_eq!(world.call("unlock_vault", json!({ "passphrase": words })).await["vault"]["state"], "open");
+    assert_eq!(world.call("list_plans", json!({})).await[0]["travellers"][0]["display_name"], "林夏");
+    world.call("set_app_lock", set(Some(words), Some(other))).await;
+    assert_eq!(world.call("set_app_lock", set(Some(other), None)).await["vault"]["kept"], "keyring");
+    let done = |action: &str| json!([format!("vault.{action}"), "done", "window"]);
+    let refused = |action: &str| json!([format!("vault.{action}"), "refused:wrong_passphrase", "window"]);
+    assert_eq!(
+        noted(&world).await,
+        [
+            done("remove_app_lock"),
+            done("set_app_lock"),
+            done("unlock"),
+            refused("unlock"),
+            json!(["vault.retry_keyring", "failed:closed", "window"]),
+            done("lock"),
+            refused("set_app_lock"),
+            done("set_app_lock"),
+        ]
+    );
 }
 
 #[tokio::test]

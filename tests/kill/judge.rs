@@ -1,6 +1,6 @@
 //! Starts the sandbox and the traveller, kills, starts again, and compares the order with what the providers really did.
 
-use crate::traveller;
+use crate::{member, traveller};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
@@ -130,13 +130,25 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 /// A sandbox as a process of its own, killed with its end.
-struct Sandbox {
+pub(crate) struct Sandbox {
     process: Child,
     control: String,
     token: String,
 }
 
 impl Sandbox {
+    /// In a folder of its own, with keys that were made before.
+    pub(crate) fn with_keys(folder: &Path, keys: &Path, currency: &str) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::copy(keys, folder.join("credentials.json")).unwrap();
+        Self::start(folder, currency)
+    }
+
+    /// Its control address with its token, as the app takes it.
+    pub(crate) fn address(&self) -> String {
+        self.control.replace("http://", &format!("http://:{}@", self.token))
+    }
+
     fn start(folder: &Path, currency: &str) -> Self {
         let program = std::env::current_exe().unwrap();
         let tool = program.parent().unwrap().parent().unwrap().join("zhiyouctl");
@@ -187,31 +199,42 @@ pub(crate) fn main(all: bool, only: &[String]) -> ExitCode {
     let wanted = |scenario: &Scenario| only.is_empty() || only.iter().any(|name| name == scenario.name);
     for (number, scenario) in SCENARIOS.iter().enumerate().filter(|(_, scenario)| wanted(scenario)) {
         let (first, step) = if all { (0, 1) } else { (number * 5 % SAMPLE, SAMPLE) };
-        let (tried, problems) = tried(scenario, &keys, first, step);
+        let (tried, problems) = tried(first, step, |point| live(scenario, &keys, point, None));
         lives += tried;
-        println!(
-            "test kill::{} ... {} ({tried} lives)",
-            scenario.name,
-            if problems.is_empty() { "ok" } else { "FAILED" }
-        );
+        println!("test kill::{} ... {} ({tried} lives)", scenario.name, word(problems.is_empty()));
         problems.iter().for_each(|problem| println!("  {problem}"));
         if problems.is_empty() { passed += 1 } else { failed += 1 }
     }
-    let noticed = planted_is_noticed(&keys);
-    println!("test kill::a_defence_taken_away_is_noticed ... {}", if noticed { "ok" } else { "FAILED" });
-    if noticed {
-        passed += 1
-    } else {
-        failed += 1
+    let sign_in = member::SIGN_IN;
+    if only.is_empty() || only.iter().any(|name| name == sign_in.name) {
+        let (tried, problems) =
+            tried(if all { 0 } else { 7 }, if all { 1 } else { SAMPLE }, |point| sign_in.live(&keys, point));
+        lives += tried;
+        println!("test kill::{} ... {} ({tried} lives)", sign_in.name, word(problems.is_empty()));
+        problems.iter().for_each(|problem| println!("  {problem}"));
+        if problems.is_empty() { passed += 1 } else { failed += 1 }
     }
-    println!("{lives} lives: bookings made twice, payments lost and orders stuck would stand above");
-    let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!("test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
+    for (name, noticed) in [
+        ("a_defence_taken_away_is_noticed", planted_is_noticed as fn(&Path) -> bool),
+        ("a_second_family_of_tokens_is_noticed", member::second_family_is_noticed),
+    ] {
+        let noticed = noticed(&keys);
+        println!("test kill::{name} ... {}", word(noticed));
+        if noticed { passed += 1 } else { failed += 1 }
+    }
+    println!("{lives} lives: bookings made twice, payments lost, orders stuck and sign-ins doubled would stand above");
+    let all = word(failed == 0);
+    println!("test result: {all}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn word(passed: bool) -> &'static str {
+    if passed { "ok" } else { "FAILED" }
+}
+
 /// Lives killed at every `step`-th point from `first` on, several beside each other, until one reaches its end unkilled.
-fn tried(scenario: &Scenario, keys: &Path, first: usize, step: usize) -> (usize, Vec<String>) {
+/// `live` answers whether it was killed, and what is wrong.
+fn tried(first: usize, step: usize, live: impl Fn(usize) -> (bool, Result<(), String>) + Sync) -> (usize, Vec<String>) {
     let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let problems = Mutex::new(Vec::new());
     let threads = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -220,7 +243,7 @@ fn tried(scenario: &Scenario, keys: &Path, first: usize, step: usize) -> (usize,
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
                     let point = first + step * next.fetch_add(1, Ordering::SeqCst);
-                    let (killed, verdict) = live(scenario, keys, point, None);
+                    let (killed, verdict) = live(point);
                     if let Err(problem) = verdict {
                         problems.lock().unwrap().push(format!("killed at point {point}: {problem}"));
                     }
@@ -248,10 +271,7 @@ fn planted_is_noticed(keys: &Path) -> bool {
 fn live(scenario: &Scenario, keys: &Path, point: usize, planted: Option<&str>) -> (bool, Result<(), String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let world = folder.path().join("sandbox");
-    std::fs::create_dir_all(&world).unwrap();
-    std::fs::copy(keys, world.join("credentials.json")).unwrap();
-    let sandbox = Sandbox::start(&world, scenario.currency());
+    let sandbox = Sandbox::with_keys(&folder.path().join("sandbox"), keys, scenario.currency());
     for switch in scenario.switches {
         sandbox.ask(&runtime, "/scenario", Some(switch));
     }
@@ -260,16 +280,21 @@ fn live(scenario: &Scenario, keys: &Path, point: usize, planted: Option<&str>) -
     let killed = !first.status.success() && signalled(&first);
     let last = if killed { travel(&sandbox, &data, scenario, None, planted) } else { first };
     if !last.status.success() {
-        let said = String::from_utf8_lossy(&last.stderr);
-        let tail: Vec<&str> = said.lines().rev().take(12).collect();
-        return (killed, Err(format!("the app ended: {}", tail.into_iter().rev().collect::<Vec<_>>().join("\n    "))));
+        return (killed, Err(how_it_ended(&last)));
     }
     let order: Value = serde_json::from_slice(&last.stdout).unwrap();
     let book = sandbox.ask(&runtime, "/book", None);
     (killed, judge(scenario, &order, &book))
 }
 
-fn signalled(output: &Output) -> bool {
+/// The last it said.
+pub(crate) fn how_it_ended(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let tail: Vec<&str> = said.lines().rev().take(12).collect();
+    format!("the app ended: {}", tail.into_iter().rev().collect::<Vec<_>>().join("\n    "))
+}
+
+pub(crate) fn signalled(output: &Output) -> bool {
     use std::os::unix::process::ExitStatusExt;
     output.status.signal().is_some()
 }
@@ -284,7 +309,7 @@ fn travel(
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .env(traveller::DATA_DIR, data)
-        .env(traveller::SANDBOX, sandbox.control.replace("http://", &format!("http://:{}@", sandbox.token)))
+        .env(traveller::SANDBOX, sandbox.address())
         .env(traveller::PAYS, scenario.pays)
         .env(traveller::CHANNEL, scenario.channel)
         .stdin(Stdio::null());

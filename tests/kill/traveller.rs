@@ -35,7 +35,8 @@ const IDLE: Duration = Duration::from_millis(150);
 const STEP_MS: i64 = 5_000;
 const STEPS_MAX: u32 = 1_200;
 
-struct KeyFile(PathBuf);
+/// A keyring in a file, which outlives the process.
+pub(crate) struct KeyFile(pub(crate) PathBuf);
 
 impl KeyStore for KeyFile {
     fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {
@@ -52,9 +53,9 @@ impl KeyStore for KeyFile {
     }
 }
 
-/// Remembers the page to pay on.
+/// Remembers the page to pay or to sign in on.
 #[derive(Default)]
-struct Opened(Mutex<Option<Url>>);
+pub(crate) struct Opened(pub(crate) Mutex<Option<Url>>);
 
 impl Browser for Opened {
     fn open(&self, url: &Url) -> Result<(), BrowserError> {
@@ -115,19 +116,28 @@ fn request_id(number: u32) -> String {
     format!("req_01M7YR36000000000000000{number:03}")
 }
 
+/// The keyring of the app with this data folder.
+pub(crate) fn keys(data_dir: &Path) -> Arc<dyn KeyStore> {
+    Arc::new(KeyFile(data_dir.join("test.key")))
+}
+
+/// The app, and the browser it opens pages in.
+pub(crate) async fn start(data_dir: &Path, sandbox: &str) -> (Embedded, Arc<Opened>) {
+    std::fs::create_dir_all(data_dir).unwrap();
+    let opened = Arc::<Opened>::default();
+    let options = Options {
+        data_dir: data_dir.to_path_buf(),
+        sandbox_url: Some(sandbox.to_owned()),
+        account: zhiyou_embedded::AccountCurrency::default(),
+        browser: Arc::clone(&opened) as Arc<dyn Browser>,
+        keys: keys(data_dir),
+    };
+    (Embedded::start(options).await.unwrap(), opened)
+}
+
 impl Traveller {
     async fn start(data_dir: &Path, sandbox: &str) -> Self {
-        std::fs::create_dir_all(data_dir).unwrap();
-        let opened = Arc::<Opened>::default();
-        let app = Embedded::start(Options {
-            data_dir: data_dir.to_path_buf(),
-            sandbox_url: Some(sandbox.to_owned()),
-            account: zhiyou_embedded::AccountCurrency::default(),
-            browser: Arc::clone(&opened) as Arc<dyn Browser>,
-            keys: Arc::new(KeyFile(data_dir.join("test.key"))),
-        })
-        .await
-        .unwrap();
+        let (app, opened) = start(data_dir, sandbox).await;
         let announced = app.announcement().clone();
         let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
         Self { app, opened, http, control: announced.control, token: announced.control_token }

@@ -26,20 +26,29 @@ pub(crate) fn config(path: &Path) -> Result<Config, String> {
     Config::from_file(path, &|name| std::env::var(name).ok()).map_err(|error| error.to_string())
 }
 
+/// What others on this machine may do with its files: said at every start, and refused where a business is to run with it.
+fn exposed(path: &Path) -> Vec<String> {
+    Config::exposed_files(path).iter().map(ToString::to_string).collect()
+}
+
 pub(crate) async fn check(path: &Path, production: bool, as_json: bool) -> Outcome {
     let row = |name: &str, ok: bool, detail: &str| json!({ "name": name, "ok": ok, "detail": detail });
-    let rows = match config(path) {
+    let mut rows = match config(path) {
         Err(problem) => vec![row("configuration", false, &problem)],
         Ok(config) => match zhiyou_gateway::check_up(&config, Arc::new(SystemClock), production).await {
             Err(error) => vec![row("configuration", false, &error.to_string())],
             Ok(findings) => findings.iter().map(|finding| row(&finding.name, finding.ok, &finding.detail)).collect(),
         },
     };
+    rows.extend(exposed(path).iter().map(|problem| row("files", !production, problem)));
     Ok(check::print(rows, as_json))
 }
 
 pub(crate) async fn serve(path: &Path) -> Outcome {
     let config = config(path)?;
+    for problem in exposed(path) {
+        eprintln!("{problem}");
+    }
     for cap in config.enforced_caps().map_err(|error| error.to_string())? {
         eprintln!("{cap}");
     }

@@ -37,6 +37,7 @@ const NEVER_A_TOOL: &[&str] = &[
     "erase_my_data",
     "rotate_consent_key",
     "rotate_root_key",
+    "set_app_lock",
     "export_audit",
 ];
 
@@ -99,6 +100,7 @@ macro_rules! commands {
             lock_vault: LockVault => SessionView;
             note_use: NoteUse => ();
             rotate_root_key: RotateRootKey => SessionView;
+            set_app_lock: SetAppLock => SessionView;
             open_phone: OpenPhone => ();
             list_travellers: ListTravellers => TravellersView;
             save_traveller: SaveTraveller => TravellersView;

@@ -80,6 +80,10 @@ actions! {
     VaultRetry = "vault"."retry_keyring";
     /// The root key was replaced; what was begun is finished, whatever comes.
     RootKeyRotate = "vault"."rotate_root_key";
+    /// A passphrase was set that is needed besides the keyring, or changed; what was begun is finished, whatever comes.
+    AppLockSet = "vault"."set_app_lock";
+    /// The keyring alone opens the vault again.
+    AppLockRemove = "vault"."remove_app_lock";
     /// Settings were saved.
     SettingsSave = "configuration"."save";
     /// The key that signs what is agreed to was made.

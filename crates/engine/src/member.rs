@@ -61,6 +61,8 @@ enum Told {
 enum Trouble {
     /// The token is not accepted.
     Refused,
+    /// It is, and does not allow this; the platform may name what would.
+    Narrow(Option<String>),
     /// No answer, or none that can be read.
     Silent(String),
 }
@@ -189,7 +191,8 @@ fn shown(text: &str) -> String {
     text.chars().filter(|c| !hidden(*c)).take(TEXT_MAX).collect()
 }
 
-/// Calls the tools in one conversation. A token that is refused is replaced once.
+/// Calls the tools in one conversation. A token that is refused is replaced once; for one that does not allow it no other
+/// is asked for.
 async fn ask(auth: &Auth, platform: &str, calls: &[Call]) -> Result<Vec<Told>, Fault> {
     let (server, _, client) = auth.server_of(platform)?;
     if let Some((tool, _)) = calls.iter().find(|(tool, _)| !auth.may_call(platform, tool)) {
@@ -204,6 +207,7 @@ async fn ask(auth: &Auth, platform: &str, calls: &[Call]) -> Result<Vec<Told>, F
         match tokio::time::timeout(CONVERSATION_TIMEOUT, talk).await {
             Ok(Ok(told)) => return Ok(told),
             Ok(Err(Trouble::Refused)) => auth.rejected(platform, &bearer.token).await,
+            Ok(Err(Trouble::Narrow(wanted))) => auth.narrow(platform, wanted.as_deref()).await?,
             Ok(Err(Trouble::Silent(why))) => {
                 return Err(Fault::new(FaultCode::ProviderUnavailable, format!("{platform}: {why}")));
             }
@@ -267,6 +271,7 @@ fn not_told(error: &ServiceError) -> Trouble {
 fn carried(error: &DynamicTransportError) -> Trouble {
     match error.error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
         Some(StreamableHttpError::AuthRequired(_)) => Trouble::Refused,
+        Some(StreamableHttpError::InsufficientScope(error)) => Trouble::Narrow(error.required_scope.clone()),
         Some(StreamableHttpError::HttpStatus(status)) => Trouble::Silent(status.to_string()),
         Some(_) | None => Trouble::Silent("no answer".to_owned()),
     }

@@ -27,6 +27,7 @@ pub(crate) mod sign_ins;
 pub(crate) mod stops;
 pub mod vault_keys;
 
+use crate::killed::{self, Write};
 use sqlx::{AnyPool, Transaction, any::Any};
 use std::{path::Path, sync::Arc};
 use tokio::sync::watch;
@@ -153,7 +154,9 @@ impl Db {
     pub async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
         #[cfg(test)]
         self.stops.point().await;
+        killed::point(Write::Other);
         tx.commit().await?;
+        killed::point(Write::Other);
         #[cfg(test)]
         self.stops.point().await;
         self.ring(changes::newest(&self.reader).await?);

@@ -1,10 +1,11 @@
-//! The vault: one 32-byte root key, kept in the system keyring or wrapped by a passphrase, and everything sealed under
-//! keys derived from it.
+//! The vault: one 32-byte root key, kept in the system keyring, wrapped by a passphrase, or such that it takes both, and
+//! everything sealed under keys derived from it.
 //!
 //! Nothing is ever written in the clear, and a root key is never replaced silently: what is sealed under it would be
 //! lost. It is destroyed only on the wish of the person to erase everything. Deliberately not here: what the sealed values
 //! mean.
 
+mod app_lock;
 mod calls;
 pub(crate) mod kept;
 mod keyring;
@@ -15,6 +16,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use app_lock::Kept;
 pub use keyring::OsKeyring;
 pub use seal::Place;
 
@@ -22,12 +24,13 @@ use crate::{
     ports::{KeyStore, KeyStoreError},
     store::{
         Db, StoreError, Tx, sealed,
-        vault_keys::{self, Mode, VaultKey, Wrapped},
+        vault_keys::{self, Mode, VaultKey},
     },
 };
 use aws_lc_rs::rand::SystemRandom;
 use calls::Calls;
 use kept::{Document, Unopened};
+use rotate::Keeping;
 use seal::Key;
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -74,7 +77,7 @@ pub enum VaultState {
 pub enum Choice {
     /// Keep the key by a passphrase of their own, see [`Vault::unlock`].
     ChoosePassphrase,
-    /// Enter the passphrase that was chosen, see [`Vault::unlock`].
+    /// Enter the passphrase that was chosen, see [`Vault::unlock`]; who has forgotten it can only erase.
     EnterPassphrase,
     /// Mend the keyring (unlock it, allow us, make room, remove what is double) and try again, see [`Vault::retry_keyring`].
     RetryKeyring,
@@ -124,7 +127,7 @@ impl VaultState {
         match self {
             Self::Open => &[],
             Self::NeedsPassphrase => &[Choice::ChoosePassphrase, Choice::RetryKeyring],
-            Self::Locked => &[Choice::EnterPassphrase],
+            Self::Locked => &[Choice::EnterPassphrase, Choice::Erase],
             Self::LockedByPerson => &[Choice::Reopen],
             Self::KeyringLocked => &[Choice::RetryKeyring],
             Self::KeyringDenied
@@ -260,7 +263,7 @@ impl Vault {
     async fn try_keyring(&self, fresh: &mut Option<Key>) -> Result<VaultState, VaultError> {
         let row = vault_keys::read(self.db.reader()).await?;
         let state = match row {
-            Some(VaultKey { mode: Mode::Passphrase(_), .. }) => VaultState::Locked,
+            Some(VaultKey { mode: Mode::Passphrase(_) | Mode::Both(_), .. }) => VaultState::Locked,
             Some(row) => self.open_known(row).await?,
             None => self.open_first(fresh).await?,
         };
@@ -391,7 +394,7 @@ impl Vault {
     pub async fn destroy(&self) -> Result<Destroying<'_>, VaultError> {
         let one = self.opening.lock().await;
         let row = vault_keys::read(self.db.reader()).await?;
-        let in_keyring = matches!(row, Some(VaultKey { mode: Mode::Keyring, .. }));
+        let in_keyring = matches!(row, Some(VaultKey { mode: Mode::Keyring | Mode::Both(_), .. }));
         if in_keyring && let Err(error) = self.calls.run(KeyStore::delete).await {
             tracing::warn!(%error, "the keyring does not forget the key");
             return Err(VaultError::Closed(state_for(&error)));
@@ -406,8 +409,8 @@ impl Vault {
     async fn open_known(&self, row: VaultKey) -> Result<VaultState, VaultError> {
         match self.calls.run(KeyStore::read).await {
             Ok(Some(found)) => {
-                let opened = match fit(&found) {
-                    Ok(root) => self.open_under(root, &row, None).await,
+                let opened = match Key::of(&found) {
+                    Ok(root) => self.open_under(root, &row, Keeping::Keyring).await,
                     Err(error) => Err(error),
                 };
                 match opened {
@@ -424,7 +427,7 @@ impl Vault {
     /// The first opening: takes the key that is in the keyring, or makes one and stores it before anything is sealed.
     async fn open_first(&self, fresh: &mut Option<Key>) -> Result<VaultState, VaultError> {
         let root = match self.calls.run(KeyStore::read).await {
-            Ok(Some(found)) => match fit(&found) {
+            Ok(Some(found)) => match Key::of(&found) {
                 Ok(root) => root,
                 Err(_) => {
                     return Ok(closed(VaultState::KeyringFailed, "the keyring holds something that is not a key"));
@@ -444,7 +447,7 @@ impl Vault {
     async fn store_new(&self, fresh: &mut Option<Key>) -> Result<Result<Key, KeyStoreError>, VaultError> {
         let root = match fresh {
             Some(root) => root.clone(),
-            None => Zeroizing::new(seal::random(&self.rng)?),
+            None => Key::random(&self.rng)?,
         };
         *fresh = Some(root.clone());
         Ok(self.keep_in_keyring(&root).await.map(|()| root))
@@ -461,10 +464,8 @@ impl Vault {
     }
 
     async fn choose(&self, passphrase: &str) -> Result<(), VaultError> {
-        if passphrase.chars().count() < passphrase::CHARS_MIN || passphrase.len() > passphrase::BYTES_MAX {
-            return Err(VaultError::UnfitPassphrase);
-        }
-        let (root, profile): (Key, _) = (Zeroizing::new(seal::random(&self.rng)?), random_profile(&self.rng)?);
+        passphrase::check_fit(passphrase)?;
+        let (root, profile) = (Key::random(&self.rng)?, random_profile(&self.rng)?);
         let (key, name, rng, words) =
             (root.clone(), profile.clone(), self.rng.clone(), Zeroizing::new(passphrase.to_owned()));
         let wrapped = blocking(move || passphrase::wrap(&key, &name, &words, &rng)).await?;
@@ -476,11 +477,24 @@ impl Vault {
             return Err(VaultError::WrongPassphrase);
         }
         let row = vault_keys::read(self.db.reader()).await?.ok_or(VaultError::Damaged)?;
-        let Mode::Passphrase(wrapped) = &row.mode else { return Err(VaultError::NotWanted) };
-        let (wrapped, profile, words): (Wrapped, _, _) =
-            (wrapped.clone(), row.profile.clone(), Zeroizing::new(passphrase.to_owned()));
+        let (root, keeping) = self.entered(&row, passphrase).await?;
+        self.open_under(root, &row, keeping).await
+    }
+
+    /// The root key that a passphrase unwraps, and how it is kept.
+    async fn entered(&self, row: &VaultKey, passphrase: &str) -> Result<(Key, Keeping), VaultError> {
+        let words = Zeroizing::new(passphrase.to_owned());
+        let (wrapped, keeping) = match &row.mode {
+            Mode::Keyring => return Err(VaultError::NotWanted),
+            Mode::Passphrase(wrapped) => (wrapped.clone(), Keeping::Passphrase(words.clone())),
+            Mode::Both(wrapped) => {
+                let (wrapped, in_keyring) = self.uncovered(row, wrapped).await?;
+                (wrapped, Keeping::Both { in_keyring, words: words.clone() })
+            }
+        };
+        let profile = row.profile.clone();
         let root = blocking(move || passphrase::unwrap(&wrapped, &profile, &words)).await?;
-        self.open_under(root, &row, Some(Zeroizing::new(passphrase.to_owned()))).await
+        Ok((root, keeping))
     }
 
     /// Writes the profile's row, then opens under the new root key.
@@ -542,10 +556,6 @@ fn sealed_check(root: &Key, profile: &[u8], rng: &SystemRandom) -> Result<Vec<u8
 fn check(root: &Key, row: &VaultKey) -> Result<(), VaultError> {
     let check = seal::open_at(root, &row.profile, &KEY_CHECK_PLACE, &row.key_check)?;
     if check.as_slice() == KEY_CHECK { Ok(()) } else { Err(VaultError::Damaged) }
-}
-
-fn fit(bytes: &[u8]) -> Result<Key, VaultError> {
-    Ok(Zeroizing::new(<[u8; 32]>::try_from(bytes).map_err(|_| VaultError::Damaged)?))
 }
 
 fn random_profile(rng: &SystemRandom) -> Result<Vec<u8>, VaultError> {

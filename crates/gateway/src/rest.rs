@@ -5,6 +5,7 @@
 //! Deliberately not here: confirming a booking (only money that arrived does), issuing tokens, a catalogue of prices.
 
 mod confirmations;
+pub(crate) mod defence;
 pub(crate) mod orders;
 pub(crate) mod problem;
 mod qrcode;
@@ -23,7 +24,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequestParts, Path, Request, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
@@ -115,8 +116,7 @@ struct Caller(String);
 impl FromRequestParts<Rest> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
-        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let token = token::shown(&parts.headers);
         rest.tokens.subject(token, rest.desk.clock.now()).map(Self).map_err(|error| {
             tracing::debug!(%error, "a caller was refused");
             // One answer for every refusal: a forger learns nothing from it.

@@ -1817,6 +1817,15 @@ cursor: number,
  * The core's clock now, UTC microseconds; countdowns run on it.
  */
 now_us: number, };
+export type SetAppLock = { 
+/**
+ * The passphrase there is; none where there is none.
+ */
+current: string | null, 
+/**
+ * The passphrase from now on, at least 10 characters; none does without.
+ */
+wanted: string | null, };
 export type SetItemPriority = { 
 /**
  * Plan.
@@ -2040,6 +2049,7 @@ name: NameView,
 host: string, };
 export type UnusualView = "new_device" | "burst" | "amount" | "currency" | "channel" | "country";
 export type VaultChoiceView = "choose_passphrase" | "enter_passphrase" | "retry_keyring" | "reopen" | "erase";
+export type VaultKeptView = "keyring" | "passphrase" | "both";
 export type VaultStateView = "open" | "needs_passphrase" | "locked" | "locked_by_person" | "keyring_locked" | "keyring_denied" | "keyring_missing" | "keyring_full" | "keyring_ambiguous" | "keyring_failed" | "key_lost";
 export type VaultView = { 
 /**
@@ -2049,7 +2059,11 @@ state: VaultStateView,
 /**
  * What can be done about a closed one, best first.
  */
-choices: Array<VaultChoiceView>, };
+choices: Array<VaultChoiceView>, 
+/**
+ * What keeps its key; nothing before it was first opened.
+ */
+kept: VaultKeptView | null, };
 export type VerifyAudit = Record<symbol, never>;
 export type WaysToPayView = { 
 /**
@@ -2106,6 +2120,7 @@ export interface Api {
   lock_vault: { command: LockVault; result: SessionView };
   note_use: { command: NoteUse; result: null };
   rotate_root_key: { command: RotateRootKey; result: SessionView };
+  set_app_lock: { command: SetAppLock; result: SessionView };
   open_phone: { command: OpenPhone; result: null };
   list_travellers: { command: ListTravellers; result: TravellersView };
   save_traveller: { command: SaveTraveller; result: TravellersView };

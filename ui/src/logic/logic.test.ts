@@ -7,6 +7,7 @@ import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
 import { zh } from "../messages/zh-CN";
+import { problemOf } from "./app-lock";
 import { find } from "./find";
 import { formatMoney, parseMoney, share } from "./money";
 import { keyOf, ulid } from "./request";
@@ -28,6 +29,19 @@ describe("money", () => {
     expect(share(money(50), money(200))).toBe(25);
     expect(share(money(500), money(200))).toBe(100);
     expect(share(money(1), money(0))).toBe(0);
+  });
+});
+
+describe("the app lock", () => {
+  const draft = (change: object) => ({ current: "", wanted: "正确的马与电池订书钉", again: "正确的马与电池订书钉", ...change });
+  it("takes a passphrase of ten characters, whatever they take in memory, that was typed twice", () => {
+    expect(problemOf(draft({}), "keyring")).toBe(null);
+    expect(problemOf(draft({ wanted: "🐎🔋🐎🔋🐎🔋🐎🔋🐎", again: "🐎🔋🐎🔋🐎🔋🐎🔋🐎" }), "keyring")).toBe("too_short");
+    expect(problemOf(draft({ again: "正确的马与电池订书针" }), "keyring")).toBe("not_the_same");
+  });
+  it("wants the one there is before it is changed", () => {
+    expect(problemOf(draft({}), "both")).toBe("current_missing");
+    expect(problemOf(draft({ current: "short" }), "both")).toBe(null);
   });
 });
 

@@ -362,7 +362,7 @@ export const en: Words = {
     categories: { sign_in: "Sign-ins", token: "Tokens", vault: "Vault", configuration: "Settings", payment: "Payments", agent: "Other programs", profile: "Travellers" },
     actions: {
       "sign_in.start": "Sign-in begun", "sign_in.finish": "Back from signing in", "sign_in.drop": "Return not believed and dropped", "sign_in.cancel": "Sign-in given up", "sign_in.disconnect": "Platform disconnected",
-      "token.refresh": "Token refreshed", "token.expire": "Token expired", "vault.unlock": "Vault opened", "vault.lock": "Vault locked", "vault.retry_keyring": "Keyring tried again", "vault.rotate_root_key": "Root key replaced",
+      "token.refresh": "Token refreshed", "token.expire": "Token expired", "vault.unlock": "Vault opened", "vault.lock": "Vault locked", "vault.retry_keyring": "Keyring tried again", "vault.rotate_root_key": "Root key replaced", "vault.set_app_lock": "App lock set", "vault.remove_app_lock": "App lock given up",
       "configuration.save": "Settings saved", "configuration.make_consent_key": "Signing key made", "configuration.rotate_consent_key": "Signing key replaced",
       "configuration.export_audit": "Security log exported", "payment.confirm": "Confirmed and to be paid", "payment.retry": "Paid again", "payment.cancel": "Order ended",
       "payment.accept_cancellation": "Cancellation accepted", "payment.unsigned_consent": "Not signed: the vault was locked", "payment.keep_change": "Change kept",
@@ -405,10 +405,11 @@ export const en: Words = {
     lock: "Lock the vault now",
     lockAfter: "Lock the vault without use", lockNever: "Never", lockMinutes: (n) => `After ${n} minutes`,
     lockHint:
-      "Locking takes the vault's key out of memory; travellers and sign-ins are then neither shown nor used. With a passphrase, only the passphrase opens it again. With the system keyring, whoever sits at this unlocked computer can open it again with one click: lock the screen as well.",
+      "Locking takes the vault's key out of memory; travellers and sign-ins are then neither shown nor used. With a passphrase or an app lock, only the passphrase opens it again. With the system keyring alone, whoever sits at this unlocked computer can open it again with one click.",
     lockNeeded: "A payment or a booking under way needs the vault. Lock it once that is done.",
     rotate: "Replace its key", rotated: "The vault has a new key; everything in it is sealed anew.",
     instead: "Use a passphrase instead",
+    forgotten: "Nobody can recover a forgotten passphrase. All that is left then is to erase your data and begin anew.",
     erase: "Erase my data and begin anew…",
     passphrase: "Passphrase (10 characters at least)",
     submit: "Continue",
@@ -416,6 +417,15 @@ export const en: Words = {
       open: "Open", needs_passphrase: "Needs a passphrase", locked: "Locked", locked_by_person: "Locked", keyring_locked: "Keyring locked", keyring_denied: "Keyring refused us", keyring_missing: "Keyring missing",
       keyring_full: "Keyring full", keyring_ambiguous: "Several keys in the keyring", keyring_failed: "Keyring failed", key_lost: "Key lost",
     },
+  },
+  appLock: {
+    title: "App lock", on: "On: keyring and passphrase", off: "Off: the keyring alone",
+    set: "Set an app lock", change: "Change the app lock", remove: "Do without",
+    what: "With an app lock the vault opens only with the system keyring and this passphrase together: after every start and after every lock. Whoever sits at this unlocked computer then opens nothing with a click.",
+    forgotten: "The passphrase is stored nowhere. If you forget it, travellers and sign-ins are lost: all that is left is to erase your data and begin anew.",
+    current: "Passphrase now", wanted: "New passphrase (10 characters at least)", again: "The same again",
+    problem: { current_missing: "Please enter the passphrase there is now.", too_short: "10 characters at least, please.", not_the_same: "The two are not the same." },
+    done: "The app lock is set; everything in the vault is sealed anew.", removed: "There is no app lock any more; the keyring alone opens the vault.",
   },
   settings: {
     title: "Settings", language: "Language", theme: "Appearance", system: "Follow the system", light: "Light", dark: "Dark", data: "Data folder",

@@ -340,7 +340,7 @@ export const zh = {
     categories: { sign_in: "登录", token: "凭证", vault: "保险库", configuration: "设置", payment: "付款", agent: "其他程序", profile: "旅客资料" } as Record<string, string>,
     actions: {
       "sign_in.start": "开始登录", "sign_in.finish": "登录返回", "sign_in.drop": "丢弃不可信的登录返回", "sign_in.cancel": "不再等待登录", "sign_in.disconnect": "断开平台",
-      "token.refresh": "更新凭证", "token.expire": "凭证失效", "vault.unlock": "打开保险库", "vault.lock": "锁上保险库", "vault.retry_keyring": "再试密钥环", "vault.rotate_root_key": "更换根密钥",
+      "token.refresh": "更新凭证", "token.expire": "凭证失效", "vault.unlock": "打开保险库", "vault.lock": "锁上保险库", "vault.retry_keyring": "再试密钥环", "vault.rotate_root_key": "更换根密钥", "vault.set_app_lock": "设置应用锁", "vault.remove_app_lock": "取消应用锁",
       "configuration.save": "保存设置", "configuration.make_consent_key": "生成签名密钥", "configuration.rotate_consent_key": "更换签名密钥",
       "configuration.export_audit": "导出安全记录", "payment.confirm": "确认并付款", "payment.retry": "重新付款", "payment.cancel": "结束订单",
       "payment.accept_cancellation": "接受取消报价", "payment.unsigned_consent": "保险库锁着，未签名", "payment.keep_change": "接受更改", "payment.settle_debt": "人工事项已处理",
@@ -382,10 +382,11 @@ export const zh = {
     lock: "立即锁上保险库",
     lockAfter: "不用时锁上保险库", lockNever: "从不", lockMinutes: (n: number) => `${n} 分钟后`,
     lockHint:
-      "锁上后，保险库的钥匙不再留在内存里，旅客资料和登录凭证既不显示也不使用。设了口令的保险库只有口令能重新打开；用系统密钥环的，坐在这台已解锁电脑前的人点一下就能打开，所以请同时锁定屏幕。",
+      "锁上后，保险库的钥匙不再留在内存里，旅客资料和登录凭证既不显示也不使用。设了口令或应用锁的，只有口令能重新打开；只用系统密钥环的，坐在这台已解锁电脑前的人点一下就能打开。",
     lockNeeded: "正在付款或预订，需要用到保险库。完成之后再锁。",
     rotate: "更换钥匙", rotated: "保险库换了新钥匙，里面的内容已重新加密。",
     instead: "改用口令",
+    forgotten: "忘记的口令谁也找不回来；那时只能清除资料，重新开始。",
     erase: "清除我的资料，重新开始……",
     passphrase: "口令（至少 10 个字符）",
     submit: "确定",
@@ -393,6 +394,15 @@ export const zh = {
       open: "已打开", needs_passphrase: "需要口令", locked: "已锁上", locked_by_person: "已锁上", keyring_locked: "密钥环锁着", keyring_denied: "密钥环拒绝访问", keyring_missing: "密钥环不在",
       keyring_full: "密钥环已满", keyring_ambiguous: "密钥环里有多个钥匙", keyring_failed: "密钥环出错", key_lost: "钥匙丢失",
     },
+  },
+  appLock: {
+    title: "应用锁", on: "已开启：密钥环加口令", off: "未开启：只用密钥环",
+    set: "设置应用锁", change: "更改应用锁", remove: "取消应用锁",
+    what: "开启后，每次启动和每次上锁之后，都要系统密钥环和这个口令一起才能打开保险库；坐在这台已解锁电脑前的人不能点一下就打开。",
+    forgotten: "口令不会保存在任何地方。忘记了，旅客资料和登录凭证就找不回来，只能清除资料，重新开始。",
+    current: "现在的口令", wanted: "新口令（至少 10 个字符）", again: "再输入一次",
+    problem: { current_missing: "请输入现在的口令。", too_short: "至少要 10 个字符。", not_the_same: "两次输入的不一样。" },
+    done: "应用锁已设好，保险库里的内容已重新加密。", removed: "应用锁已取消，只用密钥环就能打开保险库。",
   },
   settings: {
     title: "设置", language: "语言", theme: "外观", system: "跟随系统", light: "浅色", dark: "深色", data: "数据文件夹", version: "版本", vault: "保险库", channel: "付款方式", anyChannel: "按每次付款的情况推荐",

@@ -37,6 +37,7 @@ const AUDITED: &[(&str, Action)] = &[
     ("lock_vault", Action::VaultLock),
     ("retry_keyring", Action::VaultRetry),
     ("rotate_root_key", Action::RootKeyRotate),
+    ("set_app_lock", Action::AppLockSet),
     ("save_traveller", Action::TravellerSave),
     ("remove_traveller", Action::TravellerRemove),
     ("export_my_data", Action::DataExport),

@@ -432,6 +432,15 @@ command!(
     }
 );
 command!(
+    /// Sets a passphrase that is needed besides the system keyring, changes it, or gives it up.
+    SetAppLock {
+        /// The passphrase there is; none where there is none.
+        current: Option<Passphrase> as "string | null",
+        /// The passphrase from now on, at least 10 characters; none does without.
+        wanted: Option<Passphrase> as "string | null",
+    }
+);
+command!(
     /// Tries the system keyring again; opens a vault that the person locked.
     RetryKeyring {}
 );

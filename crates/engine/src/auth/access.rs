@@ -2,6 +2,8 @@
 //!
 //! Deliberately not here: the calls that the token is for.
 
+#[cfg(test)]
+use super::tests::naive;
 use super::{
     Auth,
     defence::{Defence, off},
@@ -65,6 +67,9 @@ pub enum AuthError {
     /// sign in again.
     #[error("the sign-in has expired")]
     Expired,
+    /// The platform wants more allowed than the person allowed, or than is ever asked for.
+    #[error("the sign-in does not allow this")]
+    Narrow,
     /// The vault is not open.
     #[error("the vault is closed")]
     VaultClosed,
@@ -79,7 +84,7 @@ impl AuthError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::VaultClosed | Self::Unavailable(_) => true,
-            Self::NotConnected | Self::Expired => false,
+            Self::NotConnected | Self::Expired | Self::Narrow => false,
         }
     }
 }
@@ -102,7 +107,7 @@ impl From<StoreError> for AuthError {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         let code = match &error {
-            AuthError::NotConnected | AuthError::Expired => FaultCode::AuthRequired,
+            AuthError::NotConnected | AuthError::Expired | AuthError::Narrow => FaultCode::AuthRequired,
             AuthError::VaultClosed => FaultCode::VaultLocked,
             AuthError::Unavailable(_) => FaultCode::ProviderUnavailable,
         };
@@ -157,6 +162,21 @@ impl Auth {
         if let Err(error) = result {
             tracing::warn!(%error, platform = platform.id, "a refused token was not replaced");
         }
+    }
+
+    /// Tells that the platform wants more allowed for a call (HTTP 403, `insufficient_scope`). Nothing more is asked for,
+    /// whatever it names: what a platform is asked for stands in its file, and a person was shown that. The sign-in stays;
+    /// who left something out may sign in again and allow it.
+    ///
+    /// # Errors
+    /// [`AuthError::Narrow`].
+    pub(crate) async fn narrow(&self, platform: &str, wanted: Option<&str>) -> Result<(), AuthError> {
+        #[cfg(test)]
+        if off(Defence::ScopesFixed) {
+            return naive::ask_for_more(self, platform, wanted.unwrap_or_default()).await;
+        }
+        tracing::warn!(platform, named = wanted.is_some(), "the platform wants more allowed, and is not asked for it");
+        Err(AuthError::Narrow)
     }
 
     /// Forgets the platform's tokens and whatever is under way, then revokes them. What the platform answers does not
@@ -263,7 +283,7 @@ impl Auth {
         };
         new.proven_until_us = proven_until_us;
         #[cfg(test)]
-        let row = &super::tests::naive::forget_first(self, platform, row).await?;
+        let row = &naive::forget_first(self, platform, row).await?;
         // One statement replaces the old tokens by the new: after a crash there is one pair or the other.
         let mut tx = self.db.begin().await?;
         let row = self.connected_row(platform, Some(row), &new)?;

@@ -20,6 +20,8 @@ zhiyou_domain::defences! {
     ProofKey = "proof-key",
     /// The platform promises to check that key by SHA-256.
     ProofKeyPromise = "s256-promised",
+    /// A platform that wants us to sign who we are is not visited: what we sign would be good elsewhere.
+    PublicClient = "public-client",
     /// The key has 43 characters.
     LongVerifier = "long-verifier",
     /// Every visit has its own key.
@@ -80,6 +82,8 @@ zhiyou_domain::defences! {
     BearerOnly = "bearer-only",
     /// No more is granted than was asked.
     ScopeChecked = "scope-checked",
+    /// What is asked for is what the platform's file says, whatever is said to be missing.
+    ScopesFixed = "scopes-fixed",
     /// A lifetime is a sensible number of seconds.
     Lifetime = "lifetime-clamped",
     /// An answer with an error is an error.

@@ -49,6 +49,9 @@ pub(super) enum MetadataError {
     /// It does not promise to check our proof key (RFC 7636), or not with SHA-256.
     #[error("metadata: no S256")]
     NoProofKey,
+    /// It wants clients to sign who they are. Ours is public and has no key; what it signed could be good elsewhere.
+    #[error("metadata: clients have to sign")]
+    SignedClients,
     /// It does not give codes.
     #[error("metadata: no authorization code")]
     NoCode,
@@ -68,6 +71,9 @@ struct Document {
     #[serde(default)]
     require_pushed_authorization_requests: bool,
     response_types_supported: Vec<String>,
+    /// How clients say who they are. Many that take public clients do not say so here.
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
     #[serde(default)]
     code_challenge_methods_supported: Vec<String>,
     #[serde(default)]
@@ -135,6 +141,11 @@ pub(super) fn check(body: &[u8], issuer: &str, hosts: &[String], demo: bool) -> 
     }
     if !document.response_types_supported.iter().any(|kind| kind == "code") {
         return Err(MetadataError::NoCode);
+    }
+    let methods = &document.token_endpoint_auth_methods_supported;
+    let signed = !methods.is_empty() && methods.iter().all(|method| method.ends_with("_jwt"));
+    if signed && !off(Defence::PublicClient) {
+        return Err(MetadataError::SignedClients);
     }
     let base = address("issuer", issuer, demo)?;
     let endpoint = |name, text: &str| {
@@ -280,6 +291,18 @@ mod tests {
         check_refused("code_challenge_methods_supported", json!(["plain"]));
         check_refused("code_challenge_methods_supported", json!([]));
         check_refused("response_types_supported", json!(["token"]));
+    }
+
+    #[test]
+    fn a_server_where_every_client_has_to_sign_is_refused_and_one_that_takes_others_too_is_not() {
+        let name = "token_endpoint_auth_methods_supported";
+        check_refused(name, json!(["private_key_jwt"]));
+        check_refused(name, json!(["private_key_jwt", "client_secret_jwt"]));
+        for methods in [json!([]), json!(["none"]), json!(["private_key_jwt", "client_secret_basic"])] {
+            let mut public = document();
+            public[name] = methods.clone();
+            assert!(check(public.to_string().as_bytes(), ISSUER, &hosts(), false).is_ok(), "{methods}");
+        }
     }
 
     #[test]

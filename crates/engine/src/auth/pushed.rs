@@ -4,6 +4,8 @@
 //! A push that fails ends the start: sending the same request openly instead would let whoever made it fail choose the
 //! weaker way. Deliberately not here: what is asked (see [`super::tokens::authorization_url`]).
 
+#[cfg(test)]
+use super::tests::naive;
 use super::{
     http::{Http, HttpError},
     metadata::Server,
@@ -53,6 +55,8 @@ pub(super) async fn push(
     bare.authorization.set_query(None);
     let open = authorization_url(platform, &bare, pending)?;
     let fields: Vec<_> = open.query_pairs().into_owned().collect();
+    #[cfg(test)]
+    let fields = naive::signed(http, platform, fields).await;
     let form: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let (status, body) = http.post(endpoint.clone(), &form).await?;
     if status != 201 {

@@ -1,6 +1,7 @@
 //! What sign-in promises, against the sandbox's member platform over real HTTP, and against one that misbehaves.
 
 mod attack;
+mod demands;
 mod kills;
 mod local;
 mod log_ins;

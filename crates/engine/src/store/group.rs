@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::{self, Origin},
-    killed,
+    killed::{self, Write},
 };
 use hashlink::LruCache;
 use std::{
@@ -263,9 +263,9 @@ impl Shared {
             return Ok(None);
         }
         let cursor = put(&mut tx, &sorted.accepted).await.map_err(refused)?;
-        killed::point();
+        killed::point(Write::Journal);
         tx.commit().await.map_err(|error| refused(error.into()))?;
-        killed::point();
+        killed::point(Write::Journal);
         let written = u64::try_from(sorted.accepted.len()).unwrap_or(u64::MAX);
         self.appends.fetch_add(written, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);

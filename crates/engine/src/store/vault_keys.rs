@@ -23,6 +23,8 @@ pub enum Mode {
     Keyring,
     /// Here, wrapped by a key derived from a passphrase.
     Passphrase(Wrapped),
+    /// Here, wrapped by a passphrase and then sealed under the key that is in the keyring: neither opens it alone.
+    Both(Wrapped),
 }
 
 /// A root key wrapped by a passphrase, and what the derivation needs besides it (Argon2id, RFC 9106).
@@ -58,15 +60,19 @@ pub async fn read(pool: &AnyPool) -> Result<Option<VaultKey>, StoreError> {
 fn from_row((profile, key_check, mode, key, salt, memory, passes, lanes): Row) -> Result<VaultKey, StoreError> {
     let damaged = || StoreError::Damaged("vault_keys".to_owned());
     let number = |value: Option<i64>| value.and_then(|n| u32::try_from(n).ok()).ok_or_else(damaged);
-    let mode = match mode.as_str() {
-        "keyring" => Mode::Keyring,
-        "passphrase" => Mode::Passphrase(Wrapped {
+    let wrapped = || -> Result<Wrapped, StoreError> {
+        Ok(Wrapped {
             key: key.ok_or_else(damaged)?,
             salt: salt.ok_or_else(damaged)?,
             memory_kib: number(memory)?,
             passes: number(passes)?,
             lanes: number(lanes)?,
-        }),
+        })
+    };
+    let mode = match mode.as_str() {
+        "keyring" => Mode::Keyring,
+        "passphrase" => Mode::Passphrase(wrapped()?),
+        "both" => Mode::Both(wrapped()?),
         other => return Err(StoreError::Newer(format!("vault mode {other:?}"))),
     };
     Ok(VaultKey { profile, key_check, mode })
@@ -106,6 +112,7 @@ async fn write(tx: &mut Tx, statement: &'static str, row: &VaultKey) -> Result<(
     let (mode, wrapped) = match &row.mode {
         Mode::Keyring => ("keyring", None),
         Mode::Passphrase(wrapped) => ("passphrase", Some(wrapped)),
+        Mode::Both(wrapped) => ("both", Some(wrapped)),
     };
     sqlx::query(statement)
         .bind(row.profile.clone())

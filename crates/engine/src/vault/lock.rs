@@ -1,7 +1,8 @@
 //! Locking by the person: the root key goes out of memory, and only the person has it fetched again.
 //!
 //! A lock is remembered, so that a program that ended and was started again is not open. Deliberately not here: when to
-//! lock (see [`crate::locking`]), and any protection from somebody who may use the keyring: it is the system's.
+//! lock (see [`crate::locking`]), and protection from somebody who may use the keyring: that takes a passphrase besides it
+//! (see `app_lock`).
 
 use super::{Mode, Vault, VaultError, VaultKey, VaultState};
 use crate::store::{StoreError, Tx, settings, vault_keys};
@@ -22,7 +23,7 @@ impl Vault {
         *fresh = None;
         // A store that fails keeps nothing open.
         let state = match vault_keys::read(self.db.reader()).await {
-            Ok(Some(VaultKey { mode: Mode::Passphrase(_), .. })) => VaultState::Locked,
+            Ok(Some(VaultKey { mode: Mode::Passphrase(_) | Mode::Both(_), .. })) => VaultState::Locked,
             Ok(_) | Err(_) => VaultState::LockedByPerson,
         };
         self.set(state, None);

@@ -9,7 +9,6 @@ use super::{
 use crate::store::vault_keys::Wrapped;
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::rand::SystemRandom;
-use zeroize::Zeroizing;
 
 /// A chosen passphrase has at least this many characters.
 pub(super) const CHARS_MIN: usize = 10;
@@ -25,6 +24,14 @@ const MEMORY_KIB_MAX: u32 = 1024 * 1024;
 const PASSES_MAX: u32 = 16;
 
 const PLACE: Place<'static> = Place { table: "vault_keys", row: "root", column: "wrapped" };
+/// Of what was wrapped and then sealed under the key in the keyring.
+const OUTER_PLACE: Place<'static> = Place { table: "vault_keys", row: "root", column: "wrapped/keyring" };
+
+/// Whether a passphrase can be chosen.
+pub(super) fn check_fit(passphrase: &str) -> Result<(), VaultError> {
+    let fit = passphrase.chars().count() >= CHARS_MIN && passphrase.len() <= BYTES_MAX;
+    if fit { Ok(()) } else { Err(VaultError::UnfitPassphrase) }
+}
 
 /// Wraps `root`. Takes a noticeable part of a second and 64 MiB; call it on a blocking thread.
 pub(super) fn wrap(root: &Key, profile: &[u8], passphrase: &str, rng: &SystemRandom) -> Result<Wrapped, VaultError> {
@@ -40,7 +47,24 @@ pub(super) fn wrap(root: &Key, profile: &[u8], passphrase: &str, rng: &SystemRan
 pub(super) fn unwrap(wrapped: &Wrapped, profile: &[u8], passphrase: &str) -> Result<Key, VaultError> {
     let key = derive(wrapped, passphrase)?;
     let root = seal::open(&key, &bound(profile, wrapped), &wrapped.key).map_err(|_| VaultError::WrongPassphrase)?;
-    Ok(Zeroizing::new(<[u8; 32]>::try_from(root.as_slice()).map_err(|_| VaultError::Damaged)?))
+    Key::of(&root)
+}
+
+/// Seals what [`wrap`] made under the key in the keyring, so that it takes both to open it.
+pub(super) fn cover(
+    wrapped: Wrapped,
+    profile: &[u8],
+    in_keyring: &Key,
+    rng: &SystemRandom,
+) -> Result<Wrapped, VaultError> {
+    let key = seal::seal_at(in_keyring, profile, &OUTER_PLACE, &wrapped.key, rng)?;
+    Ok(Wrapped { key, ..wrapped })
+}
+
+/// What [`cover`] sealed; [`VaultError::Damaged`] under any other key.
+pub(super) fn uncover(wrapped: &Wrapped, profile: &[u8], in_keyring: &Key) -> Result<Wrapped, VaultError> {
+    let key = seal::open_at(in_keyring, profile, &OUTER_PLACE, &wrapped.key)?;
+    Ok(Wrapped { key: key.to_vec(), ..wrapped.clone() })
 }
 
 fn derive(wrapped: &Wrapped, passphrase: &str) -> Result<Key, VaultError> {
@@ -49,9 +73,8 @@ fn derive(wrapped: &Wrapped, passphrase: &str) -> Result<Key, VaultError> {
     }
     let params = Params::new(wrapped.memory_kib, wrapped.passes, wrapped.lanes, Some(32));
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(|_| VaultError::Damaged)?);
-    let mut key = Zeroizing::new([0; 32]);
-    argon.hash_password_into(passphrase.as_bytes(), &wrapped.salt, &mut *key).map_err(|_| VaultError::Damaged)?;
-    Ok(key)
+    Key::made(|key| argon.hash_password_into(passphrase.as_bytes(), &wrapped.salt, key))
+        .map_err(|_| VaultError::Damaged)
 }
 
 fn bound(profile: &[u8], wrapped: &Wrapped) -> Vec<u8> {

@@ -27,7 +27,20 @@ pub(super) const KIND: &str = "root_key";
 const NEXT: &str = "next";
 
 /// A passphrase that was proved to open the vault.
-type Words = Zeroizing<String>;
+pub(super) type Words = Zeroizing<String>;
+
+/// How a root key is kept once everything is sealed under it.
+#[derive(Clone)]
+pub(super) enum Keeping {
+    /// In the keyring, where it takes the place of the one before it.
+    Keyring,
+    /// In the keyring, where it is already.
+    InKeyring,
+    /// By a passphrase.
+    Passphrase(Words),
+    /// By a passphrase and the key that is in the keyring and stays there.
+    Both { in_keyring: Key, words: Words },
+}
 
 /// From one root key to the next.
 pub(super) struct Change {
@@ -67,60 +80,73 @@ impl Vault {
         let _one = self.opening.lock().await;
         let row = vault_keys::read(self.db.reader()).await?.ok_or(VaultError::Closed(self.state()))?;
         let open = self.with_key(|key| Ok(key.clone()))?;
-        let words = self.proved(&row, &open, passphrase).await?;
+        let keeping = self.proved(&row, &open, passphrase).await?;
         if open.older.is_none() {
-            let next = Zeroizing::new(seal::random(&self.rng)?);
-            let mut tx = self.db.begin().await?;
-            self.put(&mut tx, KIND, NEXT, &*next).await?;
-            audit::note(&mut tx, Action::RootKeyRotate, Resource::None, now).await?;
-            self.db.commit(tx).await?;
-            self.turn_to(next, Some(open.root), &row);
+            let next = Key::random(&self.rng)?;
+            self.begin_change(&row, open, next, Action::RootKeyRotate, now).await?;
         }
-        Ok(self.finish(&row, words).await?)
+        Ok(self.finish(&row, keeping).await?)
     }
 
-    /// Who rotates can open the vault: nobody replaces a key that is not theirs to replace.
-    async fn proved(
+    /// Keeps the next root key sealed under the one in use, and turns to it: from here on it only goes forward.
+    pub(super) async fn begin_change(
+        &self,
+        row: &VaultKey,
+        open: OpenKey,
+        next: Key,
+        action: Action,
+        now: UtcMicros,
+    ) -> Result<(), Fault> {
+        let mut tx = self.db.begin().await?;
+        self.put(&mut tx, KIND, NEXT, &*next).await?;
+        audit::note(&mut tx, action, Resource::None, now).await?;
+        self.db.commit(tx).await?;
+        self.turn_to(next, Some(open.root), row);
+        Ok(())
+    }
+
+    /// Who rotates can open the vault: nobody replaces a key that is not theirs to replace. Answers how it is kept.
+    pub(super) async fn proved(
         &self,
         row: &VaultKey,
         open: &OpenKey,
         passphrase: Option<&str>,
-    ) -> Result<Option<Words>, VaultError> {
-        match &row.mode {
-            Mode::Keyring => {
-                let found =
-                    self.calls.run(KeyStore::read).await.map_err(|error| VaultError::Closed(state_for(&error)))?;
-                let ours = found.is_some_and(|found| {
-                    let is = |key: &Key| verify_slices_are_equal(&found, &**key).is_ok();
-                    is(&open.root) || open.older.as_ref().is_some_and(is)
-                });
-                if ours { Ok(None) } else { Err(VaultError::Closed(VaultState::KeyLost)) }
-            }
-            Mode::Passphrase(wrapped) => {
-                let text = passphrase.filter(|text| text.len() <= passphrase::BYTES_MAX);
-                let words = Zeroizing::new(text.ok_or(VaultError::WrongPassphrase)?.to_owned());
-                let (wrapped, profile, tried): (Wrapped, _, _) = (wrapped.clone(), row.profile.clone(), words.clone());
-                blocking(move || passphrase::unwrap(&wrapped, &profile, &tried)).await?;
-                Ok(Some(words))
-            }
+    ) -> Result<Keeping, VaultError> {
+        if row.mode != Mode::Keyring {
+            let text = passphrase.filter(|text| text.len() <= passphrase::BYTES_MAX);
+            let (_, keeping) = self.entered(row, text.ok_or(VaultError::WrongPassphrase)?).await?;
+            return Ok(keeping);
         }
+        let found = self.calls.run(KeyStore::read).await.map_err(|error| VaultError::Closed(state_for(&error)))?;
+        let ours = found.is_some_and(|found| {
+            let is = |key: &Key| verify_slices_are_equal(&found, &**key).is_ok();
+            is(&open.root) || open.older.as_ref().is_some_and(is)
+        });
+        if ours { Ok(Keeping::Keyring) } else { Err(VaultError::Closed(VaultState::KeyLost)) }
     }
 
     /// Opens under the profile's own key, or follows it to the next one where a rotation was cut off.
-    pub(super) async fn open_under(&self, root: Key, row: &VaultKey, words: Option<Words>) -> Result<(), VaultError> {
+    pub(super) async fn open_under(&self, root: Key, row: &VaultKey, keeping: Keeping) -> Result<(), VaultError> {
         let kept = sealed::get(self.db.reader(), KIND, NEXT).await?;
         let next = kept.as_ref().and_then(|(kept, version)| {
             let document = Document::new(KIND, NEXT, *version);
             let plain = seal::open_at(&root, &row.profile, &document.place(), kept).ok()?;
-            super::fit(&plain).ok()
+            Key::of(&plain).ok()
         });
         match next {
             Some(next) => {
                 if super::check(&root, row).is_err() {
                     super::check(&next, row)?;
                 }
+                let keeping = match keeping {
+                    // What was begun is to do without the passphrase.
+                    Keeping::Both { in_keyring, .. } if verify_slices_are_equal(&*in_keyring, &*next).is_ok() => {
+                        Keeping::InKeyring
+                    }
+                    keeping => keeping,
+                };
                 self.turn_to(next, Some(root), row);
-                if let Err(error) = self.finish(row, words).await {
+                if let Err(error) = self.finish(row, keeping).await {
                     tracing::warn!(%error, "a rotation of the root key waits for its end");
                 }
             }
@@ -141,27 +167,27 @@ impl Vault {
     }
 
     /// Seals everything under the new key, then lets go of the old one.
-    async fn finish(&self, row: &VaultKey, words: Option<Words>) -> Result<(), VaultError> {
+    pub(super) async fn finish(&self, row: &VaultKey, keeping: Keeping) -> Result<(), VaultError> {
         let open = self.with_key(|key| Ok(key.clone()))?;
-        let mode = match (&row.mode, words) {
-            (Mode::Keyring, _) => Mode::Keyring,
-            (Mode::Passphrase(_), Some(words)) => {
-                let (key, name, rng) = (open.root.clone(), open.profile.clone(), self.rng.clone());
-                Mode::Passphrase(blocking(move || passphrase::wrap(&key, &name, &words, &rng)).await?)
+        let to_keyring = matches!(keeping, Keeping::Keyring);
+        let mode = match keeping {
+            Keeping::Keyring | Keeping::InKeyring => Mode::Keyring,
+            Keeping::Passphrase(words) => Mode::Passphrase(self.wrapped(&open, words).await?),
+            Keeping::Both { in_keyring, words } => {
+                let wrapped = self.wrapped(&open, words).await?;
+                Mode::Both(passphrase::cover(wrapped, &open.profile, &in_keyring, &self.rng)?)
             }
-            (Mode::Passphrase(_), None) => return Err(VaultError::WrongPassphrase),
         };
-        let in_keyring = mode == Mode::Keyring;
         let key_check = super::sealed_check(&open.root, &open.profile, &self.rng)?;
         let renewed = VaultKey { profile: open.profile.clone(), key_check, mode };
         let mut tx = self.db.begin().await?;
         kept::reseal(&mut tx, &Change { open: open.clone(), rng: self.rng.clone() }).await?;
         vault_keys::replace(&mut tx, &renewed).await?;
-        if !in_keyring {
+        if !to_keyring {
             sealed::delete(&mut tx, KIND, NEXT).await?;
         }
         self.db.commit(tx).await?;
-        if in_keyring {
+        if to_keyring {
             self.keep_in_keyring(&open.root).await.map_err(|error| VaultError::Closed(state_for(&error)))?;
             self.forget_next().await?;
         }
@@ -169,6 +195,11 @@ impl Vault {
         // What was sealed under the old key is in no file of ours any more.
         self.db.empty_log().await?;
         Ok(())
+    }
+
+    async fn wrapped(&self, open: &OpenKey, words: Words) -> Result<Wrapped, VaultError> {
+        let (key, name, rng) = (open.root.clone(), open.profile.clone(), self.rng.clone());
+        blocking(move || passphrase::wrap(&key, &name, &words, &rng)).await
     }
 
     async fn forget_next(&self) -> Result<(), VaultError> {

@@ -8,13 +8,50 @@ use aws_lc_rs::{
     hkdf::{HKDF_SHA256, Salt},
     rand::{SecureRandom, SystemRandom},
 };
+use std::{ops::Deref, sync::Arc};
 use zeroize::Zeroizing;
 
 /// The only version so far; it is authenticated too.
 const VERSION: u8 = 1;
 
-/// A 32-byte key.
-pub(super) type Key = Zeroizing<[u8; 32]>;
+/// A 32-byte key. It stays where it was made and is wiped there: what is handed on points to it, so that nothing of it is left
+/// where it went by.
+#[derive(Clone)]
+pub(super) struct Key(Arc<Zeroizing<[u8; 32]>>);
+
+impl Key {
+    /// One whose bytes `fill` writes.
+    pub(super) fn made<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, VaultError> {
+        let mut key = Arc::new(Zeroizing::new([0; 32]));
+        // Nobody else points to it yet.
+        let bytes = Arc::get_mut(&mut key).ok_or(VaultError::Crypto)?;
+        fill(bytes).map_err(|_| VaultError::Crypto)?;
+        Ok(Self(key))
+    }
+
+    /// A new one.
+    pub(super) fn random(rng: &SystemRandom) -> Result<Self, VaultError> {
+        Self::made(|bytes| rng.fill(bytes))
+    }
+
+    /// These bytes, if they can be one.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, VaultError> {
+        if bytes.len() != 32 {
+            return Err(VaultError::Damaged);
+        }
+        Self::made(|key| {
+            key.copy_from_slice(bytes);
+            Ok::<(), VaultError>(())
+        })
+    }
+}
+
+impl Deref for Key {
+    type Target = [u8; 32];
+    fn deref(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 /// Where a sealed value is stored. Moved to any other place, it does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +73,9 @@ pub(super) fn random<const N: usize>(rng: &SystemRandom) -> Result<[u8; N], Vaul
 
 /// Key for one table of one profile (HKDF-SHA256, RFC 5869), so that no two tables share nonces' luck.
 pub(super) fn table_key(root: &Key, profile: &[u8], table: &str) -> Result<Key, VaultError> {
-    let mut key = Zeroizing::new([0; 32]);
-    Salt::new(HKDF_SHA256, profile)
-        .extract(&**root)
-        .expand(&[b"zhiyou sealed table v1 ", table.as_bytes()], HKDF_SHA256)
-        .and_then(|okm| okm.fill(&mut *key))
-        .map_err(|_| VaultError::Crypto)?;
-    Ok(key)
+    let prk = Salt::new(HKDF_SHA256, profile).extract(&**root);
+    let info = [b"zhiyou sealed table v1 ", table.as_bytes()];
+    Key::made(|key| prk.expand(&info, HKDF_SHA256).and_then(|okm| okm.fill(key)))
 }
 
 /// What a value is bound to: each part with its length in front, so that no two places read alike.

@@ -1,11 +1,13 @@
 //! What the vault promises, against real SQLite and key stores that behave like the system's in each of its moods.
 
+mod app_lock;
 mod kills;
 mod lock;
 mod matrix;
 mod put_back;
 
 use super::*;
+use crate::store::vault_keys::Wrapped;
 use std::{path::Path, sync::Mutex as StdMutex, sync::mpsc};
 use tempfile::TempDir;
 

@@ -3,6 +3,8 @@
 //! `docs/gateway.md` describes every key. A key that ends in `_file` is read from that file, so that secrets need not stand in
 //! the configuration itself. No text of a refusal contains a value. Deliberately not here: what a start refuses.
 
+mod exposed;
+
 use super::{
     AlipayConfig, AlipayPlusConfig, CapConfig, Config, ConfigError, CreditConfig, DailyConfig, DuffelConfig,
     HttpConfig, InstalmentConfig, MemberPlatformConfig, PaypalConfig, PlatformKeyConfig, Profile, RestConfig,

@@ -9,7 +9,11 @@ use super::{
     pace::Pace,
     scope::{METADATA, Resource, Scope},
 };
-use crate::{Clock, rest::token::Tokens, secret::Sensitive};
+use crate::{
+    Clock,
+    rest::token::{self, Tokens},
+    secret::Sensitive,
+};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     Json, Router,
@@ -85,8 +89,7 @@ pub(crate) fn router(
 }
 
 async fn admitted(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
+    let given = token::shown(request.headers()).to_owned();
     let is_engine =
         |token: &Arc<Sensitive<String>>| verify_slices_are_equal(given.as_bytes(), token.expose().as_bytes()).is_ok();
     if door.doors.engine.as_ref().is_some_and(is_engine) {

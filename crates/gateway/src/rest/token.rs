@@ -1,10 +1,17 @@
 //! Who calls: a JWT signed with HS256, as RFC 7519 and RFC 7515 write it.
 //!
 //! One algorithm, read from nowhere: what the token's header names has to be it. Written out here over the one crypto library,
-//! because a general library's choice of algorithms is what such checks go wrong by. Deliberately not here: issuing tokens.
+//! because a general library's choice of algorithms is what such checks go wrong by. A token that says it is bound to a key
+//! (RFC 7800) is not good without a proof of that key, and proofs are not taken: whoever shows one is refused, whatever it
+//! is worth. Deliberately not here: issuing tokens, and proofs of possession (RFC 9449).
 
+#[cfg(test)]
+mod proofs;
+
+use super::defence::{Defence, off};
 use crate::mcp::scope::{Resource, Scopes};
 use aws_lc_rs::hmac;
+use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
 use zhiyou_domain::time::UtcMicros;
@@ -38,6 +45,17 @@ pub(crate) enum TokenError {
     /// Names nobody.
     #[error("no subject")]
     Subject,
+    /// Good only with a proof of a key.
+    #[error("bound to a key")]
+    Bound,
+}
+
+/// The token that a request shows as a bearer token (RFC 6750 §2.1); empty where there is none.
+pub(crate) fn shown(headers: &HeaderMap) -> &str {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = given.strip_prefix("Bearer ");
+    let token = token.or_else(|| given.strip_prefix("DPoP ").filter(|_| off(Defence::Scheme)));
+    token.unwrap_or_default()
 }
 
 /// What tokens are checked against. A person's token and an agent's are for different audiences, and one that names both is
@@ -80,6 +98,9 @@ struct Claims {
     aud: Audience,
     #[serde(default)]
     scope: String,
+    /// The key it is bound to.
+    #[serde(default)]
+    cnf: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +168,9 @@ impl Tokens {
         };
         if !names(&self.audiences) || names(&self.others) {
             return Err(TokenError::Audience);
+        }
+        if claims.cnf.is_some() && !off(Defence::Unbound) {
+            return Err(TokenError::Bound);
         }
         let plain = !claims.sub.trim().is_empty() && !claims.sub.chars().any(char::is_control);
         if plain && claims.sub.len() <= SUBJECT_BYTES_MAX {
@@ -290,6 +314,8 @@ mod tests {
             (json!({"aud": "zhiyou2"}), TokenError::Audience),
             (json!({"aud": []}), TokenError::Audience),
             (json!({"scope": ["payment.read"]}), TokenError::Malformed),
+            (json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}), TokenError::Bound),
+            (json!({"cnf": {}}), TokenError::Bound),
             (json!({"sub": " "}), TokenError::Subject),
             (json!({"sub": "x".repeat(129)}), TokenError::Subject),
         ] {

@@ -6,7 +6,7 @@ use crate::{
     engine::Engine,
     locking::{self, AFTER_MAX_MIN},
     store::{changes, changes::Entity, plans, settings},
-    vault::{VaultState, lock},
+    vault::{VaultError, VaultState, lock},
 };
 use std::collections::BTreeSet;
 use zhiyou_domain::{
@@ -25,7 +25,11 @@ pub(crate) async fn get_session(engine: &Engine, _: GetSession) -> Result<Sessio
         demo: engine.demo.is_some(),
         data_dir: engine.data_dir.display().to_string(),
         settings: read_settings(engine).await?,
-        vault: VaultView { state: engine.vault.state().into(), choices },
+        vault: VaultView {
+            state: engine.vault.state().into(),
+            choices,
+            kept: engine.vault.kept().await?.map(VaultKeptView::from),
+        },
         cursor,
         now_us: engine.clock.now().0,
     })
@@ -82,7 +86,13 @@ pub(crate) async fn note_use(engine: &Engine, _: NoteUse) -> Result<(), Fault> {
 }
 
 pub(crate) async fn unlock_vault(engine: &Engine, wish: UnlockVault) -> Result<SessionView, Fault> {
-    engine.vault.unlock(wish.passphrase.expose()).await?;
+    if let Err(error) = engine.vault.unlock(wish.passphrase.expose()).await {
+        // The keyring that is needed besides the passphrase may be what is in the way now.
+        if matches!(error, VaultError::Closed(_)) {
+            changed(engine).await?;
+        }
+        return Err(error.into());
+    }
     opened(engine, Action::VaultUnlock).await?;
     get_session(engine, GetSession {}).await
 }
@@ -112,6 +122,21 @@ pub(crate) async fn retry_keyring(engine: &Engine, _: RetryKeyring) -> Result<Se
 pub(crate) async fn rotate_root_key(engine: &Engine, wish: RotateRootKey) -> Result<SessionView, Fault> {
     engine.vault.rotate(wish.passphrase.as_ref().map(Passphrase::expose), engine.clock.now()).await?;
     get_session(engine, GetSession {}).await
+}
+
+pub(crate) async fn set_app_lock(engine: &Engine, wish: SetAppLock) -> Result<SessionView, Fault> {
+    let (current, wanted) = (wish.current.as_ref(), wish.wanted.as_ref());
+    let (current, wanted) = (current.map(Passphrase::expose), wanted.map(Passphrase::expose));
+    engine.vault.set_app_lock(current, wanted, engine.clock.now()).await?;
+    changed(engine).await?;
+    get_session(engine, GetSession {}).await
+}
+
+/// Has the session shown anew.
+async fn changed(engine: &Engine) -> Result<(), Fault> {
+    let mut tx = engine.db.begin().await?;
+    changes::append(&mut tx, Entity::Session, "", engine.clock.now()).await?;
+    Ok(engine.db.commit(tx).await?)
 }
 
 pub(crate) async fn open_phone(engine: &Engine, _: OpenPhone) -> Result<(), Fault> {

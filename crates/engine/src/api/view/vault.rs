@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: doing it. Nothing takes the place of a keyring without being chosen.
 
-use crate::vault::{Choice, VaultState};
+use crate::vault::{Choice, Kept, VaultState};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -13,6 +13,30 @@ pub struct VaultView {
     pub state: VaultStateView,
     /// What can be done about a closed one, best first.
     pub choices: Vec<VaultChoiceView>,
+    /// What keeps its key; nothing before it was first opened.
+    pub kept: Option<VaultKeptView>,
+}
+
+/// What keeps a vault's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum VaultKeptView {
+    /// The system keyring; an app lock can be set.
+    Keyring,
+    /// A passphrase.
+    Passphrase,
+    /// The system keyring and a passphrase: the app lock.
+    Both,
+}
+
+impl From<Kept> for VaultKeptView {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Keyring => Self::Keyring,
+            Kept::Passphrase => Self::Passphrase,
+            Kept::Both => Self::Both,
+        }
+    }
 }
 
 /// Whether a vault is open, or why not.

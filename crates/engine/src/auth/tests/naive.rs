@@ -4,12 +4,16 @@ use super::super::{
     Auth, AuthError, Platform,
     callback::{Callback, CallbackError, read_query},
     defence::{Defence, off},
+    http::Http,
     pending::Pending,
 };
 use crate::store::{
     pending_sign_ins,
     sign_ins::{self, SignInRow, State},
 };
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 use url::Url;
 
 /// The port of a listener that always takes the same.
@@ -101,4 +105,41 @@ pub(in super::super) async fn forget_first(
     sign_ins::put(&mut tx, &empty, auth.clock.now()).await?;
     auth.db.commit(tx).await?;
     Ok(empty)
+}
+
+/// Signs who we are, for whom the platform's document says: where it names its token endpoint twice, for the second.
+pub(in super::super) async fn signed(
+    http: &Http,
+    platform: &Platform,
+    mut fields: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    if off(Defence::PublicClient) {
+        let place = format!("{}/.well-known/oauth-authorization-server", platform.issuer);
+        let (_, document) = http.get(place.parse().unwrap()).await.unwrap();
+        let document: Value = serde_json::from_slice(&document).unwrap();
+        let audience = [&document["mtls_endpoint_aliases"]["token_endpoint"], &document["token_endpoint"]];
+        let audience = audience.into_iter().find_map(Value::as_str).unwrap();
+        let text = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let claims = json!({"iss": "zhiyou-desktop", "sub": "zhiyou-desktop", "aud": audience});
+        let plain = format!("{}.{}", text(json!({"alg": "HS256"})), text(claims));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"a key of ours"), plain.as_bytes());
+        fields.push(("client_assertion".to_owned(), format!("{plain}.{}", URL_SAFE_NO_PAD.encode(tag))));
+    }
+    fields
+}
+
+/// Asks for whatever is said to be missing.
+pub(in super::super) async fn ask_for_more(auth: &Auth, platform: &str, wanted: &str) -> Result<(), AuthError> {
+    let platform = auth.known(platform).unwrap();
+    let row = sign_ins::read(auth.db.reader(), &platform.id).await?.unwrap();
+    let tokens = auth.open_tokens(&row)?.unwrap();
+    let server = auth.discover(platform).await.unwrap();
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", platform.client(&tokens.client)),
+        ("refresh_token", tokens.refresh.as_deref().unwrap_or_default()),
+        ("scope", wanted),
+    ];
+    auth.http(platform).post(server.token, &form).await.unwrap();
+    Ok(())
 }

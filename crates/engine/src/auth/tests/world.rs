@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use url::Url;
 use zeroize::Zeroizing;
@@ -337,10 +337,32 @@ pub(super) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
+/// Reads a request to its end.
+async fn whole_request(stream: &mut TcpStream) -> String {
+    let (mut bytes, mut part) = (Vec::new(), vec![0; 16 * 1024]);
+    loop {
+        let count = stream.read(&mut part).await.unwrap_or(0);
+        bytes.extend_from_slice(&part[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        let announced = |head: &str| {
+            let lines = head.lines().filter_map(|line| line.split_once(':'));
+            let length = lines.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            length.and_then(|(_, value)| value.trim().parse::<usize>().ok()).unwrap_or(0)
+        };
+        let is_whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| body.len() >= announced(head));
+        if count == 0 || is_whole {
+            return text.into_owned();
+        }
+    }
+}
+
 /// A platform that answers as told. `{issuer}` in an answer becomes its own address.
 pub(super) struct Hostile {
     pub(super) issuer: String,
+    /// The first line of every request.
     pub(super) asked: Arc<Mutex<Vec<String>>>,
+    /// All of every request.
+    pub(super) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Hostile {
@@ -352,18 +374,17 @@ impl Hostile {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, name, answer) = (asked.clone(), issuer.clone(), Arc::new(answer));
+        let (asked, heard) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (seen, all, name, answer) = (asked.clone(), heard.clone(), issuer.clone(), Arc::new(answer));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (seen, name, answer) = (seen.clone(), name.clone(), answer.clone());
+                let (seen, all, name, answer) = (seen.clone(), all.clone(), name.clone(), answer.clone());
                 tokio::spawn(async move {
-                    let mut head = vec![0; 16 * 1024];
-                    let count = stream.read(&mut head).await.unwrap_or(0);
-                    let text = String::from_utf8_lossy(&head[..count]).into_owned();
+                    let text = whole_request(&mut stream).await;
                     let line = text.split(" HTTP/").next().unwrap_or_default().to_owned();
                     seen.lock().unwrap().push(line.clone());
+                    all.lock().unwrap().push(text);
                     let (status, body) = answer(line).await;
                     let body = body.replace("{issuer}", &name);
                     let head = format!(
@@ -375,7 +396,7 @@ impl Hostile {
                 });
             }
         });
-        Self { issuer, asked }
+        Self { issuer, asked, heard }
     }
 
     /// One that is honest but for its token answer.

@@ -213,6 +213,67 @@ async fn a_first_opening_that_is_killed_at_any_write_leaves_no_key_that_opens_no
     }
 }
 
+/// Kills a change of the app lock, from the first passphrase to the second, at every point in turn; answers how many there
+/// are.
+async fn app_lock_changed_at_every_point(from: Option<&str>, to: Option<&str>) -> usize {
+    let mut point = 0;
+    loop {
+        let (folder, keys) = (TempDir::new().unwrap(), Mortal::new(true));
+        let first = vault(folder.path(), keys.clone()).await;
+        fill(&first).await;
+        let in_keyring = keys.entry.lock().unwrap().clone();
+        if from.is_some() {
+            first.set_app_lock(None, from, NOW).await.unwrap();
+        }
+        first.db.close().await;
+        let ended =
+            cut(folder.path(), &keys, point, async |vault: &Vault| vault.set_app_lock(from, to, NOW).await.unwrap())
+                .await;
+
+        let again = vault(folder.path(), keys.clone()).await;
+        let mut opens = Vec::new();
+        if again.state() == VaultState::Locked {
+            for words in [from, to].into_iter().flatten() {
+                if again.state() == VaultState::Locked && again.unlock(words).await.is_ok() {
+                    opens.push(words);
+                }
+            }
+        }
+        assert_eq!(again.state(), VaultState::Open, "point {point}");
+        assert_eq!(unreadable(&again).await, 0, "point {point}");
+        let (kept, entry) = (again.kept().await.unwrap().unwrap(), keys.entry.lock().unwrap().clone());
+        // One key: the root's where the keyring keeps it, and the one that was there where it takes both.
+        match kept {
+            Kept::Keyring => assert_eq!(entry, Some(root(&again)), "point {point}"),
+            Kept::Both => assert!(entry == in_keyring && entry != Some(root(&again)), "point {point}"),
+            Kept::Passphrase => panic!("point {point}"),
+        }
+        assert!(again.ids(rotate::KIND).await.unwrap().is_empty(), "point {point}: no key is left behind");
+        assert!(again.with_key(|key| Ok(key.older.is_none())).unwrap(), "point {point}");
+        // And the next change goes on from there.
+        let now = opens.first().copied().filter(|_| kept == Kept::Both);
+        again.set_app_lock(now, Some("a third passphrase"), NOW).await.unwrap();
+        again.db.close().await;
+        let last = vault(folder.path(), keys.clone()).await;
+        last.unlock("a third passphrase").await.unwrap();
+        assert_eq!(unreadable(&last).await, 0, "point {point}");
+        last.db.close().await;
+        if !ended {
+            assert_eq!(now, to, "it was done");
+            return point;
+        }
+        point += 1;
+    }
+}
+
+#[tokio::test]
+async fn an_app_lock_that_is_killed_at_any_write_while_it_is_set_changed_or_given_up_leaves_an_open_way_and_one_key() {
+    // Two commits each, and none of them writes to the keyring.
+    assert_eq!(app_lock_changed_at_every_point(None, Some(WORDS)).await, 4);
+    assert_eq!(app_lock_changed_at_every_point(Some(WORDS), Some("battery staple")).await, 4);
+    assert_eq!(app_lock_changed_at_every_point(Some(WORDS), None).await, 4);
+}
+
 async fn erase(vault: &Vault) {
     let destroying = vault.destroy().await.unwrap();
     let mut tx = vault.db.begin().await.unwrap();

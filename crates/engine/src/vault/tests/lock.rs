@@ -66,7 +66,7 @@ async fn a_locked_vault_with_a_passphrase_wants_it_again() {
     assert!(vault.lock().await);
     remember(&vault, true).await;
     is_closed(&vault, VaultState::Locked).await;
-    assert_eq!(vault.choices().await.unwrap(), [Choice::EnterPassphrase]);
+    assert_eq!(vault.choices().await.unwrap(), [Choice::EnterPassphrase, Choice::Erase]);
     assert_eq!(vault.reopen().await.unwrap(), VaultState::Locked);
     assert!(matches!(vault.unlock("correct house").await, Err(VaultError::WrongPassphrase)));
     vault.unlock(WORDS).await.unwrap();

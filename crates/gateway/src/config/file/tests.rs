@@ -302,3 +302,43 @@ fn where_agents_are_sent_and_when_days_are_compared_is_read_and_checked() {
     let plain = with("", "authorization_servers = [\"http://id.example.cn\"]");
     assert_eq!(plain.refused(), "rest.authorization_servers is not an address this profile may use");
 }
+
+#[cfg(unix)]
+#[test]
+fn se_25_files_that_others_may_read_or_change_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let written = Written::new(LIVE);
+    let folder = written.folder.path();
+    let set = |name: &str, mode| {
+        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let exposed = || -> Vec<String> {
+        Config::exposed_files(&folder.join("gateway.toml")).iter().map(ToString::to_string).collect()
+    };
+    let files = [
+        ("gateway.toml", "the configuration file"),
+        ("duffel.token", "duffel.token_file"),
+        ("merchant.pem", "wechatpay.merchant_private_key_pem_file"),
+        ("apiv3.key", "wechatpay.apiv3_key_file"),
+        ("jwt.key", "rest.jwt_keys.key_file"),
+        ("platform.pem", "wechatpay.platform_keys.pem_file"),
+    ];
+    files.iter().for_each(|(name, _)| set(name, 0o600));
+    assert_eq!(exposed(), Vec::<String>::new());
+    for (name, field) in files {
+        for (mode, read) in [(0o640, true), (0o604, true), (0o620, false), (0o602, false), (0o666, false)] {
+            set(name, mode);
+            let found = exposed();
+            // A public key may be read.
+            if read && name == "platform.pem" {
+                assert_eq!(found, Vec::<String>::new());
+                continue;
+            }
+            let said = if read { "read" } else { "changed" };
+            assert!(found.len() == 1 && found[0].starts_with(field), "{name} {mode:o}: {found:?}");
+            assert!(found[0].contains(&format!("may be {said} by others")), "{name} {mode:o}: {found:?}");
+        }
+        set(name, 0o600);
+    }
+    assert!(written.read().is_ok(), "they are told of, and a start is not refused for them");
+}
