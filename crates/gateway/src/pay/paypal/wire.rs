@@ -556,7 +556,6 @@ impl Issue {
             Self::TransactionBlocked
             | Self::ComplianceViolation
             | Self::PayeeAccountRestricted
-            | Self::PermissionDenied
             | Self::CaptureFullyRefunded
             | Self::RefundAmountExceeded
             | Self::PendingCapture
@@ -564,6 +563,7 @@ impl Issue {
             | Self::MaxNumberOfRefundsExceeded
             | Self::TransactionDisputed
             | Self::OrderNotApproved => ReasonCode::NotAllowed,
+            Self::PermissionDenied => ReasonCode::Unauthorized,
             Self::RefundFailedInsufficientFunds => ReasonCode::InsufficientBalance,
             Self::InvalidResourceId => ReasonCode::NotFound,
             Self::MaxCaptureAmountExceeded | Self::Unknown => ReasonCode::InvalidRequest,
