@@ -93,7 +93,7 @@ pub enum ReasonCode {
     InvalidRequest,
     /// The provider does not know the thing named.
     NotFound,
-    /// The traveller's token is missing, expired or revoked.
+    /// The traveller's token is missing, expired or revoked; where a channel says it, our own key or account is not accepted.
     Unauthorized,
     /// Who travels is sealed until the person opens the vault: nothing was sent.
     VaultClosed,

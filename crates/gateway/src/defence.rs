@@ -28,6 +28,8 @@ zhiyou_domain::defences! {
     OwnChannel = "own-channel",
     /// A refund is the one that was asked for.
     RefundCompared = "refund-compared",
+    /// A refund that may have arrived counts until the channel says that there is none.
+    RefundReserved = "refund-reserved",
     /// No more can be disputed than was paid.
     DisputeBounded = "dispute-bounded",
     /// Paid stays paid.
@@ -44,6 +46,8 @@ zhiyou_domain::defences! {
     CertificateName = "certificate-name",
     /// A certificate counts in its time only.
     Validity = "certificate-validity",
+    /// What is fetched as a certificate is one, under its serial.
+    CertificateSerial = "certificate-serial",
     /// What a stranger sends makes us ask the channel now and then, and not every time.
     FetchApart = "fetched-apart",
     /// What is not signed as a whole is a reason to ask and nothing more.

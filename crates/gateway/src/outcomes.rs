@@ -83,10 +83,11 @@ enum Shape {
     TooMany,
     Conflict,
     StrangersRefusal,
+    WrongKey,
     Decline,
 }
 
-const SHAPES: [Shape; 14] = [
+const SHAPES: [Shape; 15] = [
     Shape::Refused,
     Shape::Silent,
     Shape::Reset,
@@ -100,6 +101,7 @@ const SHAPES: [Shape; 14] = [
     Shape::TooMany,
     Shape::Conflict,
     Shape::StrangersRefusal,
+    Shape::WrongKey,
     Shape::Decline,
 ];
 
@@ -127,6 +129,12 @@ fn wanted(provider: Provider, shape: Shape) -> Option<(&'static str, ReasonCode)
         ) => return None,
         (Shape::Accepted, _) => ("unknown", ReasonCode::ProviderFault),
         (Shape::TooMany, _) => ("not_sent", ReasonCode::RateLimited),
+        (Shape::WrongKey, Provider::Wechatpay | Provider::Alipay | Provider::Stripe | Provider::AlipayPlus) => {
+            ("declined", ReasonCode::Unauthorized)
+        }
+        // There is no token to send anything with.
+        (Shape::WrongKey, Provider::Paypal) => ("not_sent", ReasonCode::Unauthorized),
+        (Shape::WrongKey, Provider::Duffel | Provider::Viator) => return None,
         (Shape::Decline, Provider::Wechatpay | Provider::Alipay | Provider::Paypal | Provider::AlipayPlus) => {
             ("declined", ReasonCode::NotAllowed)
         }
@@ -202,6 +210,10 @@ impl Stub {
             Shape::TooMany => self.write(&mut stream, 429, &error("FREQUENCY_LIMITED"), true).await,
             Shape::Conflict => self.write(&mut stream, 409, &cards::error("idempotency_error"), true).await,
             Shape::StrangersRefusal => self.write(&mut stream, 403, "<html>blocked by a proxy</html>", true).await,
+            Shape::WrongKey => {
+                let body = if self.provider == Provider::Stripe { cards::wrong_key() } else { error("SIGN_ERROR") };
+                self.write(&mut stream, 401, &body, true).await;
+            }
             Shape::Decline => {
                 let (status, body) = match self.provider {
                     Provider::Wechatpay | Provider::Alipay | Provider::AlipayPlus => (403, error("RULE_LIMIT")),
@@ -229,6 +241,7 @@ impl Stub {
     fn read(&self, path: &str) -> (u16, String) {
         let body = match path {
             _ if path.starts_with("/v3/pay") => transaction("NOTPAY", 29_901).to_string(),
+            "/v1/oauth2/token" if self.shape == Shape::WrongKey => return (401, paypal::wrong_secret()),
             "/v1/oauth2/token" => paypal::token().to_string(),
             _ if path.starts_with("/v1/") => cards::read(path).to_string(),
             _ if path.starts_with("/v2/checkout") => {
@@ -404,8 +417,12 @@ impl World {
     }
 
     async fn opened(&self, channel: p::Channel) -> (&'static str, ReasonCode) {
+        self.opened_as(AttemptId::parse_bare(PAYMENT).unwrap(), channel).await
+    }
+
+    async fn opened_as(&self, attempt_id: AttemptId, channel: p::Channel) -> (&'static str, ReasonCode) {
         let wish = p::CreatePaymentIntent {
-            attempt_id: AttemptId::parse_bare(PAYMENT).unwrap(),
+            attempt_id,
             channel,
             amount: of(channel, 29_901),
             description: "智游".to_owned(),
@@ -507,8 +524,8 @@ async fn every_effect_ends_rightly_under_every_failure() {
             checked += 1;
         }
     }
-    let (wechatpay, alipay, stripe, paypal, suppliers) = (6 * 13 - 2, 4 * 13, (5 + 3) * 13, 6 * 12 - 2, (8 + 3) * 11);
-    let alipayplus = 3 * 13;
+    let (wechatpay, alipay, stripe, paypal, suppliers) = (6 * 14 - 2, 4 * 14, (5 + 3) * 14, 6 * 13 - 2, (8 + 3) * 11);
+    let alipayplus = 3 * 14;
     assert_eq!(checked, wechatpay + alipay + stripe + paypal + alipayplus + suppliers);
 }
 
@@ -523,6 +540,30 @@ async fn sg_23_a_call_that_fails_was_one_request_and_whether_to_ask_again_is_dec
             world.run(effect).await;
             assert_eq!(world.stub.effects.load(Ordering::SeqCst), 1, "{effect:?} under {shape:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_refuses_our_key_gets_no_new_payment() {
+    use p::Channel::{Alipay, AlipayPlus as Plus, Paypal, Stripe, Wechatpay as Wechat};
+    for (effect, channel) in [
+        (Effect::Open, Wechat),
+        (Effect::OpenAlipay, Alipay),
+        (Effect::OpenPage, Stripe),
+        (Effect::PaypalOpen, Paypal),
+        (Effect::OpenPlus, Plus),
+    ] {
+        let world = world(effect, Shape::WrongKey).await;
+        let open = async |number| {
+            let ulid = ulid::Ulid::from_parts(1_795_000_000_000, number);
+            world.opened_as(AttemptId::from_ulid(ulid), channel).await
+        };
+        for number in 0..10 {
+            assert_eq!(open(number).await.1, ReasonCode::Unauthorized, "{channel:?}");
+        }
+        let sent = world.stub.effects.load(Ordering::SeqCst);
+        assert_eq!(open(10).await, ("declined", ReasonCode::ChannelFailing), "{channel:?}");
+        assert_eq!(world.stub.effects.load(Ordering::SeqCst), sent, "{channel:?}: what is refused is not sent");
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Capabilities<'a> {
     pub(crate) presents: Presentation,
     /// Whether money can be authorised first and taken later.
     pub(crate) authorises: bool,
+    /// Whether opening a payment is a call that the channel answers, and not something made here.
+    pub(crate) opens_by_call: bool,
     /// How much one payment can be, where that is known.
     pub(crate) bounds: &'static [Bounds],
     /// What it keeps of a payment, basis points.
@@ -233,6 +235,11 @@ pub(crate) trait PaymentChannel: Send + Sync {
 
     /// Where the refund stands; none when the channel does not know it.
     async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>>;
+
+    /// Where a refund stands that was asked for before and is refused now: it can be us who are refused, and the money on its way.
+    async fn after_refusal(&self, refund: &Refund, attempt: &Attempt, _: &Reason) -> Outcome<Option<RefundSeen>> {
+        self.query_refund(refund, attempt).await
+    }
 
     /// The channel's own account of a day, whole or not at all; [`Bill::NotYet`] while there is none.
     async fn bill(&self, _: Day) -> Outcome<Bill> {

@@ -49,6 +49,7 @@ pub(super) async fn answer(stub: &Stub, stream: &mut TcpStream, path: &str) {
         Shape::StrangersRefusal | Shape::Conflict => {
             stub.write(stream, 403, "<html>blocked by a proxy</html>", false).await
         }
+        Shape::WrongKey => stub.write(stream, 200, &sealed(&no("40002", "isv.invalid-signature")), false).await,
         Shape::Decline => {
             stub.write(stream, 200, &sealed(&no("40006", "isv.insufficient-isv-permissions")), false).await
         }

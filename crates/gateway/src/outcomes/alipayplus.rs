@@ -48,6 +48,7 @@ pub(super) async fn answer(stub: &Stub, stream: &mut TcpStream, path: &str) {
         Shape::StrangersRefusal | Shape::Conflict => {
             write(stub, stream, path, 403, "<html>blocked by a proxy</html>", true).await;
         }
+        Shape::WrongKey => write(stub, stream, path, 200, &ended("F", "KEY_NOT_FOUND", json!({})), true).await,
         Shape::Decline => write(stub, stream, path, 200, &ended("F", "ACCESS_DENIED", json!({})), true).await,
     }
 }

@@ -52,3 +52,8 @@ pub(super) fn foreign(path: &str) -> Value {
 pub(super) fn error(kind: &str) -> String {
     json!({"error": {"type": kind, "code": "card_declined", "message": ""}}).to_string()
 }
+
+/// What is said to a key that is wrong or was revoked.
+pub(super) fn wrong_key() -> String {
+    json!({"error": {"type": "invalid_request_error", "message": "Invalid API Key provided"}}).to_string()
+}

@@ -51,3 +51,8 @@ pub(super) fn foreign(path: &str) -> Value {
 pub(super) fn error(issue: &str) -> String {
     json!({"name": "UNPROCESSABLE_ENTITY", "message": "", "details": [{"issue": issue}]}).to_string()
 }
+
+/// What is said to a secret that is wrong or was revoked, instead of a token.
+pub(super) fn wrong_secret() -> String {
+    json!({"error": "invalid_client", "error_description": "Client Authentication failed"}).to_string()
+}

@@ -374,6 +374,7 @@ impl PaymentChannel for Alipay {
                 AlipayPresents::App => Presentation::App,
             },
             authorises: false,
+            opens_by_call: self.page().is_none(),
             bounds: &[],
             fee_bp: 60,
             refund_min: 5,

@@ -344,6 +344,7 @@ impl PaymentChannel for AlipayPlus {
             currencies: &wire::CURRENCIES,
             presents: Presentation::Redirect,
             authorises: false,
+            opens_by_call: true,
             bounds: &[],
             fee_bp: 260,
             refund_min: 24 * 60,

@@ -102,6 +102,7 @@ impl PaymentChannel for Credit {
             currencies: &CURRENCIES,
             presents: Presentation::Nothing,
             authorises: true,
+            opens_by_call: false,
             bounds: &[],
             fee_bp: 0,
             refund_min: 0,

@@ -1,8 +1,9 @@
 //! How the channels do: one that fails too often gets no new payment for a while, and is tried again now and then.
 //!
-//! A payment counts once for how it ended and once if the channel was ever silent about it or would not open it. What we
-//! refused ourselves, what a payer gave up and what was wrong with one payment say nothing about a channel. A payment that
-//! exists can always be opened again. Deliberately not here: choosing another channel, which is the router's.
+//! A payment counts once: as a success when it was paid or set aside, and otherwise as a failure if the channel was ever silent
+//! about it or would not open it because of us. What we refused ourselves, what a payer gave up or a payer's bank refused, and
+//! what was wrong with one payment say nothing about a channel; neither does a page that was made here without asking it. A
+//! payment that exists can always be opened again. Deliberately not here: choosing another channel, which is the router's.
 
 use super::desk::{Desk, Step, declined};
 use crate::store::{
@@ -25,8 +26,8 @@ const TRY_AFTER_MIN: i64 = 10;
 /// Which call told something about the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
-    /// A payment was to be opened.
-    Create,
+    /// A payment was to be opened, from that moment on.
+    Create { asked_at_us: UtcMicros },
     /// A payment was asked about.
     Query,
 }
@@ -58,35 +59,49 @@ impl Desk {
 
     /// Keeps what a call told about its channel. A record that cannot be written costs a sample and nothing else.
     pub(super) async fn learn<T>(&self, attempt: &Attempt, call: Call, ending: &Outcome<T>) {
+        // There is nobody behind a credit who could fail.
+        if attempt.channel == Channel::Credit {
+            return;
+        }
+        let opening = call != Call::Query;
         let learned = match ending {
-            Outcome::Done(_) if call == Call::Create => self.answered(attempt.channel).await,
+            Outcome::Done(_) => self.answered(attempt, call).await,
             Outcome::Unknown(reason) | Outcome::NotSent(reason) if is_silence(reason) => {
                 // One that had been opened is told apart by its name; opening it again may be what is refused.
-                let opened = call == Call::Create && attempt.provider_ref.is_some();
+                let opened = opening && attempt.provider_ref.is_some();
                 if opened { Ok(()) } else { self.failed(attempt).await }
             }
-            Outcome::Declined(reason) if call == Call::Create && is_refusal(reason) => self.failed(attempt).await,
-            Outcome::Done(_) | Outcome::Unknown(_) | Outcome::NotSent(_) | Outcome::Declined(_) => Ok(()),
+            // Without the token that goes with every request nothing was sent.
+            Outcome::NotSent(reason) if opening && reason.code == ReasonCode::Unauthorized => {
+                self.failed(attempt).await
+            }
+            Outcome::Declined(reason) if opening && is_refusal(reason) => self.failed(attempt).await,
+            Outcome::Unknown(_) | Outcome::NotSent(_) | Outcome::Declined(_) => Ok(()),
         };
         if let Err(error) = learned {
             tracing::error!(%error, "how a channel does could not be written");
         }
     }
 
-    /// A channel that was left alone and opens payments again is well: what it was silent about no longer counts.
-    async fn answered(&self, channel: Channel) -> Result<(), StoreError> {
-        if !self.health(channel).await?.is_poor(&self.weights.unwrap_or_default()) {
+    /// A channel that was left alone and answers again is well: how it failed before no longer counts. What proves it is the
+    /// answer to the opening of a payment; where payments are opened without a call, the answer to a question about one that
+    /// was opened after all that.
+    async fn answered(&self, attempt: &Attempt, call: Call) -> Result<(), StoreError> {
+        let asks = self.channels.of(attempt.channel).is_some_and(|channel| channel.capabilities().opens_by_call);
+        let until = match call {
+            Call::Create { asked_at_us } if asks && attempt.provider_ref.is_none() => asked_at_us,
+            Call::Query if !asks => UtcMicros(attempt.created_at_us.0.saturating_sub(1)),
+            Call::Create { .. } | Call::Query => return Ok(()),
+        };
+        if !self.health(attempt.channel).await?.is_poor(&self.weights.unwrap_or_default()) {
             return Ok(());
         }
         let mut tx = self.store.begin().await?;
-        attempts::forget_failures(&mut tx, channel).await?;
+        attempts::forget_failures(&mut tx, attempt.channel, until).await?;
         self.store.commit(tx).await
     }
 
     async fn failed(&self, attempt: &Attempt) -> Result<(), StoreError> {
-        if attempt.channel == Channel::Credit {
-            return Ok(());
-        }
         let mut tx = self.store.begin().await?;
         attempts::fail(&mut tx, attempt.attempt_id, self.clock.now()).await?;
         self.store.commit(tx).await
@@ -109,10 +124,14 @@ const fn is_silence(reason: &Reason) -> bool {
     )
 }
 
-/// Whether the channel refuses us rather than this one payment.
+/// Whether the channel refuses us rather than this one payment or its payer.
 const fn is_refusal(reason: &Reason) -> bool {
     !matches!(
         reason.code,
-        ReasonCode::AlreadyPaid | ReasonCode::AlreadyClosed | ReasonCode::OverLimit | ReasonCode::InvalidRequest
+        ReasonCode::AlreadyPaid
+            | ReasonCode::AlreadyClosed
+            | ReasonCode::OverLimit
+            | ReasonCode::InvalidRequest
+            | ReasonCode::PaymentDeclined
     )
 }

@@ -322,6 +322,11 @@ impl Paypal {
         (ours && url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
     }
 
+    /// Whether the key of a refund is older than the channel keeps it.
+    fn has_forgotten(&self, refund: &Refund) -> bool {
+        self.clock.now() > refund.created_at_us.plus_seconds(REPEAT_MAX_S)
+    }
+
     async fn ask_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen> {
         let number = refund.refund_id.bare();
         let capture = attempt.transaction_id.as_deref().filter(|id| is_plain(id));
@@ -392,6 +397,7 @@ impl PaymentChannel for Paypal {
             currencies: &wire::CURRENCIES,
             presents: Presentation::Redirect,
             authorises: true,
+            opens_by_call: true,
             bounds: wire::bounds(),
             fee_bp: 440,
             refund_min: 5 * 24 * 60,
@@ -620,14 +626,25 @@ impl PaymentChannel for Paypal {
         if refund.state == Standing::Refused {
             return Outcome::Done(None);
         }
-        if self.clock.now() > refund.created_at_us.plus_seconds(REPEAT_MAX_S) {
+        if self.has_forgotten(refund) {
             return Outcome::Unknown(Reason::new(ReasonCode::NotFound, "too long ago to be asked for again safely"));
         }
         match self.ask_refund(refund, attempt).await {
-            // A key that was used answers with what it made, so a no means that nothing was made.
-            Outcome::Declined(_) => Outcome::Done(None),
+            Outcome::Declined(reason) => self.after_refusal(refund, attempt, &reason).await,
             other => other.map(Some),
         }
+    }
+
+    /// A key that was used answers with what it made, so a no means that nothing was made: unless it is about us, or the key is
+    /// too old.
+    async fn after_refusal(&self, refund: &Refund, attempt: &Attempt, why: &Reason) -> Outcome<Option<RefundSeen>> {
+        if refund.provider_ref.is_some() {
+            return self.query_refund(refund, attempt).await;
+        }
+        if why.code == ReasonCode::Unauthorized || self.has_forgotten(refund) {
+            return Outcome::Unknown(why.clone());
+        }
+        Outcome::Done(None)
     }
 
     async fn bill(&self, day: Day) -> Outcome<Bill> {

@@ -262,6 +262,10 @@ fn judge(answer: Answered) -> Ending {
         409 => fault("409".to_owned()),
         400..=499 if said("stripe-should-retry") => fault(format!("{} that says try again", answer.status)),
         400..=499 => match serde_json::from_slice::<ErrorBody>(&answer.body) {
+            // A key that is wrong or was revoked is told by the status; the body's kind is that of any wrong request.
+            Ok(ErrorBody { error }) if answer.status == 401 => {
+                Ending::Refused(wire::Error { kind: wire::ErrorKind::AuthenticationError, ..error })
+            }
             Ok(body) => Ending::Refused(body.error),
             // Somebody between us and the channel answered.
             Err(_) => fault(format!("{} without the channel's error body", answer.status)),
@@ -312,6 +316,7 @@ impl PaymentChannel for Stripe {
             presents: Presentation::Redirect,
             // Which of them is taken is the payer's choice.
             authorises: self.methods.iter().all(|one| one.method.sets_aside()),
+            opens_by_call: true,
             bounds: amount::bounds(),
             fee_bp: 290,
             // Five to ten days until the bank shows it.

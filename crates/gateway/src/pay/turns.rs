@@ -1,4 +1,4 @@
-//! Turns: calls about one payment come one after the other, calls about different payments at once.
+//! Turns: calls about one payment or one refund come one after the other, calls about different ones at once.
 //!
 //! Deliberately not here: what is done in a turn.
 
@@ -7,17 +7,26 @@ use std::{
     sync::{Arc, Mutex as Quick, PoisonError, Weak},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use zhiyou_domain::id::AttemptId;
+use zhiyou_domain::id::{AttemptId, RefundId};
 
-/// Who is at it, payment by payment; remembers nothing about payments nobody is at.
+/// Who is at it, one by one; remembers nothing about what nobody is at.
 #[derive(Clone, Default)]
 pub(crate) struct Turns {
-    held: Arc<Quick<BTreeMap<AttemptId, Weak<Mutex<()>>>>>,
+    held: Arc<Quick<BTreeMap<String, Weak<Mutex<()>>>>>,
 }
 
 impl Turns {
-    /// Waits for the turn; it ends when the guard is dropped.
+    /// Waits for the turn of a payment; it ends when the guard is dropped.
     pub(crate) async fn take(&self, id: AttemptId) -> OwnedMutexGuard<()> {
+        self.at(id.to_string()).await
+    }
+
+    /// Waits for the turn of a refund, which is not its payment's.
+    pub(crate) async fn take_refund(&self, id: RefundId) -> OwnedMutexGuard<()> {
+        self.at(id.to_string()).await
+    }
+
+    async fn at(&self, id: String) -> OwnedMutexGuard<()> {
         let turn = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             held.retain(|_, turn| turn.strong_count() > 0);
@@ -41,6 +50,7 @@ mod tests {
         let turns = Turns::default();
         let first = turns.take(one).await;
         drop(turns.take(other).await);
+        drop(turns.take_refund(RefundId::parse_bare(&one.bare()).unwrap()).await);
         let mut second = Box::pin(turns.take(one));
         assert!(matches!(std::future::poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx))).await, Poll::Pending));
         drop(first);

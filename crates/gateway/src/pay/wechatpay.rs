@@ -276,6 +276,7 @@ impl PaymentChannel for Wechatpay {
             currencies: &[Currency::CNY],
             presents: presents::presentation(&self.presents),
             authorises: false,
+            opens_by_call: true,
             bounds: &[],
             fee_bp: 60,
             refund_min: 5,

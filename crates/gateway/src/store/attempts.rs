@@ -210,7 +210,8 @@ pub(crate) async fn insert(tx: &mut Tx, attempt: &Attempt) -> Result<Attempt, St
 /// How many payments tell how a channel does, the newest ones.
 const SAMPLE_MAX: i64 = 500;
 
-/// How the newest payments of a channel opened since then did: paid or set aside, and refused or never answered about.
+/// How the newest payments of a channel opened since then did: paid or set aside, and neither after the channel failed about
+/// them. What a payer's bank refused is neither.
 pub(crate) async fn endings(
     executor: impl Executor<'_, Database = Any>,
     channel: Channel,
@@ -218,7 +219,7 @@ pub(crate) async fn endings(
 ) -> Result<(u32, u32), StoreError> {
     let (succeeded, failed): (i64, i64) = sqlx::query_as(
         "SELECT CAST(COALESCE(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN failed_at_us IS NOT NULL OR state = $6 THEN 1 ELSE 0 END), 0) AS BIGINT) \
+         CAST(COALESCE(SUM(CASE WHEN failed_at_us IS NOT NULL AND state NOT IN ($4, $5) THEN 1 ELSE 0 END), 0) AS BIGINT) \
          FROM (SELECT state, failed_at_us FROM attempts WHERE channel = $1 AND created_at_us > $2 \
          ORDER BY created_at_us DESC LIMIT $3) AS newest",
     )
@@ -227,7 +228,6 @@ pub(crate) async fn endings(
     .bind(SAMPLE_MAX)
     .bind(word(PaymentState::Captured))
     .bind(word(PaymentState::Authorised))
-    .bind(word(PaymentState::Failed))
     .fetch_one(executor)
     .await?;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
@@ -246,9 +246,9 @@ pub(crate) async fn newest(
     Ok(newest.map(UtcMicros))
 }
 
-/// The channel did not answer about a payment, or would not open it; the first time stays.
+/// The channel did not answer about a payment, or would not open it; the last time counts.
 pub(crate) async fn fail(tx: &mut Tx, id: AttemptId, now: UtcMicros) -> Result<(), StoreError> {
-    sqlx::query("UPDATE attempts SET failed_at_us = $2 WHERE attempt_id = $1 AND failed_at_us IS NULL")
+    sqlx::query("UPDATE attempts SET failed_at_us = $2 WHERE attempt_id = $1")
         .bind(id.bare())
         .bind(now.0)
         .execute(&mut **tx)
@@ -256,12 +256,16 @@ pub(crate) async fn fail(tx: &mut Tx, id: AttemptId, now: UtcMicros) -> Result<(
     Ok(())
 }
 
-/// What a channel did not answer no longer counts.
-pub(crate) async fn forget_failures(tx: &mut Tx, channel: Channel) -> Result<(), StoreError> {
-    sqlx::query("UPDATE attempts SET failed_at_us = NULL WHERE channel = $1 AND failed_at_us IS NOT NULL")
-        .bind(channel.word())
-        .execute(&mut **tx)
-        .await?;
+/// How a channel failed no longer counts, unless it failed after `until` as well.
+pub(crate) async fn forget_failures(tx: &mut Tx, channel: Channel, until: UtcMicros) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE attempts SET failed_at_us = NULL WHERE channel = $1 AND failed_at_us IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM attempts AS later WHERE later.channel = $1 AND later.failed_at_us > $2)",
+    )
+    .bind(channel.word())
+    .bind(until.0)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

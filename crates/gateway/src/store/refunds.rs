@@ -1,8 +1,8 @@
 //! Table `refunds`: money we asked to give back and how far it got.
 //!
 //! A state only moves forward (asked, needs a hand, refused for good, arrived, come back). `refused` is ours alone: the channel said no
-//! before anything existed there, so the amount is free again and the same refund may be asked for again. Deliberately not
-//! here: any call.
+//! to the first request of all, or later that it has no such refund, so the amount is free again and the same refund may be asked
+//! for again. A no to a request that had been sent before is no proof, and the row stays as it is. Deliberately not here: any call.
 
 use super::{StoreError, Tx, money};
 use sqlx::{AnyPool, FromRow};
@@ -49,6 +49,11 @@ impl Standing {
                 RefundState::Pending | RefundState::NeedsManual | RefundState::Succeeded | RefundState::CameBack,
             ) => true,
         }
+    }
+
+    /// Whether the channel is known to have it, and the amount to be gone or on its way.
+    pub(crate) fn is_there(self) -> bool {
+        self.counts() && self != Self::At(RefundState::Pending)
     }
 
     const fn rank(self) -> u8 {

@@ -417,7 +417,7 @@ async fn a_forgotten_access_token_is_fetched_again_once_and_the_effect_happens_o
     world.payer_decides(&page, "approve").await;
     switch(&world, "forget_tokens", json!({"times": 2})).await;
     let refused = world.call::<p::PaymentStatus>("settlePayment", &about(&wish)).await;
-    assert_eq!(code(refused), ("declined", ReasonCode::NotAllowed), "a second refusal is an answer");
+    assert_eq!(code(refused), ("declined", ReasonCode::Unauthorized), "a second refusal is an answer");
     assert_eq!(status(&world, &wish).await.captured, Some(wish.amount));
     booked(&world).await;
     world.stop().await;

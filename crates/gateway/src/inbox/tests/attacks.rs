@@ -62,7 +62,7 @@ const TAKEN_AWAY: [(Defence, &[Channel]); 37] = [
 ];
 
 /// Those that are taken away where they are tried, beside the test of their row.
-const BESIDE: [(Defence, &str); 16] = [
+const BESIDE: [(Defence, &str); 18] = [
     (Defence::RolledSecrets, include_str!("../../pay/stripe/sign/tests.rs")),
     (Defence::ProbeKnown, include_str!("../../pay/wechatpay/sign/tests.rs")),
     (Defence::CertificateTime, include_str!("../../pay/paypal/sign/tests.rs")),
@@ -73,6 +73,8 @@ const BESIDE: [(Defence, &str); 16] = [
     (Defence::OwnWebhook, include_str!("../../config/paypal.rs")),
     (Defence::PageHost, include_str!("../../pay/stripe/tests.rs")),
     (Defence::SameFields, include_str!("../../pay/desk/tests.rs")),
+    (Defence::RefundReserved, include_str!("../../pay/desk/tests/refunds.rs")),
+    (Defence::CertificateSerial, include_str!("../../pay/wechatpay/certificates/tests.rs")),
     (Defence::OwnUnit, include_str!("../../pay/stripe/amount.rs")),
     (Defence::FewGuesses, include_str!("../../pay/credit/tests.rs")),
     (Defence::FewGuessesOfAll, include_str!("../../pay/credit/tests.rs")),

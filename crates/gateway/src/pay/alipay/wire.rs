@@ -211,7 +211,9 @@ pub(crate) enum Refusal {
     Limited,
     /// The application may not.
     Permission,
-    /// A missing or wrong parameter, signature or token.
+    /// Our key, application or token is not accepted.
+    Identity,
+    /// A missing or wrong parameter.
     Request,
     /// A definite business failure with a word we do not know.
     Other,
@@ -231,10 +233,12 @@ impl Refusal {
             "SELLER_BALANCE_NOT_ENOUGH" => Self::BalanceNotEnough,
             "REASON_TRADE_REFUND_FEE_ERR" | "REFUND_AMT_NOT_EQUAL_TOTAL" => Self::RefundAmount,
             "SYSTEM_ERROR" | "unknow-error" => Self::SystemError,
+            "isv.invalid-signature" | "isv.invalid-app-id" => Self::Identity,
             other => match head.code.as_str() {
                 "40005" => Self::Limited,
                 "40006" => Self::Permission,
-                "20001" | "40001" | "40002" => Self::Request,
+                "20001" => Self::Identity,
+                "40001" | "40002" => Self::Request,
                 _ if other.ends_with("SYSTEM_ERROR") => Self::SystemError,
                 _ => Self::Other,
             },
@@ -255,6 +259,7 @@ impl Refusal {
             Self::TradeClosed => ReasonCode::AlreadyClosed,
             Self::BalanceNotEnough => ReasonCode::InsufficientBalance,
             Self::TradeFinished | Self::TradeStatus | Self::Permission => ReasonCode::NotAllowed,
+            Self::Identity => ReasonCode::Unauthorized,
             Self::RefundAmount | Self::Request | Self::Other => ReasonCode::InvalidRequest,
         };
         Outcome::Declined(reason(code))
@@ -348,7 +353,9 @@ mod tests {
             ("40004", "ACQ.SELLER_BALANCE_NOT_ENOUGH", ("declined", ReasonCode::InsufficientBalance)),
             ("40004", "ACQ.REASON_TRADE_REFUND_FEE_ERR", ("declined", ReasonCode::InvalidRequest)),
             ("40004", "ACQ.NEVER_HEARD_OF", ("declined", ReasonCode::InvalidRequest)),
-            ("40002", "isv.invalid-signature", ("declined", ReasonCode::InvalidRequest)),
+            ("40002", "isv.invalid-signature", ("declined", ReasonCode::Unauthorized)),
+            ("40002", "isv.invalid-app-id", ("declined", ReasonCode::Unauthorized)),
+            ("40002", "isv.invalid-parameter", ("declined", ReasonCode::InvalidRequest)),
             ("40006", "isv.insufficient-isv-permissions", ("declined", ReasonCode::NotAllowed)),
             ("40005", "isv.app-call-limited", ("not_sent", ReasonCode::RateLimited)),
         ] {

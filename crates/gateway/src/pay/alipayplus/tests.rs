@@ -219,7 +219,7 @@ async fn only_under_way_opens_a_payment_and_every_other_answer_says_what_it_mean
         (said("F", "PROCESS_FAIL", json!({})), ("unknown", ReasonCode::ProviderFault)),
         (said("F", "ORDER_IS_CLOSED", json!({})), ("declined", ReasonCode::AlreadyClosed)),
         (said("F", "RISK_REJECT", json!({})), ("declined", ReasonCode::PaymentDeclined)),
-        (said("F", "INVALID_SIGNATURE", json!({})), ("declined", ReasonCode::InvalidRequest)),
+        (said("F", "INVALID_SIGNATURE", json!({})), ("declined", ReasonCode::Unauthorized)),
     ] {
         let world = world(&[("pay", answer.clone())]).await;
         assert_eq!(code(world.channel.create(&open()).await), wanted, "{answer}");

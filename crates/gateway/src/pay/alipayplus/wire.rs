@@ -418,9 +418,8 @@ impl Code {
             | Self::InvalidMerchantStatus
             | Self::MerchantNotRegistered => ReasonCode::NotAllowed,
             Self::MerchantBalanceNotEnough => ReasonCode::InsufficientBalance,
-            Self::CurrencyNotSupport | Self::ParamIllegal | Self::InvalidSignature | Self::InvalidApi => {
-                ReasonCode::InvalidRequest
-            }
+            Self::InvalidSignature => ReasonCode::Unauthorized,
+            Self::CurrencyNotSupport | Self::ParamIllegal | Self::InvalidApi => ReasonCode::InvalidRequest,
             Self::PaymentAmountExceedLimit
             | Self::RiskReject
             | Self::NoPayOptions
@@ -513,7 +512,7 @@ mod tests {
             ("MULTIPLE_REFUNDS_NOT_SUPPORTED", ("declined", ReasonCode::NotAllowed)),
             ("MERCHANT_BALANCE_NOT_ENOUGH", ("declined", ReasonCode::InsufficientBalance)),
             ("RISK_REJECT", ("declined", ReasonCode::PaymentDeclined)),
-            ("KEY_NOT_FOUND", ("declined", ReasonCode::InvalidRequest)),
+            ("KEY_NOT_FOUND", ("declined", ReasonCode::Unauthorized)),
             ("PARAM_ILLEGAL", ("declined", ReasonCode::InvalidRequest)),
             ("REPEAT_REQ_INCONSISTENT", ("unknown", ReasonCode::IntegrityFault)),
             ("PROCESS_FAIL", ("unknown", ReasonCode::ProviderFault)),

@@ -1,4 +1,7 @@
-//! What the desk allows itself to charge, to the unit and to the microsecond.
+//! What the desk allows itself to charge, to the unit and to the microsecond, and when it leaves a channel alone.
+
+mod health;
+mod refunds;
 
 use super::*;
 use crate::{
@@ -7,7 +10,10 @@ use crate::{
     reconcile::line::Midnight,
 };
 use axum::http::HeaderMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
+};
 use zhiyou_domain::{
     money::Currency,
     port::payments::{PaymentAction, Presentation},
@@ -26,7 +32,17 @@ impl Clock for Moved {
 
 /// A channel that opens everything, unless it is silent, and counts how often it was asked.
 #[derive(Default)]
-struct Opening(AtomicUsize, AtomicBool);
+struct Opening {
+    asked: AtomicUsize,
+    silent: AtomicBool,
+    /// What it shows is made without asking it.
+    made_here: AtomicBool,
+    /// Why it opens nothing.
+    refuses: Mutex<Option<Reason>>,
+    /// Where it says that a payment stands, if it answers.
+    stands: Mutex<Option<PaymentState>>,
+    refunds: refunds::Refunds,
+}
 
 fn never<T>() -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::Network, "not asked in these tests"))
@@ -39,6 +55,7 @@ impl PaymentChannel for Opening {
             currencies: &[Currency::CNY],
             presents: Presentation::Qr,
             authorises: false,
+            opens_by_call: !self.made_here.load(SeqCst),
             bounds: &[],
             fee_bp: 0,
             refund_min: 0,
@@ -51,14 +68,19 @@ impl PaymentChannel for Opening {
         Receipt { content_type: "text/plain", kept: "", refused: "" }
     }
     async fn create(&self, _: &Attempt) -> Outcome<Opened> {
-        self.0.fetch_add(1, SeqCst);
-        if self.1.load(SeqCst) {
+        self.asked.fetch_add(1, SeqCst);
+        if self.silent.load(SeqCst) {
             return never();
+        }
+        if let Some(reason) = self.refuses.lock().unwrap().clone() {
+            return Outcome::Declined(reason);
         }
         Outcome::Done(Opened { action: PaymentAction::Qr { content: "weixin://x".to_owned() }, provider_ref: None })
     }
-    async fn query(&self, _: &Attempt) -> Outcome<PaymentSeen> {
-        never()
+    async fn query(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
+        let Some(state) = *self.stands.lock().unwrap() else { return never() };
+        let number = (state == PaymentState::Captured).then(|| attempt.attempt_id.bare());
+        Outcome::Done(PaymentSeen { transaction_id: number, total: Some(attempt.amount), ..PaymentSeen::bare(state) })
     }
     async fn knows(&self, _: AttemptId) -> Outcome<bool> {
         never()
@@ -66,11 +88,11 @@ impl PaymentChannel for Opening {
     async fn close(&self, _: &Attempt) -> Outcome<PaymentSeen> {
         Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
     }
-    async fn refund(&self, _: &Refund, _: &Attempt) -> Outcome<RefundSeen> {
-        never()
+    async fn refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen> {
+        self.refunds.ask(refund, attempt)
     }
-    async fn query_refund(&self, _: &Refund, _: &Attempt) -> Outcome<Option<RefundSeen>> {
-        never()
+    async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>> {
+        self.refunds.tell(refund, attempt)
     }
     async fn verify_notification(&self, _: &HeaderMap, _: &[u8], _: UtcMicros) -> Result<Notice, Refused> {
         Err(Refused::Probe)
@@ -87,6 +109,11 @@ struct World {
 
 fn cny(minor: i64) -> Money {
     Money::new(minor, Currency::CNY).unwrap()
+}
+
+/// The number of the payment that is opened after so many.
+fn number(count: u128) -> AttemptId {
+    AttemptId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, count))
 }
 
 impl World {
@@ -119,9 +146,9 @@ impl World {
     }
 
     async fn try_open(&self, minor: i64) -> Outcome<PaymentIntent> {
-        let number = u128::try_from(self.opened.fetch_add(1, SeqCst)).unwrap();
+        let count = u128::try_from(self.opened.fetch_add(1, SeqCst)).unwrap();
         let wish = CreatePaymentIntent {
-            attempt_id: AttemptId::from_ulid(ulid::Ulid::from_parts(1_795_000_000_000, number)),
+            attempt_id: number(count),
             channel: Channel::Wechatpay,
             amount: cny(minor),
             description: "x".to_owned(),
@@ -135,18 +162,18 @@ impl World {
 
     /// Opens so many payments while the channel does not answer.
     async fn lose(&self, count: usize) {
-        self.channel.1.store(true, SeqCst);
+        self.channel.silent.store(true, SeqCst);
         for _ in 0..count {
             assert!(matches!(self.try_open(100).await, Outcome::Unknown(_)));
         }
-        self.channel.1.store(false, SeqCst);
+        self.channel.silent.store(false, SeqCst);
     }
 
     /// Whether a new payment is kept away from the channel: it is refused for that alone, and not sent.
     async fn is_left_alone(&self) -> bool {
-        let sent = self.channel.0.load(SeqCst);
+        let sent = self.channel.asked.load(SeqCst);
         let alone = self.open(100).await.is_err_and(|reason| reason.code == ReasonCode::ChannelFailing);
-        assert_eq!(alone, self.channel.0.load(SeqCst) == sent, "what is refused is not sent");
+        assert_eq!(alone, self.channel.asked.load(SeqCst) == sent, "what is refused is not sent");
         alone
     }
 
@@ -155,9 +182,9 @@ impl World {
     }
 
     async fn refused(&self, minor: i64) -> bool {
-        let sent = self.channel.0.load(SeqCst);
+        let sent = self.channel.asked.load(SeqCst);
         let refused = self.open(minor).await.is_err_and(|reason| reason.code == ReasonCode::OverLimit);
-        assert_eq!(refused, self.channel.0.load(SeqCst) == sent, "what is refused is not sent");
+        assert_eq!(refused, self.channel.asked.load(SeqCst) == sent, "what is refused is not sent");
         refused
     }
 }
@@ -236,53 +263,6 @@ async fn a_capped_channel_charges_only_in_currencies_with_a_cap_and_the_tightest
     assert!(world.refused(10_001).await);
     let elsewhere = CapConfig { channel: Channel::Stripe, ..cap(1, 1) };
     assert!(!World::with(vec![elsewhere]).await.refused(10_001).await);
-}
-
-#[tokio::test]
-async fn a_channel_that_does_not_answer_gets_no_new_payment_and_what_exists_can_still_be_opened() {
-    let world = World::with(vec![]).await;
-    world.lose(9).await;
-    assert!(!world.is_left_alone().await, "nine are no sample");
-    world.lose(1).await;
-    assert!(world.is_left_alone().await);
-    let able = world.desk.abilities().await.unwrap();
-    let health = able.channels[0].health;
-    assert_eq!((health.succeeded, health.failed, health.may_try), (0, 10, false));
-    world.opened.store(0, SeqCst);
-    assert!(world.open(100).await.is_ok(), "the same payment again");
-    assert!(!world.is_left_alone().await, "it answers again");
-}
-
-#[tokio::test]
-async fn a_channel_that_is_left_alone_is_tried_by_one_payment_and_is_well_when_that_opens() {
-    let world = World::with(vec![]).await;
-    world.lose(10).await;
-    assert!(world.is_left_alone().await);
-    world.pass(10);
-    world.lose(1).await;
-    assert!(world.is_left_alone().await, "the one that tried had no answer");
-    world.pass(10);
-    assert!(!world.is_left_alone().await);
-    assert!(!world.is_left_alone().await, "it is well again");
-    let world = World::with(vec![]).await;
-    world.lose(10).await;
-    world.pass(24 * 60);
-    assert_eq!(world.desk.abilities().await.unwrap().channels[0].health.failed, 0, "what is a day old does not count");
-}
-
-#[tokio::test]
-async fn what_we_refuse_and_what_a_payer_gives_up_says_nothing_about_a_channel() {
-    let world = World::with(vec![cap(100, 10_000)]).await;
-    for _ in 0..12 {
-        assert!(world.refused(101).await);
-    }
-    for _ in 0..12 {
-        let id = world.open(100).await.unwrap();
-        assert!(matches!(world.desk.close(id).await, Outcome::Done(_)));
-    }
-    let health = world.desk.abilities().await.unwrap().channels[0].health;
-    assert_eq!((health.succeeded, health.failed), (0, 0));
-    assert!(!world.is_left_alone().await);
 }
 
 #[tokio::test]

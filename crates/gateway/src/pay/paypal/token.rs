@@ -92,7 +92,7 @@ impl Tokens {
             200 => {}
             400 | 401 | 403 => {
                 tracing::error!(status = answer.status, "the channel does not accept the app's secret");
-                return Err(reason(ReasonCode::NotAllowed));
+                return Err(reason(ReasonCode::Unauthorized));
             }
             429 => return Err(reason(ReasonCode::RateLimited)),
             _ => return Err(reason(ReasonCode::ProviderFault)),

@@ -557,7 +557,6 @@ impl Issue {
             Self::TransactionBlocked
             | Self::ComplianceViolation
             | Self::PayeeAccountRestricted
-            | Self::PermissionDenied
             | Self::CaptureFullyRefunded
             | Self::RefundAmountExceeded
             | Self::PendingCapture
@@ -565,6 +564,7 @@ impl Issue {
             | Self::MaxNumberOfRefundsExceeded
             | Self::TransactionDisputed
             | Self::OrderNotApproved => ReasonCode::NotAllowed,
+            Self::PermissionDenied => ReasonCode::Unauthorized,
             Self::RefundFailedInsufficientFunds => ReasonCode::InsufficientBalance,
             Self::InvalidResourceId => ReasonCode::NotFound,
             Self::MaxCaptureAmountExceeded | Self::Unknown => ReasonCode::InvalidRequest,

@@ -387,6 +387,7 @@ impl Error {
             (ErrorKind::RateLimitError, _) | (_, Some(ErrorCode::LockTimeout)) => {
                 return Outcome::NotSent(reason(ReasonCode::RateLimited));
             }
+            (ErrorKind::AuthenticationError, _) => ReasonCode::Unauthorized,
             (ErrorKind::CardError, _) => ReasonCode::PaymentDeclined,
             (ErrorKind::PermissionError, _) => ReasonCode::NotAllowed,
             (_, Some(ErrorCode::BalanceInsufficient)) => ReasonCode::InsufficientBalance,
@@ -403,10 +404,7 @@ impl Error {
                 ),
             ) => ReasonCode::NotAllowed,
             (
-                ErrorKind::InvalidRequestError
-                | ErrorKind::AuthenticationError
-                | ErrorKind::IdempotencyError
-                | ErrorKind::Unknown,
+                ErrorKind::InvalidRequestError | ErrorKind::IdempotencyError | ErrorKind::Unknown,
                 Some(ErrorCode::Unknown) | None,
             ) => ReasonCode::InvalidRequest,
         };

@@ -166,6 +166,10 @@ impl Wechatpay {
         let list: wire::Certificates = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let key = self.apiv3_key.expose().as_bytes();
         let read = |entry: wire::Certificate| {
+            // Under any other name a bare key would be read, which has no end and names nobody.
+            if !is_serial(&entry.serial_no) && !off(Defence::CertificateSerial) {
+                return Err("a certificate under a name that is no serial".to_owned());
+            }
             let sealed = entry.encrypt_certificate;
             if sealed.algorithm != ALGORITHM {
                 return Err("another algorithm".to_owned());
@@ -182,11 +186,15 @@ impl Wechatpay {
 /// Whether a fetch could bring what is missing: a certificate by its serial. A public key comes by no call.
 fn could_be_fetched(wrong: SignatureError, headers: &HeaderMap) -> bool {
     let serial = headers.get("wechatpay-serial").and_then(|serial| serial.to_str().ok()).unwrap_or_default();
-    let certificate = (1..=40).contains(&serial.len()) && serial.bytes().all(|byte| byte.is_ascii_hexdigit());
     match wrong {
-        SignatureError::UnknownKey | SignatureError::ExpiredKey => certificate,
+        SignatureError::UnknownKey | SignatureError::ExpiredKey => is_serial(serial),
         SignatureError::Header | SignatureError::Window | SignatureError::Probe | SignatureError::Wrong => false,
     }
+}
+
+/// Whether a name is a certificate's serial, and not a public key's.
+fn is_serial(name: &str) -> bool {
+    (1..=40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Seconds between two instants, whichever is the later: a clock may be set back.

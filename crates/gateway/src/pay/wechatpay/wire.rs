@@ -322,12 +322,8 @@ impl ErrorCode {
             Self::NoAuth | Self::RuleLimit | Self::TradeError | Self::AccountError | Self::UserAccountAbnormal => {
                 ReasonCode::NotAllowed
             }
-            Self::ParamError
-            | Self::InvalidRequest
-            | Self::AppidMchidNotMatch
-            | Self::MchNotExists
-            | Self::SignError
-            | Self::Unknown => ReasonCode::InvalidRequest,
+            Self::AppidMchidNotMatch | Self::MchNotExists | Self::SignError => ReasonCode::Unauthorized,
+            Self::ParamError | Self::InvalidRequest | Self::Unknown => ReasonCode::InvalidRequest,
         };
         Outcome::Declined(reason(code))
     }

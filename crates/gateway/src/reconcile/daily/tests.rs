@@ -41,6 +41,7 @@ impl PaymentChannel for Billed {
             currencies: &[Currency::CNY],
             presents: Presentation::Qr,
             authorises: false,
+            opens_by_call: true,
             bounds: &[],
             fee_bp: 0,
             refund_min: 0,

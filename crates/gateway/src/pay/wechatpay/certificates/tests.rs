@@ -339,6 +339,26 @@ async fn a_certificate_is_swapped() -> bool {
     world.told(FORGERS_KEY, "5AFE").await.is_ok()
 }
 
+/// Whether a bare key that comes in the list of certificates is believed afterwards: it would have no end, and name nobody.
+async fn a_bare_key_is_brought() -> bool {
+    let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&vector(FORGERS_KEY), &rcgen::PKCS_RSA_SHA256).unwrap();
+    let list = listed(&[(KEY_ID, sealed(APIV3_KEY, pair.public_key_pem().as_bytes()))]);
+    let world = World::start().await;
+    world.say(|says| (says.body, says.key, says.serial) = (list, FORGERS_KEY, KEY_ID));
+    assert!(world.told(NEW_KEY, NEW).await.is_err());
+    assert_eq!(world.asked(), 1, "the list was asked for");
+    world.told(FORGERS_KEY, KEY_ID).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_public_key_in_the_list_of_certificates_is_refused() {
+    assert!(!a_bare_key_is_brought().await);
+    take_away(Some(Defence::CertificateSerial));
+    let through = a_bare_key_is_brought().await;
+    take_away(None);
+    assert!(through, "nothing else keeps it out");
+}
+
 #[tokio::test]
 async fn the_seal_is_all_that_keeps_a_forged_certificate_out() {
     assert!(!a_certificate_is_swapped().await);
