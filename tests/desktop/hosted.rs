@@ -131,6 +131,8 @@ async fn one_part_is_paid_off_in_six_and_another_channel_pays_the_rest_at_once()
     sign_in(&stage).await;
     seat(&stage).await;
     let window = &stage.window;
+    let offered = "return document.querySelector('[data-testid=instalments]')?.textContent.includes('6')";
+    window.until("what can be paid off", offered).await;
     window.run(&choose("instalments", "6")).await;
     window
         .until("what cannot be paid off", "return document.querySelector('[data-testid=method-wechatpay]').disabled")
