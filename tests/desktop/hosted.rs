@@ -139,7 +139,9 @@ async fn one_part_is_paid_off_in_six_and_another_channel_pays_the_rest_at_once()
         .await;
     window.click("[data-testid=method-alipay]").await;
     window.click("[data-testid=divide]").await;
-    window.run(&choose("second-channel", "微信")).await;
+    let offered = "return document.querySelector('[data-testid=second-channel] option[value=wechatpay]') !== null";
+    window.until("what else can pay a part", offered).await;
+    window.run(&choose("second-channel", "WeChat")).await;
     window.fill("[data-testid=second-amount]", "300").await;
     pictures(&stage, "confirm-instalments").await;
     window.click("[data-testid=confirm-submit]").await;
