@@ -23,7 +23,7 @@ const USAGE: &str = "\
 cargo xtask run [--browser]  open the app in demo mode (installs what is missing)
 cargo xtask test             every check that CI runs; ends with `N passed, N failed`
 cargo xtask lint             format, clippy, licences, advisories
-cargo xtask e2e              drive the real window through the main job
+cargo xtask e2e [NAME…]      drive the real window through the main job
 cargo xtask sim [ARGS]       seeded simulation (--seeds N --from S, --teeth, --ledger N, --graphs N, --trace SEED)
 cargo xtask kill [--all]     kill the app at writes of the journal, start it again, compare with the providers' book
 cargo xtask interop          the providers' own clients, an authorization server and the judges of our requests
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         ["run", "--browser"] => run::browser(),
         ["test"] => return suites::test(),
         ["lint"] => return suites::lint(),
-        ["e2e"] => return suites::e2e(),
+        ["e2e", names @ ..] => return suites::e2e(names),
         ["sim", rest @ ..] => suites::sim(rest),
         ["kill", rest @ ..] => return suites::kills(rest),
         ["interop"] => return suites::interops(),

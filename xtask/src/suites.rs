@@ -90,7 +90,7 @@ pub(crate) fn test() -> ExitCode {
     tally.suite("simulation", simulation);
     tally.suite("kill", || kill(&[]));
     tally.suite("interop", interop);
-    tally.suite("window", window);
+    tally.suite("window", || window(&[]));
     if has_nightly() {
         tally.suite("fuzz", || {
             let counts = FUZZED.iter().map(|name| fuzzed(name, INPUTS));
@@ -326,21 +326,25 @@ fn authorization_server() -> Count {
     counted(observe(npm), count::node_test)
 }
 
-/// The real window, driven through the main job in a session of its own.
-fn window() -> Count {
+/// The real window, driven in a session of its own: every test, or those with one of `names` in theirs.
+fn window(names: &[&str]) -> Count {
     let built = succeed(cargo(["build", "--package", "zhiyou", "--package", "zhiyouctl", "--quiet"]));
     if let Err(error) = built {
         return check(Err(error));
     }
-    let arguments = ["test", "--package", "zhiyou-tests", "--test", "desktop", "--", "--test-threads=1"];
-    counted(observe(session::inside(cargo(arguments))), count::libtest)
+    let mut tests = cargo(["test", "--package", "zhiyou-tests", "--test", "desktop", "--", "--test-threads=1"]);
+    tests.args(names);
+    counted(observe(session::inside(tests)), count::libtest)
 }
 
-/// The window suite alone.
-pub(crate) fn e2e() -> ExitCode {
+/// The window suite alone; with names it may run fewer tests than CI has to.
+pub(crate) fn e2e(names: &[&str]) -> ExitCode {
     let mut tally = Tally::new();
+    if !names.is_empty() {
+        tally.minimums.clear();
+    }
     tally.suite("setup", || check(setup::window_packages().and_then(|()| setup::interface())));
-    tally.suite("window", window);
+    tally.suite("window", || window(names));
     tally.finish()
 }
 
