@@ -71,6 +71,9 @@ pub(crate) enum Stopped {
     /// The code belongs to something that waited too long.
     #[error("it waited too long")]
     Expired,
+    /// The person's yes was used, and what it was for was refused for good.
+    #[error("it was refused after the yes")]
+    Ended,
     /// Not the code that was shown.
     #[error("another code")]
     Mismatch,
@@ -132,6 +135,7 @@ impl Gate {
         match (known.said, code) {
             (Said::Consumed, _) => return Ok(Passage::Open(known)),
             (Said::Denied, _) => return Err(Stopped::Denied),
+            (Said::Ended, _) => return Err(Stopped::Ended),
             (Said::Pending, None) => return Ok(Passage::Asked { asked: known, first: false }),
             (Said::Approved, _) => known.said = Said::Consumed,
             (Said::Pending, Some(code)) if self.is_shown(&known, code) => known.said = Said::Consumed,
@@ -147,8 +151,18 @@ impl Gate {
         match known.said {
             Said::Consumed => Ok(Passage::Open(known)),
             Said::Denied => Err(Stopped::Denied),
-            Said::Pending | Said::Approved => Err(Stopped::Mismatch),
+            Said::Pending | Said::Approved | Said::Ended => Err(Stopped::Mismatch),
         }
+    }
+
+    /// What was approved has been refused for good: the yes that was used opens nothing any more.
+    pub(crate) async fn end(&self, id: ConfirmationId) -> Result<(), StoreError> {
+        let mut tx = self.desk.store.begin().await?;
+        if let Some(mut known) = confirmations::get(&mut tx, id).await?.filter(|known| known.said == Said::Consumed) {
+            known.said = Said::Ended;
+            confirmations::keep(&mut tx, &known).await?;
+        }
+        self.desk.store.commit(tx).await
     }
 
     fn is_shown(&self, known: &Confirmation, code: &str) -> bool {
@@ -162,12 +176,17 @@ impl Gate {
         found.filter(|found| found.subject == subject).ok_or_else(Problem::not_found)
     }
 
-    /// Keeps what a person said.
+    /// Keeps what a person said. The same once more is no error; the opposite of what holds is told as one, so that nobody
+    /// takes a no that came too late for one that counted.
     pub(crate) async fn say(&self, subject: &str, id: ConfirmationId, word: Word) -> Result<Confirmation, Problem> {
-        self.decide(subject, id, |asked| match (asked.said, word) {
-            (Said::Pending | Said::Approved, Word::Yes) => asked.said = Said::Approved,
-            (Said::Pending | Said::Approved, Word::No) => asked.said = Said::Denied,
-            (Said::Denied | Said::Consumed, _) => {}
+        self.decide(subject, id, |asked| {
+            asked.said = match (asked.said, word) {
+                (Said::Pending | Said::Approved, Word::Yes) => Said::Approved,
+                (Said::Pending | Said::Approved, Word::No) => Said::Denied,
+                (said @ (Said::Consumed | Said::Ended), Word::Yes) | (said @ Said::Denied, Word::No) => said,
+                (Said::Consumed | Said::Ended, Word::No) | (Said::Denied, Word::Yes) => return Err(decided()),
+            };
+            Ok(())
         })
         .await
     }
@@ -176,15 +195,19 @@ impl Gate {
     pub(crate) async fn code(&self, subject: &str, id: ConfirmationId) -> Result<String, Problem> {
         let code = fresh_code()?;
         let tag = hex::encode(hmac::sign(&self.codes, &coded(id, &code)));
-        let asked = self.decide(subject, id, |asked| asked.code_tag = Some(tag.clone())).await?;
-        if asked.said == Said::Pending { Ok(code) } else { Err(decided()) }
+        self.decide(subject, id, |asked| {
+            asked.code_tag = Some(tag);
+            if asked.said == Said::Pending { Ok(()) } else { Err(decided()) }
+        })
+        .await?;
+        Ok(code)
     }
 
     async fn decide(
         &self,
         subject: &str,
         id: ConfirmationId,
-        change: impl FnOnce(&mut Confirmation) + Send,
+        change: impl FnOnce(&mut Confirmation) -> Result<(), Problem> + Send,
     ) -> Result<Confirmation, Problem> {
         let mut tx = self.desk.store.begin().await?;
         let found = confirmations::get(&mut tx, id).await?.filter(|found| found.subject == subject);
@@ -192,7 +215,7 @@ impl Gate {
         if asked.is_over(self.desk.clock.now()) {
             return Err(Problem::conflict("confirmation_expired", "it waited too long; the agent has to ask again"));
         }
-        change(&mut asked);
+        change(&mut asked)?;
         confirmations::keep(&mut tx, &asked).await?;
         self.desk.store.commit(tx).await?;
         Ok(asked)

@@ -253,7 +253,7 @@ impl Asking {
     /// Where a payment stands, in this surface's words.
     fn standing(&self, known: &Known) -> Result<PaymentAnswer, Refusal> {
         let opened = known.order.code.is_some();
-        let over = known.order.expires_at_us <= self.now();
+        let over = known.order.is_over(self.now());
         let status = match known.status(self.now()) {
             OrderStatus::Paid => PaymentWord::Succeeded,
             OrderStatus::Refunded => PaymentWord::Refunded,
@@ -262,6 +262,8 @@ impl Asking {
                 PaymentWord::Processing
             }
             OrderStatus::Pending | OrderStatus::Failed if over && !opened => PaymentWord::Closed,
+            // Nobody can pay it any more; whether somebody did just before, the channel has to say.
+            OrderStatus::Pending | OrderStatus::Failed if over => PaymentWord::Processing,
             OrderStatus::Failed => PaymentWord::Failed,
             OrderStatus::Pending if opened => PaymentWord::RequiresAction,
             OrderStatus::Pending => PaymentWord::RequiresConfirmation,
@@ -320,7 +322,7 @@ async fn create(asking: Asking, wish: CreatePaymentIntent) -> Result<PaymentAnsw
 
 async fn status(asking: Asking, wish: GetPaymentStatus) -> Result<PaymentAnswer, Refusal> {
     let known = asking.intended(wish.payment_intent_id).await?;
-    let known = orders::looked_at(asking.desk(), known).await?;
+    let known = orders::brought_up_to_date(asking.desk(), known).await?;
     asking.standing(&known)
 }
 
@@ -401,14 +403,23 @@ async fn refund(asking: Asking, wish: CreateRefund) -> Result<RefundAnswer, Refu
     // No key of the REST surface has a space in it.
     let own_key = format!("agent {key}");
     let new = NewRefund { amount: Some(Amount::from(approved.amount)), reason: approved.reason };
-    let given = orders::refund(asking.desk(), &asking.subject, id, own_key, new).await?;
+    let given = match orders::refund(asking.desk(), &asking.subject, id, own_key, new).await {
+        Ok(given) => given,
+        Err(problem) => {
+            // Nothing is on its way and nothing will be: the yes was for now, and not for whenever it would work.
+            if matches!(problem.code(), "declined" | "nothing_left" | "not_paid") {
+                asking.gate.end(approved.confirmation_id).await?;
+            }
+            return Err(problem.into());
+        }
+    };
     let status = RefundState::from(given.status);
     Ok(RefundAnswer { refund_id: Some(given.refund_id), ..answer(status, approved.amount) })
 }
 
 /// What would go back, if it can.
 async fn refundable(desk: &Desk, known: &Known, minor: Option<i64>) -> Result<Money, Refusal> {
-    let known = orders::looked_at(desk, known.clone()).await?;
+    let known = orders::brought_up_to_date(desk, known.clone()).await?;
     let left = orders::refundable(&known)?;
     let Some(minor) = minor else { return Ok(left) };
     match Money::new(minor, left.currency()) {

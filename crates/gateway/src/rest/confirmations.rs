@@ -30,6 +30,8 @@ pub(crate) enum ConfirmationStatus {
     Denied,
     /// Yes, and done.
     Consumed,
+    /// Yes, and refused when it was to be done: nothing was moved.
+    Refused,
     /// It waited too long.
     Expired,
 }
@@ -83,6 +85,7 @@ pub(super) fn view(asked: &Confirmation, now: UtcMicros) -> ConfirmationView {
             Said::Approved => ConfirmationStatus::Approved,
             Said::Denied => ConfirmationStatus::Denied,
             Said::Consumed => ConfirmationStatus::Consumed,
+            Said::Ended => ConfirmationStatus::Refused,
         },
         created_at: asked.created_at_us.to_rfc3339(),
         expires_at: asked.expires_at_us.to_rfc3339(),

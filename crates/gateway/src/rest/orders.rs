@@ -93,14 +93,14 @@ pub(super) async fn create(
 
 /// Where an order stands, asked at the channel while that can change it.
 pub(super) async fn status(desk: &Desk, subject: &str, id: OrderId) -> Result<OrderView, Problem> {
-    let known = fresh_known(desk, subject, id).await?;
+    let known = brought_up_to_date(desk, known(desk, subject, id).await?).await?;
     Ok(known.view(desk.clock.now()))
 }
 
 /// Opens the order's one payment; again, it is the same one.
 pub(crate) async fn open(desk: &Desk, subject: &str, id: OrderId) -> Result<CodeView, Problem> {
     let now = desk.clock.now();
-    let known = read(desk, owned(desk, subject, id).await?).await?;
+    let known = known(desk, subject, id).await?;
     known.payable(now)?;
     let order = known.order;
     let wish = CreatePaymentIntent {
@@ -141,7 +141,7 @@ pub(crate) async fn open(desk: &Desk, subject: &str, id: OrderId) -> Result<Code
 
 /// The code of an order that can be paid.
 pub(super) async fn code(desk: &Desk, subject: &str, id: OrderId) -> Result<CodeView, Problem> {
-    let known = read(desk, owned(desk, subject, id).await?).await?;
+    let known = known(desk, subject, id).await?;
     known.payable(desk.clock.now())?;
     match known.order.code.clone() {
         Some(code_url) => Ok(code_view(&known.order, code_url)),
@@ -168,7 +168,7 @@ pub(super) async fn cancel(desk: &Desk, subject: &str, id: OrderId) -> Result<Or
     let mut tx = desk.store.begin().await?;
     shop::close(&mut tx, id, now).await?;
     desk.store.commit(tx).await?;
-    let known = read(desk, owned(desk, subject, id).await?).await?;
+    let known = known(desk, subject, id).await?;
     tracing::info!(order = %id, "a shop order was cancelled");
     Ok(known.view(now))
 }
@@ -214,7 +214,7 @@ pub(crate) async fn refund(
         Some(amount) => Some(amount.money().ok_or_else(|| Problem::invalid("amount is not one"))?),
         None => None,
     };
-    let known = fresh_known(desk, subject, id).await?;
+    let known = brought_up_to_date(desk, known(desk, subject, id).await?).await?;
     let Some(attempt) = known.attempt.filter(|attempt| attempt.state == PaymentState::Captured) else {
         return Err(Problem::conflict("not_paid", "the order is not paid"));
     };
@@ -299,16 +299,6 @@ pub(crate) async fn known(desk: &Desk, subject: &str, id: OrderId) -> Result<Kno
     read(desk, owned(desk, subject, id).await?).await
 }
 
-/// The order after the channel was asked where an open payment stands. Nothing is closed, taken or given back by it.
-pub(crate) async fn looked_at(desk: &Desk, known: Known) -> Result<Known, Problem> {
-    let open = |attempt: &&Attempt| !matches!(attempt.state, PaymentState::Captured | PaymentState::Closed);
-    let Some(attempt) = known.attempt.as_ref().filter(open) else { return Ok(known) };
-    if let Outcome::Unknown(reason) | Outcome::NotSent(reason) | Outcome::Declined(reason) = desk.look(attempt).await {
-        tracing::warn!(order = %known.order.order_id, code = ?reason.code, "the channel did not say where a payment stands");
-    }
-    read(desk, known.order).await
-}
-
 /// The caller's order.
 async fn owned(desk: &Desk, subject: &str, id: OrderId) -> Result<ShopOrder, Problem> {
     let order = shop::find(desk.store.reader(), id).await?;
@@ -326,13 +316,13 @@ async fn read(desk: &Desk, order: ShopOrder) -> Result<Known, Problem> {
 }
 
 /// The order after the channel was asked about everything that may have moved.
-async fn fresh_known(desk: &Desk, subject: &str, id: OrderId) -> Result<Known, Problem> {
-    let known = read(desk, owned(desk, subject, id).await?).await?;
+pub(crate) async fn brought_up_to_date(desk: &Desk, known: Known) -> Result<Known, Problem> {
+    let id = known.order.order_id;
     let Some(attempt) = &known.attempt else { return Ok(known) };
     match attempt.state {
         PaymentState::NotFound | PaymentState::RequiresAction | PaymentState::Processing | PaymentState::Failed => {
             // Past its time the payment is closed as well, so that the order ends; money that came first stays.
-            let over = known.order.expires_at_us <= desk.clock.now() || known.order.cancel_asked_at_us.is_some();
+            let over = known.order.is_over(desk.clock.now());
             // One that was refused can be tried again by the same code while there is time.
             let asked = if over { desk.close(attempt.attempt_id).await } else { desk.look(attempt).await };
             if let Outcome::Unknown(reason) | Outcome::NotSent(reason) | Outcome::Declined(reason) = asked {

@@ -77,6 +77,11 @@ impl Problem {
                 "channel_failing",
                 "the payment channel fails too often at the moment; nothing was sent",
             ),
+            ReasonCode::InsufficientBalance => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "balance_low",
+                "the merchant's balance does not cover it at the moment; send the same request again later",
+            ),
             ReasonCode::AlreadyPaid => Self::conflict("already_paid", "the order is paid"),
             ReasonCode::AlreadyClosed => Self::conflict("order_cancelled", "the order is cancelled"),
             ReasonCode::PriceChanged
@@ -86,7 +91,6 @@ impl Problem {
             | ReasonCode::ServicesNotHoldable
             | ReasonCode::NotHoldable
             | ReasonCode::PaymentDeclined
-            | ReasonCode::InsufficientBalance
             | ReasonCode::InvalidRequest
             | ReasonCode::VaultClosed
             | ReasonCode::NotFound

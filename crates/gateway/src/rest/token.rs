@@ -66,6 +66,8 @@ pub(crate) struct Tokens {
     audiences: Vec<String>,
     /// Whose tokens are refused.
     others: Vec<String>,
+    /// Whether nobody else may be named either: what an agent's token opens here it opens nowhere else.
+    alone: bool,
 }
 
 /// What a token that counts says.
@@ -123,14 +125,14 @@ impl Tokens {
             |secret: &crate::secret::Sensitive<String>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         let keys = config.jwt_keys.iter().map(key).collect();
         let others = vec![format!("{}/mcp", config.audience), agents.address.clone()];
-        Self { keys, audiences: vec![config.audience.clone()], others }
+        Self { keys, audiences: vec![config.audience.clone()], others, alone: false }
     }
 
     /// Tokens of agents that act for a person: for `<audience>/mcp` or the server's own address (RFC 8707), and not for what
     /// persons use.
     pub(crate) fn of_agents(config: &crate::config::RestConfig, agents: &Resource) -> Self {
-        let Self { keys, audiences, others } = Self::new(config, agents);
-        Self { keys, audiences: others, others: audiences }
+        let Self { keys, audiences, others, .. } = Self::new(config, agents);
+        Self { keys, audiences: others, others: audiences, alone: true }
     }
 
     /// The subject of a token that is genuine, for us and in its time.
@@ -162,11 +164,13 @@ impl Tokens {
         if claims.nbf.is_some_and(|nbf| nbf > now_s) {
             return Err(TokenError::Early);
         }
-        let names = |wanted: &[String]| match &claims.aud {
-            Audience::One(one) => wanted.contains(one),
-            Audience::Many(many) => many.iter().any(|one| wanted.contains(one)),
+        let named = match &claims.aud {
+            Audience::One(one) => std::slice::from_ref(one),
+            Audience::Many(many) => many,
         };
-        if !names(&self.audiences) || names(&self.others) {
+        let ours = named.iter().filter(|one| self.audiences.contains(one)).count();
+        let strangers = self.alone && ours < named.len();
+        if ours == 0 || strangers || named.iter().any(|one| self.others.contains(one)) {
             return Err(TokenError::Audience);
         }
         if claims.cnf.is_some() && !off(Defence::Unbound) {
@@ -238,7 +242,8 @@ mod tests {
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .unwrap();
         let (audiences, others) = (vec!["zhiyou".to_owned()], vec!["zhiyou/mcp".to_owned()]);
-        let tokens = Tokens { keys: vec![hmac::Key::new(hmac::HMAC_SHA256, &key)], audiences, others };
+        let keys = vec![hmac::Key::new(hmac::HMAC_SHA256, &key)];
+        let tokens = Tokens { keys, audiences, others, alone: false };
         let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9\
                      .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ\
                      .dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -259,6 +264,10 @@ mod tests {
             (json!("https://gw.example/mcp/flights"), false, false),
             (json!(["zhiyou", "zhiyou/mcp"]), false, false),
             (json!(["zhiyou", own]), false, false),
+            (json!(["zhiyou/mcp", own]), false, true),
+            (json!(["zhiyou", "shop"]), true, false),
+            (json!(["zhiyou/mcp", "shop"]), false, false),
+            (json!([own, "https://gw.example/mcp/flights"]), false, false),
         ] {
             let claims = claims(|claims| claims["aud"] = audience.clone());
             let token = encode(&json!({"alg": "HS256"}), &claims, KEY);

@@ -42,10 +42,12 @@ pub(crate) enum Said {
     Denied,
     /// Yes, and used by the call it was for.
     Consumed,
+    /// Used, and what it was for was refused for good: it opens nothing any more.
+    Ended,
 }
 
 impl Said {
-    const ALL: [Self; 4] = [Self::Pending, Self::Approved, Self::Denied, Self::Consumed];
+    const ALL: [Self; 5] = [Self::Pending, Self::Approved, Self::Denied, Self::Consumed, Self::Ended];
 
     /// The word stored and shown.
     pub(crate) const fn word(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Said {
             Self::Approved => "approved",
             Self::Denied => "denied",
             Self::Consumed => "consumed",
+            Self::Ended => "ended",
         }
     }
 }
@@ -166,11 +169,13 @@ pub(crate) async fn of_key(
 /// Writes a new confirmation in the place of one under its key that nobody used.
 pub(crate) async fn put(tx: &mut Tx, new: &Confirmation) -> Result<(), StoreError> {
     money(new.amount.minor(), new.amount.currency().code())?;
-    sqlx::query("DELETE FROM confirmations WHERE subject = $1 AND tool = $2 AND client_key = $3 AND state <> $4")
+    sqlx::query("DELETE FROM confirmations WHERE subject = $1 AND tool = $2 AND client_key = $3 AND state <> $4 \
+         AND state <> $5")
         .bind(new.subject.as_str())
         .bind(new.tool.word())
         .bind(new.client_key.as_str())
         .bind(Said::Consumed.word())
+        .bind(Said::Ended.word())
         .execute(&mut **tx)
         .await?;
     sqlx::query(

@@ -59,6 +59,11 @@ impl ShopOrder {
         AttemptId::parse_bare(&self.order_id.bare())
             .map_err(|_| StoreError::Damaged(format!("shop order {}", self.order_id)))
     }
+
+    /// Whether nobody may be shown a code any more; what was paid just before still counts.
+    pub(crate) const fn is_over(&self, now: UtcMicros) -> bool {
+        self.cancel_asked_at_us.is_some() || self.expires_at_us.0 <= now.0
+    }
 }
 
 /// A refund a client asked for.

@@ -112,6 +112,10 @@ async fn an_agent_pays_an_order_only_after_the_person_approved_exactly_that() {
     );
     assert_eq!(shop.book().await["payments"].as_array().unwrap().len(), 1);
 
+    let late = answer(&shop, &asked, "deny").await;
+    assert_eq!(code(&late), (409, "confirmation_decided"), "who says no too late is told so");
+    assert_eq!(answer(&shop, &asked, "approve").await.json["status"], "consumed");
+
     let about = json!({"paymentIntentId": payment});
     assert_eq!(done(&agent, "getPaymentStatus", about.clone()).await["status"], "requires_action");
     let code = shop.get_as(&format!("/api/v1/payment/wxpay/qrcode/{id}"), "application/json").await;
@@ -132,7 +136,8 @@ async fn a_no_a_wrong_code_and_a_late_yes_open_nothing() {
     let asked = done(&agent, "confirmPayment", confirm(&payment, "c1")).await;
     assert_eq!(answer(&shop, &asked, "deny").await.json["status"], "denied");
     assert_eq!(refused(&agent, "confirmPayment", confirm(&payment, "c1")).await, "confirmation_denied");
-    assert_eq!(answer(&shop, &asked, "approve").await.json["status"], "denied", "a no stays one");
+    assert_eq!(code(&answer(&shop, &asked, "approve").await), (409, "confirmation_decided"), "a no stays one");
+    assert_eq!(answer(&shop, &asked, "deny").await.json["status"], "denied", "the same once more is no error");
     assert_eq!(refused(&agent, "confirmPayment", confirm(&payment, "c1")).await, "confirmation_denied");
 
     let asked = done(&agent, "confirmPayment", confirm(&payment, "c2")).await;
@@ -322,6 +327,59 @@ async fn an_agents_payment_keeps_to_the_caps_and_a_lost_answer_is_told_as_such()
     shop.scenario(json!({"provider": "wechatpay", "switch": "act_then_time_out", "op": "create", "cut": true})).await;
     assert_eq!(refused(&agent, "confirmPayment", confirm.clone()).await, "outcome_unknown");
     assert_eq!(done(&agent, "confirmPayment", confirm).await["status"], "requires_action", "the same call goes on");
+    assert_eq!(shop.book().await["payments"].as_array().unwrap().len(), 1);
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_whose_refund_was_refused_gives_nothing_back_when_it_would_work_later() {
+    let shop = Shop::start(|_| {}).await;
+    let agent = agent(&shop, "user-1").await;
+    let id = order(&shop, "k1", 20_000).await;
+    pay(&shop, &agent, &id).await;
+    shop.scenario(json!({"provider": "wechatpay", "switch": "refund_outcome", "value": "PROCESSING"})).await;
+    let back = |key: &str| json!({"orderId": id, "reason": "取消", "idempotencyKey": key});
+    for asked in [done(&agent, "createRefund", back("r1")).await, done(&agent, "createRefund", back("r2")).await] {
+        answer(&shop, &asked, "approve").await;
+    }
+    assert_eq!(done(&agent, "createRefund", back("r1")).await["status"], "pending");
+    assert_eq!(refused(&agent, "createRefund", back("r2")).await, "not_refundable", "all of it is on its way");
+
+    shop.scenario(json!({"provider": "wechatpay", "switch": "refund_outcome", "value": "CLOSED"})).await;
+    assert_eq!(done(&agent, "createRefund", back("r1")).await["status"], "failed");
+    assert_eq!(refused(&agent, "createRefund", back("r2")).await, "not_refundable", "what was said yes to is over");
+    assert_eq!(shop.book().await["refunds"].as_array().unwrap().len(), 1);
+    assert_eq!(done(&agent, "createRefund", back("r3")).await["status"], "confirmation_required");
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_time_is_over_is_put_before_nobody_and_ends_at_the_channel() {
+    let shop = Shop::start(|_| {}).await;
+    let lasting = token("user-1", |claims| {
+        claims["aud"] = json!("zhiyou/mcp");
+        claims["scope"] = json!("payment.read payment.write");
+        claims["exp"] = json!(claims["exp"].as_i64().unwrap() + 3_600);
+    });
+    let agent = with_token(&shop, &lasting).await.unwrap();
+    let (unopened, opened) = (order(&shop, "k1", 100).await, order(&shop, "k2", 100).await);
+    let mut payments = Vec::new();
+    for order in [&unopened, &opened] {
+        payments.push(done(&agent, "createPaymentIntent", intent(order, order)).await["paymentIntentId"].clone());
+    }
+    let confirm = |at: usize, key: &str| json!({"paymentIntentId": payments[at], "idempotencyKey": key});
+    answer(&shop, &done(&agent, "confirmPayment", confirm(1, "c1")).await, "approve").await;
+    assert_eq!(done(&agent, "confirmPayment", confirm(1, "c1")).await["status"], "requires_action");
+
+    shop.move_clock(31).await;
+    shop.scenario(json!({"provider": "wechatpay", "switch": "time_out_before", "op": "close", "times": 1})).await;
+    let late = done(&agent, "confirmPayment", confirm(0, "c2")).await;
+    assert_eq!((&late["status"], late.get("confirmation")), (&json!("closed"), None));
+    let late = done(&agent, "confirmPayment", confirm(1, "c3")).await;
+    assert_eq!((&late["status"], late.get("confirmation")), (&json!("processing"), None), "who paid just before is not known");
+    let about = json!({"paymentIntentId": payments[1]});
+    assert_eq!(done(&agent, "getPaymentStatus", about.clone()).await["status"], "processing", "the answer was lost");
+    assert_eq!(done(&agent, "getPaymentStatus", about).await["status"], "closed");
     assert_eq!(shop.book().await["payments"].as_array().unwrap().len(), 1);
     shop.stop().await;
 }

@@ -277,7 +277,7 @@ impl From<Problem> for Refusal {
             "key_reused" => Self::conflict(),
             "not_paid" | "nothing_left" | "declined" => Self::new("not_refundable", message),
             "unknown" => Self { retryable: true, ..Self::new("outcome_unknown", message) },
-            "channel_failing" => Self { retryable: true, ..Self::new("provider_unavailable", message) },
+            "channel_failing" | "balance_low" => Self { retryable: true, ..Self::new("provider_unavailable", message) },
             "already_paid" | "order_cancelled" | "order_expired" | "order_refunded" => Self::new("forbidden", message),
             _ => Self::internal(),
         }
@@ -296,6 +296,7 @@ impl From<Stopped> for Refusal {
         match stopped {
             Stopped::Conflict => Self::conflict(),
             Stopped::Denied => Self::new("confirmation_denied", "the person did not approve it"),
+            Stopped::Ended => Self::new("not_refundable", "it was refused after the approval; a new key asks the person anew"),
             Stopped::Expired => Self::new("confirmation_expired", "it waited too long; ask again without a code"),
             Stopped::Mismatch => Self::new("confirmation_mismatch", "this is not the code that was shown"),
             Stopped::Store(error) => error.into(),
