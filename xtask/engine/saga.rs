@@ -48,7 +48,7 @@ impl Engine {
         let book = Arc::new(Book::open(db.clone(), journal.clone(), clock, ids).await?);
         let (wake, woken) = watch::channel(0);
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let runner = runner::start(Arc::clone(&book), steps, woken, stop.clone(), &tracker).await?;
+        let (runner, _) = runner::start(Arc::clone(&book), steps, woken, stop.clone(), &tracker).await?;
         Ok(Self { db, journal, book, runner, stop, tracker, _wake: wake })
     }
 

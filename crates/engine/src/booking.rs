@@ -4,6 +4,7 @@
 
 pub mod book;
 mod calls;
+pub mod questions;
 pub mod runner;
 pub mod steps;
 #[cfg(test)]

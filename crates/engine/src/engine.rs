@@ -4,7 +4,7 @@ use crate::{
     api,
     audit::{self, Action, Came, Entry, Origin, Resource, drops::Drops},
     auth::{Auth, Installed, Platforms, ThroughUs},
-    booking::{Ports, Suppliers, Travellers, book::Book, runner},
+    booking::{Ports, Suppliers, Travellers, book::Book, questions::Questions, runner},
     ids::Ids,
     links,
     locking::Use,
@@ -14,7 +14,9 @@ use crate::{
         Db,
         changes::{self, Entity},
         group::SqlJournal,
-        orders, settings,
+        orders,
+        questions::{About, Question},
+        settings,
     },
     vault::Vault,
 };
@@ -32,7 +34,6 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 use zhiyou_domain::{
-    booking::Read,
     fault::{Fault, FaultCode},
     id::{AttemptId, OrderId, PlanId},
     link,
@@ -91,6 +92,7 @@ pub struct Engine {
     pub(crate) ids: Ids,
     pub(crate) browser: Arc<dyn Browser>,
     pub(crate) runner: runner::Handle,
+    questions: Arc<Questions>,
     pub(crate) demo: Option<Demo>,
     open_screen: Mutex<Option<String>>,
     /// Payments whose payer may come back from a hosted page.
@@ -134,7 +136,7 @@ impl Engine {
         let travellers = Arc::new(Travellers { vault: Arc::clone(&vault), auth: Arc::clone(&auth) });
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let steps = Arc::new(Suppliers { ports: Arc::clone(&ports), travellers: Arc::clone(&travellers) });
-        let runner = runner::start(Arc::clone(&book), steps, options.wake, stop.clone(), &tracker).await?;
+        let (runner, questions) = runner::start(Arc::clone(&book), steps, options.wake, stop.clone(), &tracker).await?;
         let paying = orders::open_attempts(db.reader()).await?.into_iter().collect();
         let used = Use::since(options.clock.now());
         let engine = Arc::new(Self {
@@ -150,6 +152,7 @@ impl Engine {
             ids,
             browser: options.browser,
             runner,
+            questions,
             demo: options.demo,
             open_screen: Mutex::new(None),
             paying: Mutex::new(paying),
@@ -332,7 +335,7 @@ impl Engine {
             self.drops.note(&self.db, entry, self.clock.now()).await;
             return;
         };
-        self.runner.ask_now(order, Read::QueryPayment { attempt });
+        self.questions.ask(Question { order, about: About::Payment(attempt) });
         let screen = format!("order/{order}/pay");
         *self.open_screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen);
         if let Err(fault) = self.session_changed().await {
@@ -344,7 +347,7 @@ impl Engine {
     pub(crate) async fn ask_about_payments(&self) -> Result<(), Fault> {
         for attempt in orders::open_attempts(self.db.reader()).await? {
             if let Some(order) = orders::of_attempt(self.db.reader(), attempt).await? {
-                self.runner.ask_now(order, Read::QueryPayment { attempt });
+                self.questions.ask(Question { order, about: About::Payment(attempt) });
             }
         }
         Ok(())

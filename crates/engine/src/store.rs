@@ -17,6 +17,7 @@ pub mod orders;
 pub(crate) mod pending_sign_ins;
 pub mod plans;
 pub(crate) mod private;
+pub(crate) mod questions;
 pub mod rebuild;
 pub mod requests;
 mod rows;

@@ -5,13 +5,13 @@
 //! the next one. A call's intent is on disk before the call begins; whoever takes an order over from a program that ended
 //! looks its open steps up. Deliberately not here: what to do, and how a call is made.
 
-use super::{book::Book, steps::Steps, updates::Follower};
+use super::{book::Book, questions::Questions, steps::Steps, updates::Follower};
 use crate::store::orders;
 use futures::FutureExt;
 use std::{
     collections::{BTreeSet, HashMap},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -25,7 +25,7 @@ use zhiyou_domain::{
     fault::Fault,
     id::{OrderId, RefundId},
     order::{Fact, Order, StepEnd, StepKey},
-    port::{Outcome, Reason, ReasonCode},
+    port::{Reason, ReasonCode},
     time::UtcMicros,
 };
 
@@ -35,10 +35,6 @@ const STORE_PAUSE_S: i64 = 2;
 const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
 /// How long an answer may wait for others that are on their way, microseconds. Outcomes of steps never wait.
 const GATHER_US: i64 = 3_000;
-/// How often a channel is asked what a hint is about, while it does not answer.
-const ASKED_MAX: u32 = 6;
-/// How long it is left alone after the first such question.
-const ASKED_PAUSE: Duration = Duration::from_secs(2);
 /// Turns at the same time; more would only hold more orders in memory.
 const TURNS_MAX: usize = 256;
 
@@ -58,7 +54,6 @@ pub struct Handle {
 /// What is wanted of the runner.
 enum Wish {
     Look(OrderId),
-    Ask(OrderId, Read),
     ClockMoved,
 }
 
@@ -69,12 +64,6 @@ impl Handle {
         let _ = self.wishes.send(Wish::Look(order));
     }
 
-    /// Asks a channel at once, however recently it was asked and whether or not the order still wants to know: what had ended
-    /// can have changed since.
-    pub(crate) fn ask_now(&self, order: OrderId, read: Read) {
-        let _ = self.wishes.send(Wish::Ask(order, read));
-    }
-
     /// Looks at everything whose time has come, because the clock was moved.
     pub(crate) fn clock_moved(&self) {
         let _ = self.wishes.send(Wish::ClockMoved);
@@ -83,25 +72,9 @@ impl Handle {
 
 /// Something that ended.
 enum Ended {
-    Read {
-        order: OrderId,
-        read: Read,
-        heard: Option<Fact>,
-    },
-    Step {
-        key: StepKey,
-        end: StepEnd,
-    },
-    Turn {
-        order: OrderId,
-        memory: Memory,
-        end: TurnEnd,
-    },
-    /// Nothing the order waits for ended, but a channel has news.
-    Told {
-        order: OrderId,
-        fact: Fact,
-    },
+    Read { order: OrderId, read: Read, heard: Option<Fact> },
+    Step { key: StepKey, end: StepEnd },
+    Turn { order: OrderId, memory: Memory, end: TurnEnd },
 }
 
 /// What is known of an order beside its journal; lost when the program ends.
@@ -145,11 +118,11 @@ struct Runner {
     table_at: UtcMicros,
     ended: mpsc::UnboundedSender<Ended>,
     tracker: TaskTracker,
-    stop: CancellationToken,
     stopping: bool,
 }
 
-/// Starts the runner; it stops when `stop` is cancelled, after its running calls have been written down.
+/// Starts the runner, and what asks beside it; they stop when `stop` is cancelled, after the running calls have been written
+/// down.
 ///
 /// # Errors
 /// A store [`Fault`].
@@ -159,20 +132,23 @@ pub async fn start(
     wake: watch::Receiver<i64>,
     stop: CancellationToken,
     tracker: &TaskTracker,
-) -> Result<Handle, Fault> {
+) -> Result<(Handle, Arc<Questions>), Fault> {
     let (wishes, wished) = mpsc::unbounded_channel();
     let handle = Handle { wishes };
     for order in orders::open(book.db().reader()).await? {
         handle.look(order);
     }
     let (ended, ends) = mpsc::unbounded_channel();
-    let follower = Follower {
+    let questions = Arc::new(Questions {
         book: Arc::clone(&book),
         steps: Arc::clone(&steps),
         runner: handle.clone(),
         stop: stop.clone(),
         tracker: tracker.clone(),
-    };
+        open: Mutex::default(),
+    });
+    questions.resume().await?;
+    let follower = Follower { steps: Arc::clone(&steps), questions: Arc::clone(&questions), stop: stop.clone() };
     let table_at = book.now();
     let runner = Runner {
         shared: Arc::new(Shared { book, steps, turns: Semaphore::new(TURNS_MAX) }),
@@ -181,12 +157,11 @@ pub async fn start(
         table_at,
         ended,
         tracker: tracker.clone(),
-        stop: stop.clone(),
         stopping: false,
     };
     tracker.spawn(runner.run(wished, ends, stop));
-    tracker.spawn(Arc::new(follower).run(wake));
-    Ok(handle)
+    tracker.spawn(follower.run(wake));
+    Ok((handle, questions))
 }
 
 impl Runner {
@@ -205,7 +180,6 @@ impl Runner {
                 () = stop.cancelled(), if !self.stopping => self.stopping = true,
                 wish = wishes.recv() => match wish {
                     Some(Wish::Look(order)) => self.look(order),
-                    Some(Wish::Ask(order, read)) => self.ask(order, read),
                     Some(Wish::ClockMoved) => self.look_at_due().await,
                     None => self.stopping = true,
                 },
@@ -278,7 +252,7 @@ impl Runner {
     fn take(&mut self, end: Ended) {
         let now = self.shared.book.now();
         let order = match &end {
-            Ended::Read { order, .. } | Ended::Turn { order, .. } | Ended::Told { order, .. } => *order,
+            Ended::Read { order, .. } | Ended::Turn { order, .. } => *order,
             Ended::Step { key, .. } => key.order,
         };
         if let Ended::Turn { order, memory, end } = end {
@@ -347,33 +321,6 @@ impl Runner {
         });
     }
 
-    /// Asks a channel beside what the order waits for. Only news comes back.
-    fn ask(&self, order: OrderId, read: Read) {
-        let (shared, ended, stop) = (Arc::clone(&self.shared), self.ended.clone(), self.stop.clone());
-        self.tracker.spawn(async move {
-            for tries in 0..ASKED_MAX {
-                let Ok(known) = shared.book.get(order).await else { return };
-                match contained(shared.steps.ask_channel(&known, &read)).await {
-                    Some(Outcome::Done(news)) => {
-                        if let Some(fact) = news {
-                            let _ = ended.send(Ended::Told { order, fact });
-                        }
-                        return;
-                    }
-                    Some(Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason)) => {
-                        tracing::warn!(%order, ?read, ?reason, "a channel could not be asked");
-                    }
-                    None => tracing::error!(%order, ?read, "asking a channel panicked"),
-                }
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(ASKED_PAUSE * 2_u32.pow(tries)) => {}
-                }
-            }
-            tracing::error!(%order, ?read, "a channel that had news did not tell them");
-        });
-    }
-
     /// The intent is in the database before anything leaves this program.
     fn start_step(&self, memory: &mut Memory, order: &Arc<Order>, key: StepKey) {
         memory.running.insert(Asked::Step(key.clone()));
@@ -408,7 +355,6 @@ impl Memory {
                 let over = matches!(end, StepEnd::Done { .. });
                 (Asked::Step(key.clone()), Some(Fact::StepEnded { key, end }), over)
             }
-            Ended::Told { fact, .. } => return self.heard.push((None, fact)),
             Ended::Turn { .. } => return,
         };
         self.running.remove(&asked);

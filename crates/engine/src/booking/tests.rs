@@ -4,7 +4,13 @@ use super::{book::Book, runner, steps::Steps};
 use crate::{
     ids::Ids,
     ports::Clock,
-    store::{Db, changes, dialect, group::SqlJournal, journal, rebuild},
+    store::{
+        Db, changes, dialect,
+        group::SqlJournal,
+        journal,
+        questions::{self, About, Question},
+        rebuild,
+    },
 };
 use async_trait::async_trait;
 use std::{
@@ -13,7 +19,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -32,7 +38,7 @@ use zhiyou_domain::{
     },
     plan::{ItemRequest, Priority, Supplier},
     policy::Terms,
-    port::{Outcome, bookings::*, hotels::*, payments::*},
+    port::{Outcome, Reason, ReasonCode, bookings::*, hotels::*, payments::*},
     time::UtcMicros,
 };
 
@@ -60,6 +66,8 @@ struct Scripted {
     updates: Mutex<Vec<UpdateContent>>,
     /// What the channel says when it is asked.
     channel: Mutex<Option<PaymentStatus>>,
+    silent: AtomicBool,
+    asked: watch::Sender<usize>,
     told: AtomicUsize,
 }
 
@@ -142,6 +150,10 @@ impl Steps for Scripted {
     }
 
     async fn ask_channel(&self, _: &Order, _: &Read) -> Outcome<Option<Fact>> {
+        self.asked.send_modify(|asked| *asked += 1);
+        if self.silent.load(Ordering::SeqCst) {
+            return Outcome::Unknown(Reason::new(ReasonCode::Network, "no answer"));
+        }
         let status = self.channel.lock().unwrap().clone();
         Outcome::Done(status.map(|status| Fact::PaymentReported { status, source: Source::Poll }))
     }
@@ -174,7 +186,7 @@ async fn start(folder: &Path, steps: &Arc<Scripted>) -> Running {
     let (wake, woken) = watch::channel(0);
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
     let steps = Arc::clone(steps) as Arc<dyn Steps>;
-    let runner = runner::start(Arc::clone(&book), steps, woken, stop.clone(), &tracker).await.unwrap();
+    let (runner, _) = runner::start(Arc::clone(&book), steps, woken, stop.clone(), &tracker).await.unwrap();
     Running { db, book, runner, wake, stop, tracker }
 }
 
@@ -371,6 +383,65 @@ async fn a_hint_about_a_payment_the_order_no_longer_watches_is_asked_about_all_t
     let order = running.until(id, |order| order.state == OrderState::Confirmed).await;
     assert_eq!(cart::money_map(&order).unwrap().paid, cny(100));
     running.stop().await;
+}
+
+/// The channel says nothing while this program runs; the next one asks, although the update is applied and told no more.
+#[tokio::test]
+async fn a_hint_outlives_the_program_when_the_channel_is_silent() {
+    let (folder, steps) = (folder(), Arc::new(Scripted::default()));
+    let running = start(folder.path(), &steps).await;
+    let id = running.order(1).await;
+    let paid = running.pay(id).await;
+    let refused = PaymentStatus { state: PaymentState::Failed, captured: None, ..paid.clone() };
+    let refused = Fact::PaymentReported { status: refused, source: Source::Poll };
+    running.book.record(id, |_, _| Ok(vec![refused.clone()])).await.unwrap();
+    running.runner.look(id);
+    running.until(id, |order| order.open_steps.is_empty()).await;
+    steps.silent.store(true, Ordering::SeqCst);
+    steps.updates.lock().unwrap().push(UpdateContent::PaymentHint { attempt_id: paid.attempt_id });
+    steps.told.store(1, Ordering::SeqCst);
+    running.wake.send(1).unwrap();
+    let mut asked = steps.asked.subscribe();
+    tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked > 0)).await.unwrap().unwrap();
+    running.stop().await;
+
+    steps.silent.store(false, Ordering::SeqCst);
+    *steps.channel.lock().unwrap() = Some(paid);
+    let running = start(folder.path(), &steps).await;
+    let order = running.until(id, |order| order.state == OrderState::Confirmed).await;
+    assert_eq!(cart::money_map(&order).unwrap().paid, cny(100));
+    let settled = async {
+        while !questions::all(running.db.reader()).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.expect("an answered question is not asked again");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_hint_that_comes_during_the_answer_is_asked_about_once_more() {
+    let folder = folder();
+    let db = Db::open(folder.path()).await.unwrap();
+    let fresh = ulid::Ulid::from_parts(1, 1);
+    let question = Question { order: OrderId::from_ulid(fresh), about: About::Booking("ord_1".to_owned()) };
+    let hint = async || {
+        let mut tx = db.begin().await.unwrap();
+        questions::put(&mut tx, &question).await.unwrap();
+        db.commit(tx).await.unwrap();
+    };
+    let settle = async |hints: i64| {
+        let mut tx = db.begin().await.unwrap();
+        questions::settle(&mut tx, &question, hints).await.unwrap();
+        db.commit(tx).await.unwrap();
+    };
+    hint().await;
+    let before = questions::hints(db.reader(), &question).await.unwrap();
+    hint().await;
+    settle(before).await;
+    assert_eq!(questions::all(db.reader()).await.unwrap(), [question.clone()], "the second one is not answered");
+    settle(before + 1).await;
+    assert_eq!(questions::hints(db.reader(), &question).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -169,15 +169,17 @@ pub(crate) async fn of_key(
 /// Writes a new confirmation in the place of one under its key that nobody used.
 pub(crate) async fn put(tx: &mut Tx, new: &Confirmation) -> Result<(), StoreError> {
     money(new.amount.minor(), new.amount.currency().code())?;
-    sqlx::query("DELETE FROM confirmations WHERE subject = $1 AND tool = $2 AND client_key = $3 AND state <> $4 \
-         AND state <> $5")
-        .bind(new.subject.as_str())
-        .bind(new.tool.word())
-        .bind(new.client_key.as_str())
-        .bind(Said::Consumed.word())
-        .bind(Said::Ended.word())
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "DELETE FROM confirmations WHERE subject = $1 AND tool = $2 AND client_key = $3 AND state <> $4 \
+         AND state <> $5",
+    )
+    .bind(new.subject.as_str())
+    .bind(new.tool.word())
+    .bind(new.client_key.as_str())
+    .bind(Said::Consumed.word())
+    .bind(Said::Ended.word())
+    .execute(&mut **tx)
+    .await?;
     sqlx::query(
         "INSERT INTO confirmations (confirmation_id, subject, tool, client_key, fingerprint, client, order_id, amount_minor, \
          currency, reason, state, created_at_us, expires_at_us) \

@@ -376,7 +376,11 @@ async fn an_order_whose_time_is_over_is_put_before_nobody_and_ends_at_the_channe
     let late = done(&agent, "confirmPayment", confirm(0, "c2")).await;
     assert_eq!((&late["status"], late.get("confirmation")), (&json!("closed"), None));
     let late = done(&agent, "confirmPayment", confirm(1, "c3")).await;
-    assert_eq!((&late["status"], late.get("confirmation")), (&json!("processing"), None), "who paid just before is not known");
+    assert_eq!(
+        (&late["status"], late.get("confirmation")),
+        (&json!("processing"), None),
+        "who paid just before is not known"
+    );
     let about = json!({"paymentIntentId": payments[1]});
     assert_eq!(done(&agent, "getPaymentStatus", about.clone()).await["status"], "processing", "the answer was lost");
     assert_eq!(done(&agent, "getPaymentStatus", about).await["status"], "closed");

@@ -296,7 +296,9 @@ impl From<Stopped> for Refusal {
         match stopped {
             Stopped::Conflict => Self::conflict(),
             Stopped::Denied => Self::new("confirmation_denied", "the person did not approve it"),
-            Stopped::Ended => Self::new("not_refundable", "it was refused after the approval; a new key asks the person anew"),
+            Stopped::Ended => {
+                Self::new("not_refundable", "it was refused after the approval; a new key asks the person anew")
+            }
             Stopped::Expired => Self::new("confirmation_expired", "it waited too long; ask again without a code"),
             Stopped::Mismatch => Self::new("confirmation_mismatch", "this is not the code that was shown"),
             Stopped::Store(error) => error.into(),
