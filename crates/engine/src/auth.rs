@@ -87,6 +87,11 @@ struct Taken<'a> {
     _taken: tokio::sync::MutexGuard<'a, ()>,
 }
 
+/// Nobody changes tokens while this is held.
+pub(crate) struct Resting<'a> {
+    _turns: Vec<Taken<'a>>,
+}
+
 impl Turn {
     async fn lock(&self) -> Taken<'_> {
         Taken { failures: &self.failures, _taken: self.taken.lock().await }
@@ -242,6 +247,16 @@ impl Auth {
     fn known(&self, platform: &str) -> Result<&Platform, Fault> {
         let found = self.platforms.iter().find(|known| known.id == platform);
         found.ok_or_else(|| Fault::new(FaultCode::NotFound, "no such platform"))
+    }
+
+    /// Waits until no platform's tokens are being replaced, and keeps it so: new ones that come while the vault closes could
+    /// not be kept, and the old ones are good no more. As long as a platform may take to answer, at most.
+    pub(crate) async fn rests(&self) -> Resting<'_> {
+        let mut taken = Vec::with_capacity(self.turns.len());
+        for turn in &self.turns {
+            taken.push(turn.lock().await);
+        }
+        Resting { _turns: taken }
     }
 
     /// The platform's turn; every known platform has one.

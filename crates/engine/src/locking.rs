@@ -64,6 +64,7 @@ impl Engine {
     /// # Errors
     /// `WrongState` while it is needed.
     pub(crate) async fn lock(&self) -> Result<(), Fault> {
+        let _resting = self.auth.rests().await;
         if self.needs_vault().await? {
             return Err(Fault::new(FaultCode::WrongState, "an order is being paid or booked"));
         }

@@ -85,6 +85,51 @@ async fn oa_53_one_refresh_serves_all_who_ask() {
     .await;
 }
 
+/// The platform has taken the old tokens back and its answer is on the way.
+#[tokio::test]
+async fn a_lock_in_the_middle_of_a_refresh_loses_no_tokens() {
+    let (reached, answered) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let given = Arc::new(AtomicU64::new(0));
+    let gate = (reached.clone(), answered.clone(), given.clone());
+    let platform = Hostile::start(move |line| {
+        let (reached, answered, given) = gate.clone();
+        async move {
+            if line.split(['?', ' ']).nth(1) != Some("/token") {
+                return metadata();
+            }
+            let number = given.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            if number > 0 {
+                reached.notify_one();
+                answered.notified().await;
+            }
+            let tokens = json!({"access_token": format!("access-token-{number}"), "token_type": "Bearer",
+                "refresh_token": format!("refresh-token-{number}"), "expires_in": 3600});
+            ("200 OK", tokens.to_string())
+        }
+    })
+    .await;
+    let app = signed_in_at(&platform).await;
+    app.clock.advance_seconds(3600);
+    let refresh = app.auth.access_token(CLUB);
+    tokio::pin!(refresh);
+    tokio::select! {
+        _ = &mut refresh => panic!("the platform has not answered"),
+        () = reached.notified() => {}
+    }
+    let lock = async {
+        let _resting = app.auth.rests().await;
+        app.auth.vault.lock().await
+    };
+    tokio::pin!(lock);
+    assert!(futures::poll!(&mut lock).is_pending(), "it waits for the platform");
+    answered.notify_one();
+    let (refreshed, locked) = tokio::join!(refresh, lock);
+    assert!(refreshed.is_ok() && locked);
+    app.auth.vault.reopen().await.unwrap();
+    assert_eq!(app.auth.access_token(CLUB).await.unwrap().token.expose(), "access-token-1");
+    assert_eq!(given.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn oa_54_after_a_refresh_that_was_never_written_the_person_signs_in_again_and_nothing_loops() {
     stands(Defence::GrantEnds, async || {
