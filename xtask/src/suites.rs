@@ -116,7 +116,10 @@ fn tables() -> Count {
     if let Err(error) = succeed(cargo(fixed.iter().chain(&["--no-run", "--quiet"]))) {
         return check(Err(error));
     }
-    let mut attacked = cargo(fixed.iter().copied().chain(["--"]).chain(names.iter().map(String::as_str)));
+    // Half of the time they wait, for databases and for each other's servers.
+    let threads = std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get());
+    let threads = format!("--test-threads={threads}");
+    let mut attacked = cargo(fixed.iter().copied().chain(["--", &threads]).chain(names.iter().map(String::as_str)));
     // None of them is about the disk, and each has databases of its own.
     if Path::new(MEMORY).is_dir() {
         attacked.env("TMPDIR", MEMORY);

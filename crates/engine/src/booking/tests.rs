@@ -439,7 +439,11 @@ async fn a_hint_that_comes_during_the_answer_is_asked_about_once_more() {
     let before = questions::hints(db.reader(), &question).await.unwrap();
     hint().await;
     settle(before).await;
-    assert_eq!(questions::all(db.reader()).await.unwrap(), [question.clone()], "the second one is not answered");
+    assert_eq!(
+        questions::all(db.reader()).await.unwrap(),
+        std::slice::from_ref(&question),
+        "the second one is not answered"
+    );
     settle(before + 1).await;
     assert_eq!(questions::hints(db.reader(), &question).await.unwrap(), 0);
 }
