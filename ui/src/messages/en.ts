@@ -403,7 +403,7 @@ export const en: Words = {
     retry: "Try the keyring again",
     reopen: "Open it again",
     lock: "Lock the vault now",
-    lockAfter: "Lock the vault without use", lockNever: "Never", lockMinutes: (n) => `After ${n} minutes`,
+    lockAfter: "Lock the vault when unused", lockNever: "Never", lockMinutes: (n) => `After ${n} minutes`,
     lockHint:
       "Locking takes the vault's key out of memory; travellers and sign-ins are then neither shown nor used. With a passphrase or an app lock, only the passphrase opens it again. With the system keyring alone, whoever sits at this unlocked computer can open it again with one click.",
     lockNeeded: "A payment or a booking under way needs the vault. Lock it once that is done.",
