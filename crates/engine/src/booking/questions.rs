@@ -108,7 +108,7 @@ impl Questions {
     async fn asked(&self, question: &Question, tries: u32) -> Result<bool, Fault> {
         let db = self.book.db();
         let hints = questions::hints(db.reader(), question).await?;
-        let went = match AssertUnwindSafe(self.put(question)).catch_unwind().await {
+        let went = match AssertUnwindSafe(self.ask_once(question)).catch_unwind().await {
             // What is stored waits for a program that can read the order.
             Ok(Err(fault)) if fault.code.is_frozen() => return Ok(true),
             Ok(went) => went?,
@@ -130,7 +130,7 @@ impl Questions {
         Ok(questions::hints(db.reader(), question).await? == 0)
     }
 
-    async fn put(&self, question: &Question) -> Result<Went, Fault> {
+    async fn ask_once(&self, question: &Question) -> Result<Went, Fault> {
         let order = self.book.get(question.order).await?;
         let said = match &question.about {
             About::Payment(attempt) => self.steps.ask_channel(&order, &Read::QueryPayment { attempt: *attempt }).await,

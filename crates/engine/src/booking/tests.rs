@@ -268,6 +268,18 @@ impl Running {
         }
     }
 
+    /// An order whose payment was refused, so that it asks no more; and how it would look paid all the same.
+    async fn refused(&self) -> (OrderId, PaymentStatus) {
+        let id = self.order(1).await;
+        let paid = self.pay(id).await;
+        let refused = PaymentStatus { state: PaymentState::Failed, captured: None, ..paid.clone() };
+        let refused = Fact::PaymentReported { status: refused, source: Source::Poll };
+        self.book.record(id, |_, _| Ok(vec![refused.clone()])).await.unwrap();
+        self.runner.look(id);
+        self.until(id, |order| order.open_steps.is_empty()).await;
+        (id, paid)
+    }
+
     async fn report(&self, id: OrderId, status: PaymentStatus) {
         let fact = Fact::PaymentReported { status, source: Source::Notification };
         self.book.record(id, |_, _| Ok(vec![fact.clone()])).await.unwrap();
@@ -366,16 +378,7 @@ async fn sg_61_updates_applied_twice_count_once() {
 async fn a_hint_about_a_payment_the_order_no_longer_watches_is_asked_about_all_the_same() {
     let (folder, steps) = (folder(), Arc::new(Scripted::default()));
     let running = start(folder.path(), &steps).await;
-    let id = running.order(1).await;
-    let paid = running.pay(id).await;
-    let refused = PaymentStatus { state: PaymentState::Failed, captured: None, ..paid.clone() };
-    running
-        .book
-        .record(id, |_, _| Ok(vec![Fact::PaymentReported { status: refused.clone(), source: Source::Poll }]))
-        .await
-        .unwrap();
-    running.runner.look(id);
-    running.until(id, |order| order.open_steps.is_empty()).await;
+    let (id, paid) = running.refused().await;
     steps.updates.lock().unwrap().push(UpdateContent::PaymentHint { attempt_id: paid.attempt_id });
     *steps.channel.lock().unwrap() = Some(paid);
     steps.told.store(0, Ordering::SeqCst);
@@ -390,13 +393,7 @@ async fn a_hint_about_a_payment_the_order_no_longer_watches_is_asked_about_all_t
 async fn a_hint_outlives_the_program_when_the_channel_is_silent() {
     let (folder, steps) = (folder(), Arc::new(Scripted::default()));
     let running = start(folder.path(), &steps).await;
-    let id = running.order(1).await;
-    let paid = running.pay(id).await;
-    let refused = PaymentStatus { state: PaymentState::Failed, captured: None, ..paid.clone() };
-    let refused = Fact::PaymentReported { status: refused, source: Source::Poll };
-    running.book.record(id, |_, _| Ok(vec![refused.clone()])).await.unwrap();
-    running.runner.look(id);
-    running.until(id, |order| order.open_steps.is_empty()).await;
+    let (id, paid) = running.refused().await;
     steps.silent.store(true, Ordering::SeqCst);
     steps.updates.lock().unwrap().push(UpdateContent::PaymentHint { attempt_id: paid.attempt_id });
     steps.told.store(1, Ordering::SeqCst);
