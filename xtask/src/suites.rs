@@ -93,13 +93,28 @@ pub(crate) fn test() -> ExitCode {
     tally.suite("window", || window(&[]));
     if has_nightly() {
         tally.suite("fuzz", || {
-            let counts = FUZZED.iter().map(|name| fuzzed(name, INPUTS));
-            counts.fold(Count::default(), Count::plus)
+            if let Err(error) = tool("cargo-fuzz") {
+                return check(Err(error));
+            }
+            // Each runs in one thread; the first builds for the others, which wait for it.
+            let counts = std::thread::scope(|scope| {
+                let started = FUZZED.map(|name| scope.spawn(move || fuzzed(name, INPUTS)));
+                started.map(|one| one.join().unwrap_or_else(|_| Count::failure("the driver of the fuzzer".to_owned())))
+            });
+            counts.into_iter().fold(Count::default(), Count::plus)
         });
     } else {
         println!("fuzz: not run, there is no nightly toolchain");
     }
     tally.finish()
+}
+
+/// Builds every program and every test of the workspace.
+///
+/// All suites build and run with the whole workspace selected, whatever little they need of it: cargo gives a dependency the
+/// features that the selected packages ask for, so every other selection would build half of the dependencies once more.
+fn built() -> Result<(), Failed> {
+    succeed(cargo(["build", "--workspace", "--bins", "--examples", "--tests", "--quiet"]))
 }
 
 /// How long the tables of attacks should take at most: who cannot run them after every change does not.
@@ -112,10 +127,10 @@ const MEMORY: &str = "/dev/shm";
 /// are built already; how long they take is said, and decides nothing on a machine that is busy with other things; what drives the real window is the window suite's.
 fn tables() -> Count {
     let names = attacks(&std::fs::read_to_string(root().join("docs/faults.md")).unwrap_or_default());
-    let fixed = ["test", "--workspace", "--tests", "--no-fail-fast"];
-    if let Err(error) = succeed(cargo(fixed.iter().chain(&["--no-run", "--quiet"]))) {
+    if let Err(error) = built() {
         return check(Err(error));
     }
+    let fixed = ["test", "--workspace", "--tests", "--no-fail-fast"];
     // Half of the time they wait, for databases and for each other's servers.
     let threads = std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get());
     let threads = format!("--test-threads={threads}");
@@ -162,11 +177,10 @@ fn simulation() -> Count {
 
 /// The process killed at writes of the journal, a sample of them unless `--all` is among the arguments.
 fn kill(arguments: &[&str]) -> Count {
-    let built = succeed(cargo(["build", "--package", "zhiyouctl", "--quiet"]));
-    if let Err(error) = built {
+    if let Err(error) = built() {
         return check(Err(error));
     }
-    let fixed = ["test", "--quiet", "--package", "zhiyou-tests", "--test", "kill", "--"];
+    let fixed = ["test", "--quiet", "--workspace", "--test", "kill", "--"];
     counted(observe(cargo(fixed.iter().chain(arguments).copied())), count::libtest)
 }
 
@@ -271,8 +285,11 @@ fn tool(name: &str) -> Result<PathBuf, Failed> {
     let home = target().join("tools");
     let binary = home.join("bin").join(name);
     if !binary.is_file() {
-        let home = home.display().to_string();
-        succeed(cargo(["install", "--locked", "--debug", "--quiet", "--root", &home, name]))?;
+        let mut install =
+            cargo(["install", "--locked", "--debug", "--quiet", "--root", &home.display().to_string(), name]);
+        // The tools have much in common.
+        install.env("CARGO_TARGET_DIR", home.join("build"));
+        succeed(install)?;
     }
     Ok(binary)
 }
@@ -290,7 +307,7 @@ const JUDGES: &str = "tests/interop/specs";
 /// The providers' official clients against the sandbox.
 fn interop() -> Count {
     let prepared = setup::npm_packages("tests/interop")
-        .and_then(|()| succeed(cargo(["build", "--package", "zhiyouctl", "--quiet"])))
+        .and_then(|()| built())
         .and_then(|()| setup::python_packages("tests/interop/alipayplus", "ant-intl-alipayplus-mcp"));
     let program = match prepared {
         Ok(program) => program,
@@ -319,8 +336,7 @@ fn judges() -> Count {
 
 /// Our sign-in against an authorization server that is not ours.
 fn authorization_server() -> Count {
-    let prepared = setup::npm_packages("tests/interop/oidc")
-        .and_then(|()| succeed(cargo(["build", "--package", "zhiyou-engine", "--example", "sign_in", "--quiet"])));
+    let prepared = setup::npm_packages("tests/interop/oidc").and_then(|()| built());
     if let Err(error) = prepared {
         return check(Err(error));
     }
@@ -331,11 +347,10 @@ fn authorization_server() -> Count {
 
 /// The real window, driven in a session of its own: every test, or those with one of `names` in theirs.
 fn window(names: &[&str]) -> Count {
-    let built = succeed(cargo(["build", "--package", "zhiyou", "--package", "zhiyouctl", "--quiet"]));
-    if let Err(error) = built {
+    if let Err(error) = built() {
         return check(Err(error));
     }
-    let mut tests = cargo(["test", "--package", "zhiyou-tests", "--test", "desktop", "--", "--test-threads=1"]);
+    let mut tests = cargo(["test", "--workspace", "--test", "desktop", "--", "--test-threads=1"]);
     tests.args(names);
     counted(observe(session::inside(tests)), count::libtest)
 }

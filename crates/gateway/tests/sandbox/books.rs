@@ -317,15 +317,8 @@ async fn what_a_bank_takes_back_is_a_difference_until_we_were_told() {
     let paid = status(&world, intent.attempt_id).await;
     let day = day_of(channel, paid.paid_at_us.unwrap());
     let disputed = |update: &p::Update| matches!(update.content, p::UpdateContent::Dispute { .. });
-    let is_told = || async {
-        let told = world.updates(0).await.iter().any(disputed);
-        if !told {
-            // What came before its payment was known comes again in its own time.
-            world.advance(1).await;
-        }
-        told
-    };
-    world.until(is_told).await;
+    world.what_came_too_early_comes_again().await;
+    world.until(|| async { world.updates(0).await.iter().any(disputed) }).await;
     world.advance(LATER_MIN).await;
     let told = compared(&world, channel, day).await;
     assert_eq!(told.differences, []);

@@ -419,13 +419,7 @@ async fn what_a_bank_takes_back_is_told_and_cannot_be_given_back_on_top() {
         })
     };
     world.until_paid(open.intent.attempt_id).await;
-    let tried = async || {
-        let all = world.deliveries().await;
-        all.as_array().unwrap().iter().all(|one| !one["attempts"].as_array().unwrap().is_empty())
-    };
-    world.until(tried).await;
-    // It may have come before the payment, and comes again.
-    world.advance(2).await;
+    world.what_came_too_early_comes_again().await;
     world.until(|| told(p::DisputeState::Open)).await;
     let refund = open.refund(&world, 1_000).await;
     assert_eq!(

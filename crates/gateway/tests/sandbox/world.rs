@@ -211,6 +211,17 @@ impl World {
         self.until(|| async { self.updates(0).await.iter().any(paid) }).await;
     }
 
+    /// Once every notification was sent, a little time passes in the sandbox: one that came before what it is about was known
+    /// is sent again. Not more time than a signature may be old or early, since this gateway keeps the system's.
+    pub(crate) async fn what_came_too_early_comes_again(&self) {
+        let sent = || async {
+            let all = self.deliveries().await;
+            all.as_array().unwrap().iter().all(|one| !one["attempts"].as_array().unwrap().is_empty())
+        };
+        self.until(sent).await;
+        self.advance(2).await;
+    }
+
     /// Moves the sandbox's time; this gateway keeps the system's.
     pub(crate) async fn advance(&self, minutes: i64) {
         self.control("/clock", Some(json!({"advance_ms": minutes * 60_000}))).await;
