@@ -99,6 +99,7 @@ async fn ta_07_ta_08_ta_10_ta_11_nothing_put_into_the_page_runs_or_reaches_anybo
     let stage = Stage::new(&[]).await;
     let outside = Outside::open().await;
     assert_eq!(attempted(&stage.window, &outside).await, json!([]));
+    rings(&stage.window).await;
     assert_eq!(outside.stolen(), [""; 0]);
     // The same on a page without a policy runs and reaches.
     let browser = stage.browser().await;

@@ -79,19 +79,25 @@ impl Driver {
 
     /// Waits for an element that can be seen, scrolls to it and clicks it as a person would.
     pub(crate) async fn click(&self, css: &str) {
-        self.until(
-            css,
-            &format!(
-                "const e = document.querySelector({css:?}); if (!e || e.disabled || e.getClientRects().length === 0) return false;\
-                 e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect();\
-                 const there = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);\
-                 return !!there && (e.contains(there) || there.contains(e))"
-            ),
-        )
-        .await;
-        let found = self.post("/element", json!({ "using": "css selector", "value": css })).await.unwrap();
+        let ready = format!(
+            "const e = document.querySelector({css:?}); if (!e || e.disabled || e.getClientRects().length === 0) return false;\
+             e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect();\
+             const there = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);\
+             return !!there && (e.contains(there) || there.contains(e))"
+        );
+        let started = Instant::now();
+        loop {
+            self.until(css, &ready).await;
+            let Err(error) = self.click_now(css).await else { return };
+            // The page drew it anew in between; nothing was clicked.
+            assert!(started.elapsed() < PATIENCE, "{css}: {error}");
+        }
+    }
+
+    async fn click_now(&self, css: &str) -> Result<(), Value> {
+        let found = self.post("/element", json!({ "using": "css selector", "value": css })).await?;
         let id = found[ELEMENT].as_str().unwrap();
-        self.post(&format!("/element/{id}/click"), json!({})).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+        self.post(&format!("/element/{id}/click"), json!({})).await.map(drop)
     }
 
     /// Presses keys one after the other, as a keyboard would; a modifier stays down until the null key.

@@ -2,7 +2,7 @@
 
 use crate::{
     driver::Driver,
-    stage::{BusWithoutKeyring, Stage, count},
+    stage::{BusWithoutKeyring, Stage, count, rings},
 };
 use serde_json::{Value, json};
 use zhiyou_domain::{app::ROOT, link};
@@ -90,10 +90,22 @@ async fn seat_and_confirm(stage: &Stage) {
 
 /// The code in the picture of the window, read by somebody else, is what the traveller's phone gets.
 pub(crate) async fn phone(stage: &Stage, button: &str) {
-    painted(&stage.window).await;
-    let code = stage.read_code();
+    let shown =
+        stage.window.until("a code", "return document.querySelector('[data-testid=qr-content]')?.textContent").await;
+    let shown = shown.as_str().unwrap();
     let ours = ["weixin://wxpay/bizpayurl?pr=", "https://qr.alipay.com/"];
-    assert!(ours.iter().any(|kind| code.starts_with(kind)), "{code:?}");
+    assert!(ours.iter().any(|kind| shown.starts_with(kind)), "{shown:?}");
+    // The screen may still show what stood there before.
+    let read = async {
+        loop {
+            painted(&stage.window).await;
+            let code = stage.read_code();
+            if code == shown {
+                return code;
+            }
+        }
+    };
+    let code = tokio::time::timeout(std::time::Duration::from_secs(60), read).await.expect("the code can be read");
     let browser = stage.browser().await;
     let page = stage.announced["phone"].as_str().unwrap();
     let mut address: url::Url = page.parse().unwrap();
@@ -110,6 +122,33 @@ async fn payable() -> Stage {
     sign_in(&stage).await;
     seat_and_confirm(&stage).await;
     stage
+}
+
+/// A channel that does not answer: the screen says that it is not known, that it is asked again, and offers no second payment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_opening_nobody_answered_is_not_known_and_goes_on_when_somebody_does() {
+    let stage = Stage::new(&[]).await;
+    hold(&stage).await;
+    sign_in(&stage).await;
+    seat(&stage).await;
+    let window = &stage.window;
+    let silence =
+        json!({ "provider": "wechatpay", "switch": "time_out_before", "op": "create", "cut": true, "times": 500 });
+    stage.scenario(silence).await;
+    window.click("[data-testid=confirm-submit]").await;
+    window.attribute("[data-testid=payment-state]", "data-state", "unknown").await;
+    window.click("[data-testid=pay-check]").await;
+    rings(window).await;
+    let told = "return [document.querySelector('[data-testid=payment-state]').innerText, document.querySelector('[data-testid=pay-retry]') !== null]";
+    let told = window.run(told).await;
+    assert!(told[0].as_str().unwrap().contains("every 5 seconds") && told[1] == false, "{told}");
+    pictures(&stage, "pay-unknown").await;
+    stage.scenario(json!({ "reset": true })).await;
+    window.attribute("[data-testid=payment-state]", "data-state", "requires_action").await;
+    phone(&stage, PAY).await;
+    window.attribute(STATE, "data-state", "confirmed").await;
+    assert_eq!(count(&stage.book().await["payments"], "state", "SUCCESS"), 1);
+    stage.close().await;
 }
 
 pub(crate) const PAY: &str = "#pay";
@@ -418,6 +457,12 @@ async fn without_a_keyring_a_passphrase_keeps_the_sign_in_that_came_back_by_the_
             "return document.querySelector('[data-testid=vault-why][data-state=needs_passphrase]') !== null",
         )
         .await;
+    stage.window.fill("[data-testid=passphrase]", "short").await;
+    stage.window.click("[data-testid=passphrase-submit]").await;
+    let told = "return document.querySelector('[data-testid=fault][data-code=malformed_input]')?.innerText";
+    let told = stage.window.until("what is wrong with it", told).await;
+    let told = told.as_str().unwrap();
+    assert!(told.contains("10 characters") && !told.contains("imported"), "{told}");
     pictures(&stage, "passphrase").await;
     stage.window.fill("[data-testid=passphrase]", PASSPHRASE).await;
     stage.window.click("[data-testid=passphrase-submit]").await;

@@ -40,6 +40,32 @@ async fn sees(stage: &Stage) {
     stage.window.until("miles and flights", &shown).await;
 }
 
+/// The link that is waited for is copied, as what can be pasted shows, and the visit is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_is_waited_for_can_be_opened_by_its_link_and_given_up() {
+    let stage = Stage::new(&[]).await;
+    let window = &stage.window;
+    window.run("location.hash = '#/sign-in'").await;
+    window.click(&format!("[data-testid=sign-in-connect-{CLUB}]")).await;
+    is(&stage, CLUB, "waiting").await;
+    let address = format!("return document.querySelector('[data-testid=sign-in-url-{CLUB}]')?.textContent.trim()");
+    let address = window.until("an address to open", &address).await;
+    window.click(&format!("[data-testid=sign-in-copy-{CLUB}]")).await;
+    let told = format!("return document.querySelector('[data-testid=sign-in-copied-{CLUB}]')?.dataset.copied");
+    if window.until("what came of copying", &told).await == "selected" {
+        window.keys("\u{e009}c\u{e000}").await;
+    }
+    window.keys("\u{e009}k\u{e000}").await;
+    window.until("a field", "return document.activeElement?.dataset.testid === 'palette-text'").await;
+    window.keys("\u{e009}v\u{e000}").await;
+    window.until("the link", &format!("return document.activeElement.value === {address}")).await;
+    window.keys("\u{e00c}").await;
+    window.until("no palette", "return document.querySelector('[data-testid=palette]') === null").await;
+    window.click(&format!("[data-testid=sign-in-cancel-{CLUB}]")).await;
+    is(&stage, CLUB, "disconnected").await;
+    stage.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_is_disconnected_and_connected_again() {
     let stage = Stage::new(&[]).await;

@@ -1,6 +1,6 @@
 //! Lost answers, lost and doubled notifications, and restarts.
 
-use crate::world::{World, count, request_id};
+use crate::world::{PATIENCE, World, count, request_id};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +42,14 @@ async fn a_deliberately_wrong_signature_is_refused_and_the_real_one_is_taken() {
     let world = World::new().await;
     world.scenario(json!({ "provider": "wechatpay", "switch": "signature_probe" })).await;
     world.confirmed().await;
+    let taken = async {
+        // Asking may have been faster.
+        while !world.was_answered("genuine", 200).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken).await.expect("the real one is taken");
+    assert!(world.was_answered("probe", 401).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

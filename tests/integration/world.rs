@@ -22,7 +22,7 @@ use zhiyou_engine::{
 use zhiyou_sandbox::{AccountCurrency, Config, Sandbox};
 
 /// No test waits longer than this for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
@@ -213,8 +213,20 @@ impl World {
 
     /// What the providers really hold, booked, charged and refunded.
     pub(crate) async fn book(&self) -> Value {
+        self.shown("/book").await
+    }
+
+    /// Whether a notification was sent in this variant and answered so.
+    pub(crate) async fn was_answered(&self, variant: &str, status: u16) -> bool {
+        let sent = self.shown("/notifications").await;
+        let mut tries =
+            sent["notifications"].as_array().unwrap().iter().flat_map(|one| one["attempts"].as_array().unwrap());
+        tries.any(|one| one["variant"] == variant && one["status"] == status)
+    }
+
+    async fn shown(&self, path: &str) -> Value {
         let announced = self.sandbox.announcement();
-        let request = self.http.get(format!("{}/book", announced.control)).bearer_auth(&announced.control_token);
+        let request = self.http.get(format!("{}{path}", announced.control)).bearer_auth(&announced.control_token);
         request.send().await.unwrap().json().await.unwrap()
     }
 

@@ -42,7 +42,11 @@ pub(crate) fn inside(inner: Command) -> Command {
         .env("XDG_CONFIG_HOME", home.join(".config"))
         .env("XDG_CACHE_HOME", home.join(".cache"))
         .env("XDG_RUNTIME_DIR", home.join("run"))
-        .env_remove("WAYLAND_DISPLAY");
+        .env_remove("WAYLAND_DISPLAY")
+        // The window begins in the language of its environment.
+        .env("LANG", "C.UTF-8")
+        .env_remove("LANGUAGE")
+        .env_remove("LC_ALL");
     for (name, value) in inner.get_envs() {
         if let Some(value) = value {
             wrapped.env(name, value);

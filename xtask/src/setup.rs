@@ -12,7 +12,7 @@ use std::{
 
 /// What building the app needs.
 const BUILD: &[&str] = &["libwebkit2gtk-4.1-dev", "pkg-config"];
-/// What driving the window needs besides.
+/// What driving the window and running other people's clients needs besides.
 const WINDOW: &[&str] = &[
     "webkit2gtk-driver",
     "xvfb",
@@ -31,6 +31,7 @@ const WINDOW: &[&str] = &[
     "zbar-tools",
     "chromium",
     "chromium-driver",
+    "python3-venv",
 ];
 
 /// Installs what building needs.
@@ -73,6 +74,15 @@ fn packages(wanted: &[&str]) -> Result<(), Failed> {
 }
 
 fn installed(package: &str) -> bool {
+    // Not everywhere are these packages, and the programs count.
+    let program = match package {
+        "chromium" => Some("chromium"),
+        "chromium-driver" => Some("chromedriver"),
+        _ => None,
+    };
+    if program.is_some_and(has) {
+        return true;
+    }
     let query = Command::new("dpkg-query").args(["-W", "-f=${Status}", package]).stdin(Stdio::null()).output();
     query.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("install ok installed"))
 }

@@ -319,9 +319,11 @@ async fn world(effect: Effect, shape: Shape) -> World {
     } else {
         tokio::spawn(Arc::clone(&stub).serve(listener));
     }
-    let http =
-        Http::with_timeout(Profile::Sandbox, Duration::from_millis(if shape == Shape::Silent { 300 } else { 20_000 }))
-            .unwrap();
+    let http = Http::with_timeout(
+        Profile::Sandbox,
+        Duration::from_millis(if shape == Shape::Silent { 1_000 } else { 20_000 }),
+    )
+    .unwrap();
     let channel = Wechatpay::new(&config.wechatpay, http.clone(), Arc::new(Frozen)).unwrap();
     let alipay = Alipay::new(&crate::config::alipay::tests::sample(&address), http.clone(), Arc::new(Frozen)).unwrap();
     let wallets = [StripeMethod::WechatPay, StripeMethod::Alipay].map(StripeMethodConfig::whole);

@@ -103,6 +103,7 @@ pub struct Gateway {
     pub(crate) payments: Server,
     stop: CancellationToken,
     tracker: TaskTracker,
+    announced: watch::Receiver<bool>,
 }
 
 /// Opens the database, listens, registers the supplier's webhook and is ready to serve.
@@ -161,6 +162,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     let cars: Arc<dyn CarSupplier> = duffel.clone();
     let activities: Arc<dyn ActivitySupplier> = Arc::new(viator);
     let server = |name, tools| Server::new(name, tools, tracker.clone());
+    let (tried, announced) = watch::channel(false);
     let gateway = Gateway {
         base_url,
         store: store.clone(),
@@ -171,6 +173,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
         payments: server("payments", mcp::payments::tools(&desk)).with_agents(mcp::agents::tools(&gate, &pages)),
         stop: stop.clone(),
         tracker: tracker.clone(),
+        announced,
     };
     if config.wechatpay.experience {
         tracing::warn!("experience mode: every WeChat payment is given back within 24 hours");
@@ -195,7 +198,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     if !register(&duffel, &store, &url).await {
         tracker.spawn(register_later(duffel, store, url, stop.clone()));
     }
-    tracker.spawn(register_channels(registered, notify_base, stop));
+    tracker.spawn(register_channels(registered, notify_base, tried, stop));
     Ok(gateway)
 }
 
@@ -229,6 +232,12 @@ impl Gateway {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Waits until every channel was asked once to tell this gateway what happens; who did not take it is asked again later.
+    pub async fn announced(&self) {
+        // An end of the task that tells them is an end of waiting too.
+        let _ = self.announced.clone().wait_for(|tried| *tried).await;
     }
 
     /// Serves MCP server `flights` on `io` until either side ends.
@@ -373,7 +382,6 @@ async fn register_later(duffel: Arc<Duffel>, store: Store, url: String, stop: Ca
     }
 }
 
-/// Tells every channel where its notifications go; asks again until each has heard it.
 /// Has every channel do what is to be done now and then.
 async fn look_after(channels: Channels, stop: CancellationToken) {
     loop {
@@ -387,7 +395,13 @@ async fn look_after(channels: Channels, stop: CancellationToken) {
     }
 }
 
-async fn register_channels(channels: Channels, notify_base: String, stop: CancellationToken) {
+/// Tells every channel where its notifications go; asks again until each has heard it. `tried` is told after the first round.
+async fn register_channels(
+    channels: Channels,
+    notify_base: String,
+    tried: watch::Sender<bool>,
+    stop: CancellationToken,
+) {
     let mut waiting: Vec<Channel> = channels.all().map(|(channel, _)| channel).collect();
     loop {
         let mut left = Vec::new();
@@ -402,6 +416,7 @@ async fn register_channels(channels: Channels, notify_base: String, stop: Cancel
                 }
             }
         }
+        tried.send_replace(true);
         waiting = left;
         if waiting.is_empty() {
             return;

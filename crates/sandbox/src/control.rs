@@ -159,7 +159,8 @@ async fn tell_all(world: &Shared, offset_us: i64) {
     for listener in listeners {
         let world = Arc::clone(world);
         telling.spawn(async move {
-            if !tell(&world, &listener, offset_us).await {
+            // Who is only slow hears of the next change; nobody listens at a port that refuses.
+            if tell(&world, &listener, offset_us).await == Heard::Nobody {
                 with(&world.listeners, |list| list.retain(|other| *other != listener));
             }
         });
@@ -167,10 +168,23 @@ async fn tell_all(world: &Shared, offset_us: i64) {
     while telling.join_next().await.is_some() {}
 }
 
-async fn tell(world: &Shared, listener: &Listener, offset_us: i64) -> bool {
-    let request = world.http.post(&listener.url).bearer_auth(&listener.token).timeout(Duration::from_secs(5));
-    let sent = request.json(&json!({"offset_us": offset_us})).send().await;
-    sent.is_ok_and(|answer| answer.status().is_success())
+/// What came of telling a listener.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Yes,
+    /// It refused, or did not answer in time.
+    No,
+    /// Nobody listens there.
+    Nobody,
+}
+
+async fn tell(world: &Shared, listener: &Listener, offset_us: i64) -> Heard {
+    let request = world.http.post(&listener.url).bearer_auth(&listener.token).timeout(Duration::from_secs(30));
+    match request.json(&json!({"offset_us": offset_us})).send().await {
+        Ok(answer) if answer.status().is_success() => Heard::Yes,
+        Err(error) if error.is_connect() => Heard::Nobody,
+        Ok(_) | Err(_) => Heard::No,
+    }
 }
 
 async fn register_listener(State(world): State<Shared>, Json(body): Json<Value>) -> Answer {
@@ -178,7 +192,7 @@ async fn register_listener(State(world): State<Shared>, Json(body): Json<Value>)
     let listener = Listener { url, token: body["token"].as_str().unwrap_or_default().to_owned() };
     let _turn = world.listeners.turn.lock().await;
     let offset_us = world.clock.offset_us();
-    if !tell(&world, &listener, offset_us).await {
+    if tell(&world, &listener, offset_us).await != Heard::Yes {
         return Err(Problem(StatusCode::BAD_GATEWAY, "the listener does not answer".to_owned()));
     }
     with(&world.listeners, |list| {

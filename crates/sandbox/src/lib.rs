@@ -211,7 +211,7 @@ async fn open(config: &Config) -> Result<([TcpListener; 11], Shared), StartError
         http: reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .timeout(std::time::Duration::from_secs(5))
+            .timeout(std::time::Duration::from_secs(20))
             .build()?,
         listeners: control::Listeners::default(),
         doorbell: tokio::sync::Notify::new(),

@@ -16,11 +16,17 @@ const COMMAND = process.env.ZHIYOU_SIGN_IN ? [process.env.ZHIYOU_SIGN_IN] : OWN;
 let server;
 let issuer;
 let seen;
+// A place where nothing is published, as at servers that know OpenID Connect's alone.
+let unpublished;
 
 before(async () => {
   const { createServer } = await import('node:http');
   let handle;
-  server = createServer((request, response) => handle(request, response)).listen(0, '127.0.0.1');
+  server = createServer((request, response) => {
+    if (request.url !== unpublished) return handle(request, response);
+    seen.missed = (seen.missed ?? 0) + 1;
+    return response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
@@ -139,6 +145,18 @@ test('disconnecting revokes the grant', async () => {
   assert.equal(seen['grant.revoked'], 1);
   assert.deepEqual(await zhiyou.ask(`fetch ${issuer}/me`), { no_token: 'not_connected' });
   await zhiyou.close();
+});
+
+test('a server that publishes at the place of OpenID Connect alone is found there', async () => {
+  unpublished = '/.well-known/oauth-authorization-server';
+  try {
+    const zhiyou = await signedIn();
+    assert.ok(seen.missed > 0);
+    assert.deepEqual(await zhiyou.ask(`fetch ${issuer}/me`), { status: 200 });
+    await zhiyou.close();
+  } finally {
+    unpublished = undefined;
+  }
 });
 
 test('a grant revoked at the provider is an expired sign-in', async () => {

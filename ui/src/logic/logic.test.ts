@@ -1,13 +1,15 @@
 import audit from "../../../crates/engine/src/audit.rs?raw";
 import callback from "../../../crates/engine/src/auth/callback.rs?raw";
-import dropped from "../../../crates/engine/src/auth/flow.rs?raw";
+import flow from "../../../crates/engine/src/auth/flow.rs?raw";
 import engine from "../../../crates/engine/src/engine.rs?raw";
+import session from "../../../crates/engine/src/api/handlers/session.rs?raw";
 import shellLinks from "../../../crates/engine/src/links.rs?raw";
 import bindings from "../api/bindings.ts?raw";
 import { describe, expect, it } from "vitest";
 import { en } from "../messages/en";
 import { zh } from "../messages/zh-CN";
 import { problemOf } from "./app-lock";
+import { toldOf } from "./fault";
 import { find } from "./find";
 import { formatMoney, parseMoney, share } from "./money";
 import { keyOf, ulid } from "./request";
@@ -143,6 +145,20 @@ describe("words", () => {
   });
 });
 
+describe("a fault", () => {
+  const entered = { code: "malformed_input", params: { path: "passphrase", problem: "passphrase_length" } } as const;
+  it("names the place in a plan, and of everything else says what happened and then what was wrong", () => {
+    for (const language of [zh, en]) {
+      const { faults, importing, problems } = language;
+      const wrong = problems["passphrase_length"] ?? "";
+      expect(toldOf(entered, true, language)).toEqual([importing.problem("passphrase", wrong)]);
+      expect(toldOf(entered, false, language)).toEqual([faults.malformed_input, wrong]);
+      expect(toldOf({ code: "disk_full", params: { path: "x" } }, true, language)).toEqual([faults.disk_full]);
+      expect(toldOf({ code: "malformed_input", params: { problem: "a word nobody knows" } }, false, language)).toEqual([faults.malformed_input]);
+    }
+  });
+});
+
 describe("the security log", () => {
   const actions = [...audit.matchAll(/= "([a-z_]+)"\."([a-z_]+)";/g)].map(([, category, verb]) => ({ category: category ?? "", action: `${category}.${verb}` }));
   it("has words in both languages for everything the core notes", () => {
@@ -153,6 +169,13 @@ describe("the security log", () => {
         expect(language.audit.categories[category], category).toBeTruthy();
       }
     }
+  });
+  const codes = [...(/export type FaultCodeView = ([^;]+);/.exec(bindings)?.[1] ?? "").matchAll(/"([a-z_]+)"/g)].map(([, word]) => word ?? "");
+  const failures = [...`${flow}${session}`.matchAll(/(?:Err|Came::Failed|const why = Some|let why = Some)\("([a-z_]+)"/g)].map(([, word]) => word ?? "");
+  it("has words in both languages for every reason something was refused or failed", () => {
+    for (const word of ["wrong_passphrase", "internal"]) expect(codes).toContain(word);
+    for (const word of ["closed", "unanswered", "denied"]) expect(failures).toContain(word);
+    for (const word of [...codes, ...failures]) for (const language of [zh, en]) expect(language.audit.reasons[word], word).toBeTruthy();
   });
 });
 
@@ -169,13 +192,13 @@ describe("a text of the interface", () => {
 });
 
 describe("what was dropped", () => {
-  const returns = dropped.slice(0, dropped.indexOf("/// Begins a sign-in")) + (dropped.match(/(?:dropped_for|note_drop)\([^)]*\)/g) ?? []).join("\n");
+  const returns = flow.slice(0, flow.indexOf("/// Begins a sign-in")) + (flow.match(/(?:dropped_for|note_drop)\([^)]*\)/g) ?? []).join("\n");
   const drops = engine.slice(engine.indexOf("fn returned_from_payment"), engine.indexOf("fn clock_moved"));
   const sources = [returns, callback.slice(0, callback.indexOf("pub(super) fn read_link")), shellLinks, drops];
   const found = sources.flatMap((text) => [...text.matchAll(/(?:=> |dropped_for\([^"\n]*|note_drop\([^"\n]*|Came::Failed\()"([a-z_]+)"/g)].map(([, word]) => word ?? ""));
   it("has words in both languages for every reason", () => {
     for (const word of ["nothing_awaited", "unknown_state", "oversized", "flood", "unknown_platform", "unknown_payment"]) expect(found).toContain(word);
-    for (const word of found) for (const language of [zh, en]) expect(language.audit.drops[word], word).toBeTruthy();
+    for (const word of found) for (const language of [zh, en]) expect(language.audit.reasons[word], word).toBeTruthy();
   });
 });
 

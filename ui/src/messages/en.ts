@@ -298,7 +298,7 @@ export const en: Words = {
     failed: "The last try did not work",
     failures: { denied: "You chose to refuse on the platform.", expired: "It took too long.", provider: "The platform did not answer.", keyring: "The keyring did not open." },
     untold: "An earlier sign-in is over on this device. The platform is told as soon as your vault is open and the platform answers.",
-    copyLink: "Copy the link",
+    copyLink: "Copy the link", copied: "Copied. Open it in a browser on this device.", selected: "The link is selected; press Ctrl+C to copy it.",
     return: "Come back by", automatic: "the best way", deepLink: "app link", loopback: "local address",
   },
   member: {
@@ -370,10 +370,16 @@ export const en: Words = {
       "profile.remove_traveller": "Traveller removed", "profile.export": "My data exported, masked", "profile.export_whole": "My data exported in full", "profile.erase": "My data erased",
     },
     done: "Done", refused: "Refused", failed: "Failed", dropped: "Dropped",
-    drops: {
+    reasons: {
       nothing_awaited: "nothing was awaited", other_return: "it came back another way", unknown_state: "it repeats no state of ours", late: "too late", used: "used before",
       other_issuer: "another issuer answered", vault_closed: "the vault is closed", internal: "something went wrong on our side", oversized: "too long", malformed: "malformed",
       token_in_address: "a token in the address", unknown_platform: "unknown platform", unknown_payment: "unknown payment", flood: "too many at once",
+      denied: "refused on the platform", expired: "it took too long", provider: "the platform did not take it", unanswered: "the platform gave no usable answer", keyring: "the keyring did not open",
+      closed: "the vault stayed closed", malformed_input: "what was entered did not fit", too_large: "too large", not_found: "not found", wrong_state: "things had moved on", cart_changed: "it was not what had been shown",
+      items_conflict: "two items cannot follow one another", over_budget: "over the budget", auth_required: "sign-ins are missing", vault_unavailable: "no keyring and no passphrase yet", vault_locked: "the vault is locked",
+      wrong_passphrase: "wrong passphrase", hold_expired: "hold or quote lapsed", seat_taken: "the seat was taken", provider_unavailable: "no answer from the provider", browser_unavailable: "no browser could be opened",
+      channel_barred: "this way to pay is not available", credit_refused: "the code cannot be used", only_in_window: "only a person may, in the window", disk_full: "the disk is full", database_in_use: "the data is in use elsewhere",
+      history_damaged: "the history does not verify", newer_version: "written by a newer version",
     },
     risk: (score) => `Risk score ${score}`,
     from: "From this day", to: "Up to this day",

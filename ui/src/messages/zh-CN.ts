@@ -280,7 +280,7 @@ export const zh = {
     expired: "登录已到期，请重新连接", revoked: "平台已收回授权，请重新连接",
     failures: { denied: "你在平台上选择了拒绝。", expired: "等待时间过长。", provider: "平台没有回应。", keyring: "密钥环没有打开。" } as Record<string, string>,
     untold: "本机上的旧登录已经结束。等保险库打开、平台有回应时，我们会立即通知平台作废。",
-    copyLink: "复制链接",
+    copyLink: "复制链接", copied: "已复制，请在这台设备的浏览器中打开。", selected: "链接已选中，请按 Ctrl+C 复制。",
     return: "返回方式", automatic: "自动选择", deepLink: "应用链接", loopback: "本机地址",
   },
   member: {
@@ -348,10 +348,16 @@ export const zh = {
       "profile.export": "导出我的数据（部分隐藏）", "profile.export_whole": "完整导出我的数据", "profile.erase": "清除我的数据",
     } as Record<string, string>,
     done: "完成", refused: "被拒绝", failed: "没有成功", dropped: "已丢弃",
-    drops: {
+    reasons: {
       nothing_awaited: "没有在等登录返回", other_return: "从别的途径返回", unknown_state: "状态码不对", late: "来得太晚", used: "已经用过", other_issuer: "不是那家平台的回应",
       vault_closed: "保险库没有打开", internal: "我们这边出错", oversized: "太长", malformed: "格式不对", token_in_address: "地址里带着凭证", unknown_platform: "不认识的平台",
       unknown_payment: "不认识的付款", flood: "一下子来得太多",
+      denied: "在平台上选择了拒绝", expired: "等得太久", provider: "平台没有接受", unanswered: "平台没有给出可用的回应", keyring: "密钥环没有打开",
+      closed: "保险库没有打开", malformed_input: "输入的内容有误", too_large: "太大", not_found: "没有找到", wrong_state: "情况已经变了", cart_changed: "与看到的内容不同",
+      items_conflict: "有两项前后接不上", over_budget: "超出预算", auth_required: "还有平台没有登录", vault_unavailable: "没有密钥环，也没有口令", vault_locked: "保险库锁着",
+      wrong_passphrase: "口令不对", hold_expired: "占位或报价已过期", seat_taken: "座位被选走了", provider_unavailable: "商家或平台没有回应", browser_unavailable: "没能打开浏览器",
+      channel_barred: "这种付款方式不能用", credit_refused: "这张券不能用", only_in_window: "只能由本人在窗口里完成", disk_full: "磁盘已满", database_in_use: "数据正被别处使用",
+      history_damaged: "记录没有通过校验", newer_version: "由更新的版本写成",
     } as Record<string, string>,
     risk: (score: number) => `风险分 ${score}`,
     from: "从哪天起", to: "到哪天为止",

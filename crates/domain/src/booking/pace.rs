@@ -60,7 +60,7 @@ impl Pace {
 
 fn pause_s(asked: &Asked, tries: u32) -> i64 {
     match asked {
-        // The screen says how often we ask; keep the two in step.
+        // The screen says how often we ask; keep the two, and the recipes of opening and closing a payment, in step.
         Asked::Read(_, Read::QueryPayment { .. }) => 5,
         Asked::Read(_, Read::QueryRefund { .. }) if tries <= 12 => 5,
         Asked::Read(_, Read::QueryRefund { .. }) => 60,
@@ -102,6 +102,16 @@ mod tests {
         assert_eq!((1..=3).map(|n| pause_s(&payment, n)).collect::<Vec<_>>(), [5, 5, 5]);
         assert_eq!((1..=8).map(|n| pause_s(&offer, n)).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 30, 30, 30]);
         assert_eq!(pause_s(&offer, 200), 30);
+    }
+
+    #[test]
+    fn a_payment_whose_opening_or_closing_is_unknown_is_asked_about_every_five_seconds_as_the_screen_says() {
+        let attempt = AttemptId::from_ulid(Ulid::nil());
+        for op in [Op::OpenPayment { attempt }, Op::ClosePayment { attempt }] {
+            let key = StepKey { order: OrderId::from_ulid(Ulid::nil()), op, n: 1 };
+            let asked = Asked::Read(key.order, Read::LookUp { key });
+            assert_eq!((1..=5).map(|n| pause_s(&asked, n)).collect::<Vec<_>>(), [1, 2, 4, 5, 5], "{op:?}");
+        }
     }
 
     #[test]

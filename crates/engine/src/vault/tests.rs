@@ -322,7 +322,7 @@ async fn a_keyring_that_waits_for_a_prompt_does_not_hold_us_up_and_its_late_answ
     });
     let folder = TempDir::new().unwrap();
     let db = Db::open(folder.path()).await.unwrap();
-    let vault = Vault::open_within(db, keys.clone(), SystemRandom::new(), Duration::from_millis(50)).await.unwrap();
+    let vault = Vault::open_within(db, keys.clone(), SystemRandom::new(), Duration::from_secs(2)).await.unwrap();
     assert_eq!(vault.state(), VaultState::KeyringLocked);
     // While the prompt is open no second call is made: a second key could follow the first.
     assert_eq!(vault.retry_keyring().await.unwrap(), VaultState::KeyringLocked);

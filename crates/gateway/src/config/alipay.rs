@@ -130,14 +130,14 @@ impl AlipayConfig {
         };
         filled("alipay.app_private_key_pem", self.app_private_key_pem.expose())?;
         match &self.keys {
-            AlipayKeys::PublicKey { pem } => filled("alipay.public_key_pem", pem),
+            AlipayKeys::PublicKey { pem } => filled("alipay.alipay_public_key_pem", pem),
             AlipayKeys::Certificates { app_pem, root_pem, alipay_pems } => {
-                filled("alipay.app_certificate", app_pem)?;
-                filled("alipay.root_certificate", root_pem)?;
+                filled("alipay.app_certificate_pem", app_pem)?;
+                filled("alipay.root_certificate_pem", root_pem)?;
                 if alipay_pems.is_empty() {
-                    return Err(ConfigError::new("alipay.alipay_certificates", "is empty"));
+                    return Err(ConfigError::new("alipay.alipay_certificate_pem", "is empty"));
                 }
-                alipay_pems.iter().try_for_each(|pem| filled("alipay.alipay_certificates", pem))
+                alipay_pems.iter().try_for_each(|pem| filled("alipay.alipay_certificate_pem", pem))
             }
         }
     }
@@ -193,7 +193,7 @@ pub(crate) mod tests {
             let field = refused(Profile::Live, |config| config.app_private_key_pem = odd.to_owned().into());
             assert_eq!(field, "alipay.app_private_key_pem", "{odd:?}");
             let field = refused(Profile::Live, |config| config.keys = AlipayKeys::PublicKey { pem: odd.to_owned() });
-            assert_eq!(field, "alipay.public_key_pem", "{odd:?}");
+            assert_eq!(field, "alipay.alipay_public_key_pem", "{odd:?}");
         }
         let certificates = |app: &str, root: &str, alipay: &[&str]| AlipayKeys::Certificates {
             app_pem: app.to_owned(),
@@ -202,10 +202,10 @@ pub(crate) mod tests {
         };
         let good = vector("alipay/alipayCertPublicKey_RSA2.crt");
         for (keys, field) in [
-            (certificates("", &good, &[&good]), "alipay.app_certificate"),
-            (certificates(&good, "", &[&good]), "alipay.root_certificate"),
-            (certificates(&good, &good, &[]), "alipay.alipay_certificates"),
-            (certificates(&good, &good, &[&good, ""]), "alipay.alipay_certificates"),
+            (certificates("", &good, &[&good]), "alipay.app_certificate_pem"),
+            (certificates(&good, "", &[&good]), "alipay.root_certificate_pem"),
+            (certificates(&good, &good, &[]), "alipay.alipay_certificate_pem"),
+            (certificates(&good, &good, &[&good, ""]), "alipay.alipay_certificate_pem"),
         ] {
             assert_eq!(refused(Profile::Live, |config| config.keys = keys), field);
         }

@@ -377,20 +377,27 @@ fn channel(name: &str, known: &[&str], table: Option<Value>) -> Result<(Value, V
     Ok((json!({ name: address }), json!({ name: table })))
 }
 
-/// Replaces every key that ends in `_file` by what the file holds, without the white space around it.
+/// Replaces every key that ends in `_file` by what the file holds, without the white space around it; a list of files by a
+/// list.
 fn read_files(value: &mut Value, folder: &Path, path: &str) -> Result<(), ConfigError> {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
         Value::Object(table) => {
             let named: Vec<String> = table.keys().filter(|key| key.ends_with("_file")).cloned().collect();
             for key in named {
-                let Some(Value::String(file)) = table.remove(&key) else {
-                    return Err(ConfigError::new(below(&key), "is not the path of a file"));
+                let read = |file: &Value| {
+                    let file =
+                        file.as_str().ok_or_else(|| ConfigError::new(below(&key), "is not the path of a file"))?;
+                    let text = std::fs::read_to_string(folder.join(file))
+                        .map_err(|error| ConfigError::new(below(&key), format!("cannot be read: {}", error.kind())))?;
+                    Ok(Value::String(text.trim().to_owned()))
                 };
-                let text = std::fs::read_to_string(folder.join(file))
-                    .map_err(|error| ConfigError::new(below(&key), format!("cannot be read: {}", error.kind())))?;
+                let held = match table.remove(&key).unwrap_or_default() {
+                    Value::Array(files) => Value::Array(files.iter().map(read).collect::<Result<_, _>>()?),
+                    file => read(&file)?,
+                };
                 let plain = key.trim_end_matches("_file").to_owned();
-                if table.insert(plain.clone(), Value::String(text.trim().to_owned())).is_some() {
+                if table.insert(plain.clone(), held).is_some() {
                     return Err(ConfigError::new(below(&plain), "is given twice"));
                 }
             }

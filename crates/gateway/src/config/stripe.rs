@@ -37,11 +37,13 @@ impl StripeConfig {
         if credentials.get("stripe").is_none_or(Value::is_null) {
             return Ok(None);
         }
+        let no_text = || ConfigError::new("stripe.webhook_secrets", "are not texts");
         let secrets = credentials["stripe"]["webhook_secrets"].as_array().into_iter().flatten();
+        let secrets = secrets.map(|secret| Ok(secret.as_str().ok_or_else(no_text)?.to_owned().into()));
         Ok(Some(Self {
             base_url: super::url(announcement, "stripe")?,
             secret_key: text(credentials, "stripe.secret_key")?.into(),
-            webhook_secrets: secrets.filter_map(Value::as_str).map(|secret| secret.to_owned().into()).collect(),
+            webhook_secrets: secrets.collect::<Result<_, _>>()?,
             account_id: Some(text(credentials, "stripe.account_id")?),
             methods: methods::read(&credentials["stripe"]["methods"], &credentials["stripe"]["currencies"])?,
         }))

@@ -244,6 +244,7 @@ impl Asking {
             amount: order.amount.into(),
             expires_at: order.expires_at_us.to_rfc3339(),
             confirmation: None,
+            messages: status.messages(),
             next_action: status.next(),
             poll_after_ms: status.next().map(|_| later()),
             correlation_id: self.correlation.clone(),
@@ -384,12 +385,13 @@ async fn refund(asking: Asking, wish: CreateRefund) -> Result<RefundAnswer, Refu
     let bare = id.bare();
     let minor = wish.amount_minor.map_or_else(|| "all that is left".to_owned(), |minor| minor.to_string());
     let wanted = asking.wanted(Gated::CreateRefund, key, id, amount, &[&bare, &minor, &wish.reason]);
-    let answer = |status, amount: Money| RefundAnswer {
+    let answer = |status: RefundState, amount: Money| RefundAnswer {
         status,
         refund_id: None,
         order_id: id,
         amount: amount.into(),
         confirmation: None,
+        messages: status.messages(),
         next_action: None,
         poll_after_ms: None,
         correlation_id: asking.correlation.clone(),

@@ -93,6 +93,7 @@ async fn an_agent_pays_an_order_only_after_the_person_approved_exactly_that() {
     let confirm = json!({"paymentIntentId": payment, "idempotencyKey": "c1"});
     let asked = done(&agent, "confirmPayment", confirm.clone()).await;
     assert_eq!((&asked["status"], &asked["nextAction"]), (&json!("confirmation_required"), &json!("wait_for_person")));
+    assert_eq!(asked["messages"][0]["severity"], "requires_buyer_review");
     let waits = done(&agent, "confirmPayment", confirm.clone()).await;
     assert_eq!(waits["confirmation"], asked["confirmation"], "asked once");
     assert!(shop.book().await["payments"].as_array().unwrap().is_empty(), "nothing is opened without a yes");
@@ -104,7 +105,10 @@ async fn an_agent_pays_an_order_only_after_the_person_approved_exactly_that() {
     assert_eq!((&shown.json["purpose"], &shown.json["order_id"]), (&json!("pay"), &json!(id)));
     assert_eq!(answer(&shop, &asked, "approve").await.json["status"], "approved");
     let opened = done(&agent, "confirmPayment", confirm.clone()).await;
-    assert_eq!(opened["status"], "requires_action");
+    assert_eq!(
+        (&opened["status"], &opened["messages"][0]["code"]),
+        (&json!("requires_action"), &json!("payment_needed"))
+    );
     assert_eq!(
         done(&agent, "confirmPayment", confirm.clone()).await["status"],
         "requires_action",

@@ -58,6 +58,8 @@ async fn open(
     let mut config = zhiyou_gateway::sandbox_config(folder.path().join("gateway"), announcement).await.unwrap();
     change(&mut config);
     let gateway = zhiyou_gateway::start(config, Arc::new(SystemClock)).await.unwrap();
+    // What happens before a channel knows where to tell it is told nobody.
+    gateway.announced().await;
     let mut clients = Vec::new();
     for serve in [
         Gateway::serve_flights,
@@ -193,7 +195,7 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the condition was never met");
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the condition was never met");
     }
 
     /// Waits until the supplier's notification about the order was applied.
@@ -216,7 +218,8 @@ impl World {
     pub(crate) async fn what_came_too_early_comes_again(&self) {
         let sent = || async {
             let all = self.deliveries().await;
-            all.as_array().unwrap().iter().all(|one| !one["attempts"].as_array().unwrap().is_empty())
+            let all = all.as_array().unwrap();
+            !all.is_empty() && all.iter().all(|one| !one["attempts"].as_array().unwrap().is_empty())
         };
         self.until(sent).await;
         self.advance(2).await;

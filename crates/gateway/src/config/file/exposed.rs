@@ -32,12 +32,13 @@ fn named(value: &Value, folder: &Path, at: &str, exposed: &mut Vec<ConfigError>)
     match value {
         Value::Table(table) => {
             for (key, value) in table {
-                match value {
-                    Value::String(file) if key.ends_with("_file") => {
-                        let barred = if is_public(key) { CHANGE } else { ANYTHING };
-                        exposed.extend(judged(&below(key), &folder.join(file), barred));
-                    }
-                    value => named(value, folder, &below(key), exposed),
+                if key.ends_with("_file") {
+                    let barred = if is_public(key) { CHANGE } else { ANYTHING };
+                    let files = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                    let files = files.iter().filter_map(Value::as_str);
+                    exposed.extend(files.filter_map(|file| judged(&below(key), &folder.join(file), barred)));
+                } else {
+                    named(value, folder, &below(key), exposed);
                 }
             }
         }
@@ -46,9 +47,9 @@ fn named(value: &Value, folder: &Path, at: &str, exposed: &mut Vec<ConfigError>)
     }
 }
 
-/// Whether the key names a file with a public key.
+/// Whether the key names a file with a public key or a certificate.
 fn is_public(key: &str) -> bool {
-    key == "pem_file" || key.contains("public_key")
+    key == "pem_file" || key.contains("public_key") || key.contains("certificate")
 }
 
 #[cfg(unix)]

@@ -277,6 +277,51 @@ fn stripes_ways_to_pay_are_read_and_instalments_need_one_that_can_be_paid_off() 
 }
 
 #[test]
+fn stripes_secrets_are_read_from_files_of_their_own_and_nothing_among_them_is_passed_over() {
+    let account = |secrets: &str| {
+        let rest = "base_url = \"https://api.stripe.com\"\nsecret_key = \"sk_live_c0ffee5Qr8Zt1WmXy7Kb2Nd\"\naccount_id = \"acct_1Live\"";
+        let written = Written::new(&format!("{LIVE}\n[stripe]\n{rest}\n{secrets}\n"));
+        std::fs::write(written.folder.path().join("old.secret"), "whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd\n").unwrap();
+        std::fs::write(written.folder.path().join("new.secret"), "whsec_d1ffee5Qr8Zt1WmXy7Kb2Nd\n").unwrap();
+        written
+    };
+    let config = account("webhook_secrets_file = [\"old.secret\", \"new.secret\"]").read().unwrap();
+    let secrets: Vec<_> = config.stripe.unwrap().webhook_secrets.iter().map(|one| one.expose().clone()).collect();
+    assert_eq!(secrets, ["whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd", "whsec_d1ffee5Qr8Zt1WmXy7Kb2Nd"]);
+    for (secrets, told) in [
+        ("webhook_secrets = [\"whsec_c0ffee5Qr8Zt1WmXy7Kb2Nd\", 7]", "stripe.webhook_secrets are not texts"),
+        ("webhook_secrets_file = [\"old.secret\", 7]", "stripe.webhook_secrets_file is not the path of a file"),
+        (
+            "webhook_secrets_file = [\"old.secret\", \"none\"]",
+            "stripe.webhook_secrets_file cannot be read: entity not found",
+        ),
+    ] {
+        assert_eq!(account(secrets).refused(), told);
+    }
+}
+
+#[test]
+fn every_key_of_a_channel_stands_in_the_documentation() {
+    let text = include_str!("../../../../../docs/gateway.md");
+    let channels: [(&str, &[&str]); 4] = [
+        ("alipay", &AlipayConfig::KEYS),
+        ("stripe", &StripeConfig::KEYS),
+        ("paypal", &PaypalConfig::KEYS),
+        ("alipayplus", &AlipayPlusConfig::KEYS),
+    ];
+    for (channel, keys) in channels {
+        let start = text.find(&format!("    [{channel}]")).unwrap();
+        let block: String = text[start..].lines().take_while(|line| line.starts_with("    ")).collect();
+        for key in keys {
+            assert!(
+                block.contains(&format!(" {key} =")) || block.contains(&format!(" {key}_file =")),
+                "{channel}.{key}"
+            );
+        }
+    }
+}
+
+#[test]
 fn where_agents_are_sent_and_when_days_are_compared_is_read_and_checked() {
     let with = |daily: &str, rest: &str| {
         let text = LIVE

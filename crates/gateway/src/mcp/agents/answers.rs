@@ -86,6 +86,83 @@ pub(super) enum Next {
     GetPaymentStatus,
 }
 
+/// Who can do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Severity {
+    /// The agent, by asking again or by a new payment.
+    Recoverable,
+    /// The person, by doing something.
+    RequiresBuyerInput,
+    /// The person, by reviewing it.
+    RequiresBuyerReview,
+    /// Nobody here.
+    Unrecoverable,
+}
+
+/// Something to know about where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Message {
+    /// What to branch on.
+    code: &'static str,
+    /// Who can do something about it.
+    severity: Severity,
+    /// For the person.
+    content: &'static str,
+}
+
+impl Message {
+    const APPROVAL: Self = Self {
+        code: "approval_needed",
+        severity: Severity::RequiresBuyerReview,
+        content: "It waits for the person, who reviews and approves it on the merchant's page.",
+    };
+}
+
+impl PaymentWord {
+    /// What to know about a payment that stands so.
+    pub(super) fn messages(self) -> Vec<Message> {
+        let (code, severity, content) = match self {
+            Self::RequiresConfirmation | Self::ConfirmationRequired => return vec![Message::APPROVAL],
+            Self::RequiresAction => (
+                "payment_needed",
+                Severity::RequiresBuyerInput,
+                "The person pays by scanning the code on the merchant's page.",
+            ),
+            Self::Processing => (
+                "not_known_yet",
+                Severity::Recoverable,
+                "The channel has not said yet. It is asked again; nothing is charged twice.",
+            ),
+            Self::Failed => {
+                ("refused", Severity::Recoverable, "The channel or the payer's bank refused. Nothing was charged.")
+            }
+            Self::Closed => {
+                ("over", Severity::Unrecoverable, "It was cancelled or its time is over; it cannot be paid any more.")
+            }
+            Self::Succeeded | Self::Refunded => return Vec::new(),
+        };
+        vec![Message { code, severity, content }]
+    }
+}
+
+impl RefundState {
+    /// What to know about a refund that stands so.
+    pub(super) fn messages(self) -> Vec<Message> {
+        let (code, severity, content) = match self {
+            Self::ConfirmationRequired => return vec![Message::APPROVAL],
+            Self::Pending => ("on_its_way", Severity::Recoverable, "The refund is on its way; ask again later."),
+            Self::Failed => ("refused", Severity::Unrecoverable, "The channel refused the refund for good."),
+            Self::NeedsManual => {
+                ("by_hand", Severity::Unrecoverable, "The merchant has to give it back by hand; the amount stays owed.")
+            }
+            Self::Succeeded => return Vec::new(),
+        };
+        vec![Message { code, severity, content }]
+    }
+}
+
 /// What the person is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +209,9 @@ pub(super) struct PaymentAnswer {
     /// What the person is asked, while that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) confirmation: Option<Waiting>,
+    /// What to know about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) messages: Vec<Message>,
     /// What comes next, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_action: Option<Next>,
@@ -203,6 +283,9 @@ pub(super) struct RefundAnswer {
     /// What the person is asked, while that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) confirmation: Option<Waiting>,
+    /// What to know about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) messages: Vec<Message>,
     /// What comes next, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_action: Option<Next>,

@@ -82,7 +82,7 @@ impl Keys {
             signer.public().ok_or_else(|| ConfigError::new("alipay.app_private_key_pem", "has no public half"))?;
         match configured {
             AlipayKeys::PublicKey { pem } => {
-                let key = rsa::channel_key(pem, &own, "alipay.public_key_pem")?;
+                let key = rsa::channel_key(pem, &own, "alipay.alipay_public_key_pem")?;
                 Ok(Self { keys: vec![ChannelKey { serial: None, key, valid: None }], serials: None })
             }
             AlipayKeys::Certificates { app_pem, root_pem, alipay_pems } => {
@@ -91,7 +91,7 @@ impl Keys {
                     alipay_pems.iter().map(|pem| ChannelKey::read(pem, &own, &roots)).collect();
                 let keys = keys?;
                 if keys.is_empty() {
-                    return Err(ConfigError::new("alipay.alipay_certificates", "is empty"));
+                    return Err(ConfigError::new("alipay.alipay_certificate_pem", "is empty"));
                 }
                 Ok(Self { keys, serials: Some(serials(app_pem, root_pem, &own)?) })
             }
@@ -141,7 +141,7 @@ impl Keys {
 impl ChannelKey {
     /// The first certificate of a file is the channel's; what follows it is on the way to the root.
     fn read(pem: &str, own: &[u8], roots: &Roots) -> Result<Self, ConfigError> {
-        let refused = |problem: &str| ConfigError::new("alipay.alipay_certificates", problem);
+        let refused = |problem: &str| ConfigError::new("alipay.alipay_certificate_pem", problem);
         let file: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
         let file = file.map_err(|_| refused("is not a certificate in PEM"))?;
         let (der, with) = file.split_first().ok_or_else(|| refused("is not a certificate in PEM"))?;
@@ -173,7 +173,7 @@ fn serial(certificate: &X509Certificate<'_>) -> String {
 
 fn serials(app_pem: &str, root_pem: &str, own: &[u8]) -> Result<Serials, ConfigError> {
     let refused = |field: &str, problem: &str| ConfigError::new(field, problem);
-    let app = "alipay.app_certificate";
+    let app = "alipay.app_certificate_pem";
     let der =
         CertificateDer::from_pem_slice(app_pem.as_bytes()).map_err(|_| refused(app, "is not a certificate in PEM"))?;
     let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| refused(app, "is not a certificate"))?;
@@ -182,7 +182,7 @@ fn serials(app_pem: &str, root_pem: &str, own: &[u8]) -> Result<Serials, ConfigE
     }
     let alipay_root_cert_sn = root_serial(root_pem);
     if alipay_root_cert_sn.is_empty() {
-        return Err(refused("alipay.root_certificate", "holds no certificate signed with RSA"));
+        return Err(refused("alipay.root_certificate_pem", "holds no certificate signed with RSA"));
     }
     Ok(Serials { app_cert_sn: serial(&certificate), alipay_root_cert_sn })
 }

@@ -165,15 +165,15 @@ fn al_11_a_certificate_counts_as_long_as_its_whole_chain_is_valid() {
     assert_eq!(at(1_577_836_800), Err(SignatureError::ExpiredKey));
     assert_eq!(at(1_672_531_200), Err(SignatureError::ExpiredKey));
     let refused = ChannelKey::read(&pem, &[], &Roots::new("")).err().unwrap();
-    assert_eq!(refused.field(), "alipay.alipay_certificates");
+    assert_eq!(refused.field(), "alipay.alipay_certificate_pem");
 }
 
 #[test]
 fn keys_in_the_wrong_place_are_refused_at_the_start() {
     let refused = |keys: &AlipayKeys| Keys::new(keys, &signer()).err().unwrap().field().to_owned();
     let public_key = |pem: &str| AlipayKeys::PublicKey { pem: vector(pem) };
-    assert_eq!(refused(&public_key("alipay/test_app_public_key.pem")), "alipay.public_key_pem");
-    assert_eq!(refused(&public_key("alipay/alipayCertPublicKey_RSA2.crt")), "alipay.public_key_pem");
+    assert_eq!(refused(&public_key("alipay/test_app_public_key.pem")), "alipay.alipay_public_key_pem");
+    assert_eq!(refused(&public_key("alipay/alipayCertPublicKey_RSA2.crt")), "alipay.alipay_public_key_pem");
     let (app, root, alipay) = (
         vector("alipay/appCertPublicKey_2021001161683774.crt"),
         vector("alipay/alipayRootCert.crt"),
@@ -182,9 +182,9 @@ fn keys_in_the_wrong_place_are_refused_at_the_start() {
     // The published certificate belongs to another key than the published private key.
     let certificates =
         AlipayKeys::Certificates { app_pem: app.clone(), root_pem: root.clone(), alipay_pems: vec![alipay.clone()] };
-    assert_eq!(refused(&certificates), "alipay.app_certificate");
+    assert_eq!(refused(&certificates), "alipay.app_certificate_pem");
     let garbled = AlipayKeys::Certificates { app_pem: app, root_pem: root, alipay_pems: vec!["x".to_owned()] };
-    assert_eq!(refused(&garbled), "alipay.alipay_certificates");
+    assert_eq!(refused(&garbled), "alipay.alipay_certificate_pem");
     for odd in ["", "x", &vector("alipay/test_app_public_key.pem")] {
         assert!(Signer::new(&odd.to_owned().into(), "key").is_err());
     }
