@@ -269,7 +269,9 @@ fn second_chance(order: &Order, now: UtcMicros, decision: &mut Decision) {
         !planted(Defect::DearerSecondChance)
             && !matches!((cart::total(order), agreed), (Ok(total), Some(agreed)) if total.exceeds(agreed) == Ok(false))
     };
-    if items.iter().any(lost) || until <= now || items.iter().all(held) && dearer() {
+    // What was set aside can have been let go since it came: nothing is booked with money that is not there.
+    let unpaid = !cart::is_paid(order) && !planted(Defect::ChanceUnpaid);
+    if unpaid || items.iter().any(lost) || until <= now || items.iter().all(held) && dearer() {
         if order.open_steps.is_empty() {
             decision.actions.push(Action::Record(Fact::SecondChanceRefused));
         }
@@ -348,12 +350,7 @@ fn payment_processing(order: &Order, now: UtcMicros, decision: &mut Decision) {
     if !order.open_steps.is_empty() {
         return;
     }
-    let undecided: Vec<_> = order.items.iter().filter(|item| item.is_undecided()).collect();
-    if !undecided.is_empty() {
-        if planted(Defect::PendingForgotten) {
-            return;
-        }
-        undecided.iter().for_each(|item| decision.read(Read::AwaitBooking { item: item.wanted.id }));
+    if await_undecided(order, decision) {
         return;
     }
     let must_failed = order.items.iter().any(|item| {
@@ -437,9 +434,11 @@ fn quote_cancellation(order: &Order, decision: &mut Decision) {
     decide_owed(order, decision);
 }
 
-/// Lets go of what is held, cancels what is booked, gives back what is owed, then says so.
+/// Lets go of what is held, cancels what is booked, gives back what is owed, then says so. What a supplier is still
+/// deciding on is asked about until it is decided, because it can become a booking; what came before it does not wait.
 fn unwind(order: &Order, decision: &mut Decision) {
     release_holds(order, decision);
+    await_undecided(order, decision);
     let compensating = order.state == OrderState::RefundRequested && order.ending == Some(Ending::ItemFailed);
     for item in order.items.iter().filter(|item| !order.is_busy(item.wanted.id) && !waits_to_be_undone(order, item)) {
         let id = item.wanted.id;
@@ -469,6 +468,15 @@ fn unwind(order: &Order, decision: &mut Decision) {
         decide_owed(order, decision);
         finish_unwind(order, decision);
     }
+}
+
+/// Asks about everything a supplier is still deciding on; whether there is anything.
+fn await_undecided(order: &Order, decision: &mut Decision) -> bool {
+    let undecided: Vec<ItemId> = order.undecided().map(|item| item.wanted.id).collect();
+    for item in undecided.iter().filter(|_| !planted(Defect::PendingForgotten)) {
+        decision.read(Read::AwaitBooking { item: *item });
+    }
+    !undecided.is_empty()
 }
 
 /// An item is undone after everything that comes after it: what was built on it goes first. Nothing waits for an undo
@@ -510,6 +518,7 @@ fn release(order: &Order, item: &OrderItem, decision: &mut Decision) {
 
 fn goods_settled(order: &Order, compensating: bool) -> bool {
     order.open_steps.is_empty()
+        && order.undecided().next().is_none()
         && !order.items.iter().any(|item| {
             item.state == ItemState::Cancelling
                 || !planted(Defect::NoUnwind)

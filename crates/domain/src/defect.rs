@@ -82,6 +82,8 @@ defects! {
     AnyAmount = "SG-27", "any-amount",
     /// A second chance is taken at a higher price.
     DearerSecondChance = "SG-30", "dearer-second-chance",
+    /// A second chance is taken although its money is gone.
+    ChanceUnpaid = "SG-30", "chance-unpaid",
     /// A cart past its time can be confirmed.
     StaleCart = "SG-31", "stale-cart",
     /// What a must-have depends on may fail.
@@ -132,6 +134,8 @@ defects! {
     CaptureWhole = "SG-35", "capture-whole",
     /// What was set aside is not let go when nothing is booked.
     VoidForgotten = "SG-35", "void-forgotten",
+    /// What a supplier is still deciding on is forgotten once the money is gone.
+    UndecidedLeft = "SG-35", "undecided-left",
     /// What a bank has taken back is refunded on top.
     DisputeRefunded = "SG-73", "dispute-refunded",
     /// A supplier's refund is not entered in the ledger.

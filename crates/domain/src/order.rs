@@ -25,6 +25,7 @@ pub use new::{NewItem, NewOrder, inherit_must_have};
 pub use state::{AttemptState, ItemState, OrderState, RefundProgress};
 
 use crate::{
+    defect::{Defect, planted},
     id::{AttemptId, ItemId, OrderId, PlanId, QuoteId, RefundId, TravellerId},
     money::{Currency, Money, MoneyError},
     policy::Terms,
@@ -521,6 +522,12 @@ impl Order {
         self.open_steps.iter().any(|step| step.key.op.item() == Some(item))
     }
 
+    /// Items that suppliers took and are still deciding on, whatever has become of the money meanwhile.
+    pub(crate) fn undecided(&self) -> impl Iterator<Item = &OrderItem> {
+        let left = planted(Defect::UndecidedLeft) && self.state != OrderState::PaymentProcessing;
+        self.items.iter().filter(move |item| item.is_undecided() && !left)
+    }
+
     /// Whether anything may still happen by itself: the runner keeps such orders in view.
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -529,7 +536,8 @@ impl Order {
         let goods_open = self
             .items
             .iter()
-            .any(|i| i.state == ItemState::Cancelling || i.is_kept_for_us() && i.state == ItemState::Held);
+            .any(|i| i.state == ItemState::Cancelling || i.is_kept_for_us() && i.state == ItemState::Held)
+            || self.undecided().next().is_some();
         let changing = self.items.iter().any(OrderItem::is_changing);
         let quoting = self.cancellation.as_ref().is_some_and(|c| c.state == CancellationState::Quoting);
         !(OrderState::TERMINAL.contains(&self.state) || OrderState::CANCELLABLE_BY_QUOTE.contains(&self.state))

@@ -166,11 +166,12 @@ pub(crate) fn always(run: &mut Run) {
     debts_are_shown(run);
 }
 
-/// Whether every channel has, or has set aside, its part of what was confirmed.
+/// Whether every channel has, has set aside, or once had set aside, its part of what was confirmed.
 fn all_parts_arrived(run: &Run) -> bool {
     let Some(order) = run.driver.as_ref().map(|driver| driver.order()) else { return false };
     let Some(confirmed) = &order.confirmed else { return false };
-    let arrived = |payment: &Payment| payment.state == PaymentState::Authorised || payment.taken.is_positive();
+    let arrived =
+        |payment: &Payment| payment.state == PaymentState::Authorised || payment.left || payment.taken.is_positive();
     let has = |part: usize| {
         let mut attempts = order.attempts.iter().filter(|attempt| attempt.part == part);
         attempts.any(|attempt| run.world.payments.get(&attempt.id).is_some_and(arrived))
@@ -223,6 +224,7 @@ pub(crate) fn at_rest(run: &mut Run) {
         fail(run, "SG-27", "an amount mismatch nobody caused");
     }
     consent_held(run, &order);
+    cancelled_is_over(run, &order);
     changes_agree(run, &order);
     steps_ended_once(run);
     announced_once(run);
@@ -287,6 +289,17 @@ fn books_agree(run: &mut Run, order: &Order) {
         if item.wanted.after.iter().any(lost) {
             fail(run, "SG-11", "an item is booked without what it comes after");
         }
+    }
+}
+
+/// Of an order that is cancelled no supplier has a confirmed booking, unless somebody is told to see to it.
+fn cancelled_is_over(run: &mut Run, order: &Order) {
+    let told: Vec<ItemId> = order.debts.iter().filter_map(|debt| debt.matter.item()).collect();
+    let stands =
+        |booking: &&Booking| booking.state == State::Booked && booking.live(run.now) && !told.contains(&booking.item);
+    let standing = run.world.bookings.iter().find(stands).map(|booking| booking.reference.clone());
+    if let Some(reference) = standing.filter(|_| order.state == OrderState::Cancelled) {
+        fail(run, "SG-35", format!("the order is cancelled and its supplier has confirmed {reference}"));
     }
 }
 

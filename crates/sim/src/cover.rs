@@ -22,6 +22,7 @@ pub(crate) enum Fault {
     AirlineChanges,
     WrongAmount,
     CaptureLapses,
+    AsideLeaves,
     Disputed,
     RefundManual,
 }
@@ -44,6 +45,7 @@ impl Fault {
         Self::AirlineChanges,
         Self::WrongAmount,
         Self::CaptureLapses,
+        Self::AsideLeaves,
         Self::Disputed,
         Self::RefundManual,
     ];
@@ -51,7 +53,8 @@ impl Fault {
     /// States in which the fault can happen at all: where nothing is called, no call fails.
     pub(crate) const fn possible(self, state: OrderState) -> bool {
         use OrderState::{
-            Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing, RefundRequested, Refunded,
+            Cancelled, Confirmed, Draft, Failed, PartiallyConfirmed, PaymentPending, PaymentProcessing,
+            RefundRequested, Refunded,
         };
         match self {
             // Passed through within one commit; nothing can happen in it.
@@ -61,6 +64,7 @@ impl Fault {
             }
             Self::WrongAmount => matches!(state, PaymentPending),
             Self::CaptureLapses => matches!(state, PaymentProcessing),
+            Self::AsideLeaves => matches!(state, PaymentPending | PaymentProcessing | Cancelled | RefundRequested),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.
             Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft | Refunded),

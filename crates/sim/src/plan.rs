@@ -99,6 +99,7 @@ pub(crate) struct Rates {
     pub(crate) airline_changes: u32,
     pub(crate) wrong_amount: u32,
     pub(crate) capture_lapses: u32,
+    pub(crate) aside_leaves: u32,
     pub(crate) disputes: u32,
     pub(crate) refund_manual: u32,
     pub(crate) bit_flip: u32,
@@ -127,6 +128,7 @@ impl Rates {
         airline_changes: 0,
         wrong_amount: 0,
         capture_lapses: 0,
+        aside_leaves: 0,
         disputes: 0,
         refund_manual: 0,
         bit_flip: 0,
@@ -141,6 +143,14 @@ fn rate(rng: &mut Rng, most: u32) -> u32 {
 }
 
 impl Plan {
+    /// What a seed stands for; `rng` goes on with its life.
+    pub(crate) fn of_seed(seed: u64, rng: &mut Rng) -> Self {
+        let mut plan = Self::draw(rng);
+        // Drawn from numbers of its own, so that lives without it are what they were before it was thought of.
+        plan.rates.aside_leaves = rate(&mut Rng::with_seed(!seed), 60);
+        plan
+    }
+
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let rates = Rates {
             request_lost: rate(rng, 300),
@@ -160,6 +170,7 @@ impl Plan {
             airline_changes: rate(rng, 300),
             wrong_amount: rate(rng, 60),
             capture_lapses: rate(rng, 60),
+            aside_leaves: 0,
             disputes: rate(rng, 150),
             refund_manual: rate(rng, 200),
             bit_flip: if rng.u8(0..24) == 0 { 40 } else { 0 },

@@ -64,6 +64,8 @@ pub(crate) enum Event {
     ClockRight,
     /// A payer's bank wants a payment back, or decides.
     Dispute { attempt: AttemptId, state: DisputeState },
+    /// The channel, asked because of a hint, says that what was set aside is the payer's again.
+    AsideLeft { attempt: AttemptId },
     /// A refund goes on at the channel.
     RefundMoves { attempt: AttemptId, refund: RefundId, to: RefundState },
 }
@@ -140,7 +142,7 @@ pub(crate) enum What {
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let plan = Plan::draw(&mut rng);
+        let plan = Plan::of_seed(seed, &mut rng);
         Self::of(plan, rng, Vec::new())
     }
 
@@ -277,6 +279,7 @@ impl Run {
                 self.look();
             }
             Event::Dispute { attempt, state } => self.dispute(attempt, state),
+            Event::AsideLeft { attempt } => self.aside_left(attempt),
             Event::RefundMoves { attempt, refund, to } => self.refund_moves(attempt, refund, to),
         }
         self.disturb();

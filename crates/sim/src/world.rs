@@ -68,6 +68,8 @@ pub(crate) struct Payment {
     pub(crate) authorise: bool,
     /// What was taken.
     pub(crate) taken: Money,
+    /// Whether it was set aside and became the payer's again before we took it or let it go.
+    pub(crate) left: bool,
     /// What the payer's bank wants, or has, back; and what was decided.
     pub(crate) disputed: Option<(Money, DisputeState)>,
     pub(crate) refunds: BTreeMap<RefundId, (Money, RefundState)>,
@@ -211,11 +213,18 @@ impl World {
 
     /// What was set aside lapses before it was taken.
     pub(crate) fn lapse(&mut self, op: &Op) {
-        if let Op::Capture { attempt } = op
-            && let Some(payment) = self.payments.get_mut(attempt)
+        if let Op::Capture { attempt } = op {
+            self.aside_leaves(*attempt);
+        }
+    }
+
+    /// What was set aside is the payer's again, although nobody here wanted that.
+    pub(crate) fn aside_leaves(&mut self, id: AttemptId) {
+        if let Some(payment) = self.payments.get_mut(&id)
             && payment.state == PaymentState::Authorised
         {
             payment.state = PaymentState::Closed;
+            payment.left = true;
         }
     }
 
@@ -370,6 +379,7 @@ impl World {
             state: if credit { PaymentState::Authorised } else { PaymentState::RequiresAction },
             authorise: attempt.authorise,
             taken: cny(0),
+            left: false,
             disputed: None,
             refunds: BTreeMap::new(),
         });
@@ -398,8 +408,8 @@ impl World {
             // A channel lets a number be closed that it never heard of; the number is then used up.
             None => {
                 let (amount, taken, state) = (cny(0), cny(0), PaymentState::Closed);
-                let payment =
-                    Payment { amount, state, authorise: false, taken, disputed: None, refunds: BTreeMap::new() };
+                let (disputed, refunds) = (None, BTreeMap::new());
+                let payment = Payment { amount, state, authorise: false, taken, left: false, disputed, refunds };
                 self.payments.insert(id, payment);
                 Outcome::Done(StepResult::Payment(self.payment(id)))
             }

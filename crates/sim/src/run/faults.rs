@@ -3,11 +3,11 @@
 //! Deliberately not here: what is lost of a call and its answer.
 
 use super::{Event, Run};
-use crate::cover::Fault;
+use crate::{cover::Fault, driver::Driver};
 use zhiyou_domain::{
     id::{AttemptId, RefundId},
-    order::{Fact, Op, Order, Source, StepKey},
-    port::payments::{RefundState, RefundStatus},
+    order::{Fact, Op, Order, SecondChance, Source, StepKey},
+    port::payments::{PaymentState, RefundState, RefundStatus},
 };
 
 impl Run {
@@ -38,6 +38,30 @@ impl Run {
             self.journal.flip(row, bit);
             self.flipped = self.journal.rows != before;
             self.crash();
+        }
+        self.aside_leaves_perhaps();
+    }
+
+    /// What was set aside is cancelled at the channel, or lapses, at any moment; the channel hints at it, and is asked.
+    fn aside_leaves_perhaps(&mut self) {
+        let aside = self.world.payments.iter().find(|(_, payment)| payment.state == PaymentState::Authorised);
+        let Some(attempt) = aside.map(|(attempt, _)| *attempt) else { return };
+        // A second chance is over so soon that its money would hardly ever leave before the goods are held.
+        let trying = |driver: &Driver| matches!(driver.order().second_chance, Some(SecondChance::Trying { .. }));
+        let times = if self.driver.as_ref().is_some_and(trying) { 8 } else { 1 };
+        if self.fault(Fault::AsideLeaves, self.plan.rates.aside_leaves * times) {
+            self.world.aside_leaves(attempt);
+            let most = if self.rng.bool() { 1_000 } else { 20_000 };
+            let ms = self.rng.i64(10..=most);
+            self.after(ms * 1_000, Event::AsideLeft { attempt });
+        }
+    }
+
+    /// A stored question is asked until its answer is written; the answer is what the channel says by then.
+    pub(super) fn aside_left(&mut self, attempt: AttemptId) {
+        let fact = Fact::PaymentReported { status: self.world.payment(attempt), source: Source::Poll };
+        if self.driver.is_none() || self.journal.disk_full || !self.go_on(std::slice::from_ref(&fact)) {
+            self.after_s(30, Event::AsideLeft { attempt });
         }
     }
 

@@ -277,6 +277,35 @@ fn late_money_goes_back_when_the_goods_are_gone_or_dearer() {
     }
 }
 
+/// SG-30: set aside late, and let go again while the goods are being looked for.
+#[test]
+fn late_money_that_is_gone_before_the_goods_are_held_again_books_nothing() {
+    let report = |state| Fact::PaymentReported { status: payment(attempt(1), state), source: Source::Poll };
+    let held = |order: &Order, item| order.item(item).unwrap().state == ItemState::Held;
+    // Gone at once, after the first of the goods is held, or after all of them are.
+    for goods in [vec![], vec![flight_item()], vec![flight_item(), hotel_item()]] {
+        let mut world = World { authorises: true, ..World::new() };
+        let mut order = expired_unpaid(&mut world);
+        world.again = Some(same_goods);
+        world.quote_until = T0.plus_minutes(100);
+        world.calls.clear();
+        world.tell(&mut order, report(PaymentState::Authorised));
+        while !goods.iter().all(|item| held(&order, *item)) {
+            let next = decide(&order, world.now).actions.into_iter().next().unwrap();
+            world.answer(&mut order, next);
+        }
+        assert!(matches!(order.second_chance, Some(SecondChance::Trying { .. })));
+        world.tell(&mut order, report(PaymentState::Closed));
+        assert!(order.apply(world.now, &Fact::SecondChanceAccepted).is_err(), "nothing pays for it");
+        world.settle(&mut order);
+        check(&order, OrderState::Cancelled, 0, 0);
+        assert_eq!((order.second_chance, order.open_debts().count()), (Some(SecondChance::Refused), 0));
+        let calls: &[&str] = if goods.is_empty() { &[] } else { &["hold", "release"] };
+        assert_eq!(world.calls, calls, "what was held for it is let go");
+        assert!(order.items.iter().all(|item| item.state == ItemState::Cancelled));
+    }
+}
+
 #[test]
 fn an_outcome_nobody_can_find_out_becomes_a_debt_that_only_the_answer_settles() {
     let mut world = World::new();

@@ -57,6 +57,37 @@ fn of_an_order_that_is_undone_only_the_suppliers_fee_is_taken() {
     assert_eq!(order.attempts[0].received(), Some(cny(16_000)));
 }
 
+/// SG-35: it lapses before the fee is taken.
+#[test]
+fn a_suppliers_fee_that_can_no_longer_be_taken_is_the_merchants_debt() {
+    let mut world = world();
+    world.hotel_commit = Err(ReasonCode::SoldOut);
+    let mut order = world.confirmed();
+    order.confirmed.as_mut().unwrap().commit_order = vec![flight_item(), hotel_item()];
+    let report = |state| Fact::PaymentReported { status: payment(attempt(1), state), source: Source::Poll };
+    world.tell(&mut order, report(PaymentState::Authorised));
+    let capture = loop {
+        match decide(&order, world.now).actions.into_iter().next().unwrap() {
+            Action::Start(key) if matches!(key.op, Op::Capture { .. }) => break key,
+            action => world.answer(&mut order, action),
+        }
+    };
+    for in_flight in [false, true] {
+        let mut order = order.clone();
+        if in_flight {
+            world.tell(&mut order, Fact::StepStarted { key: capture.clone() });
+            let result = StepResult::Payment(payment(attempt(1), PaymentState::Closed));
+            world.tell(&mut order, Fact::StepEnded { key: capture.clone(), end: StepEnd::Done { result } });
+        } else {
+            world.tell(&mut order, report(PaymentState::Closed));
+        }
+        world.settle(&mut order);
+        assert_eq!((order.state, order.is_live()), (OrderState::Cancelled, false));
+        let debts: Vec<_> = order.open_debts().map(|debt| (debt.matter.clone(), debt.amount)).collect();
+        assert_eq!(debts, [(Matter::CaptureFailed { attempt: attempt(1) }, Some(cny(16_000)))]);
+    }
+}
+
 #[test]
 fn ended_by_the_traveller_and_approved_all_the_same_it_is_let_go_and_nothing_is_booked() {
     let mut world = world();
@@ -107,6 +138,37 @@ fn what_is_booked_after_the_money_was_let_go_is_undone_and_the_books_agree_at_ev
     world.settle(&mut order);
     let booked = order.items.iter().filter(|item| ItemState::BOOKED.contains(&item.state)).count();
     assert_eq!((order.state, booked, order.open_debts().count()), (OrderState::Cancelled, 0, 1));
+}
+
+/// SG-35: the supplier says only later whether it has it. Its answer came before the money went away, or after.
+#[test]
+fn what_a_supplier_is_still_deciding_on_when_the_money_goes_away_is_waited_for_and_undone() {
+    let report = |state| Fact::PaymentReported { status: payment(attempt(1), state), source: Source::Poll };
+    for (decides, undone) in [(BookingState::Confirmed, true), (BookingState::Rejected, false)] {
+        for in_flight in [false, true] {
+            let mut world = world();
+            (world.hotel_answers, world.hotel_decides) = (BookingState::Pending, decides);
+            let mut order = world.confirmed();
+            world.tell(&mut order, report(PaymentState::Authorised));
+            let Some(Action::Start(key)) = decide(&order, world.now).actions.into_iter().next() else { panic!() };
+            world.tell(&mut order, Fact::StepStarted { key: key.clone() });
+            let ended = Fact::StepEnded { end: world.act(&order, &key), key };
+            let gone = report(PaymentState::Closed);
+            let facts = if in_flight { [gone, ended] } else { [ended, gone] };
+            facts.into_iter().for_each(|fact| world.tell(&mut order, fact));
+            let asks = Action::Read(Read::AwaitBooking { item: hotel_item() });
+            assert_eq!((order.state, order.is_live()), (OrderState::RefundRequested, true));
+            let finished = Action::Record(Fact::UnwindFinished);
+            let actions = decide(&order, world.now).actions;
+            assert!(actions.contains(&asks) && !actions.contains(&finished), "{actions:?}");
+            world.settle(&mut order);
+            let state = if undone { ItemState::Cancelled } else { ItemState::Failed };
+            assert_eq!(order.item(hotel_item()).unwrap().state, state);
+            assert_eq!(world.calls.iter().any(|call| call == "cancel"), undone, "{:?}", world.calls);
+            check(&order, OrderState::Cancelled, 0, 0);
+            assert!(order.open_debts().all(|debt| debt.matter.item().is_none()), "{:?}", order.debts);
+        }
+    }
 }
 
 #[test]

@@ -430,6 +430,9 @@ impl Order {
         if !trying || !again.iter().all(held) || !no_dearer {
             return illegal("the same goods are not held again at no higher price");
         }
+        if !cart::is_paid(self) && !planted(Defect::ChanceUnpaid) {
+            return illegal("what late money was there for is paid no more");
+        }
         self.second_chance = Some(SecondChance::Accepted);
         self.ending = None;
         self.go(OrderState::PaymentProcessing)?;

@@ -335,7 +335,9 @@ impl Order {
             // Lapsed before it was taken, or let go because we wanted it.
             let part = attempt.part;
             let pays = cart::paying_attempt(self, part).is_some_and(|paying| paying.id == id);
-            return if pays && self.state == OrderState::PaymentProcessing {
+            // What suppliers keep of an order that is being undone was to be taken, too.
+            let wanted = self.state == OrderState::PaymentProcessing || crate::booking::to_capture(self, id).is_some();
+            return if pays && wanted {
                 self.capture_refused(at, id, ReasonCode::OfferExpired)
             } else {
                 self.money_released(at, id, AttemptState::Voided)?;
