@@ -22,6 +22,7 @@ pub(crate) enum Fault {
     AirlineChanges,
     WrongAmount,
     CaptureLapses,
+    ClosePending,
     Disputed,
     RefundManual,
 }
@@ -44,6 +45,7 @@ impl Fault {
         Self::AirlineChanges,
         Self::WrongAmount,
         Self::CaptureLapses,
+        Self::ClosePending,
         Self::Disputed,
         Self::RefundManual,
     ];
@@ -59,7 +61,7 @@ impl Fault {
             Self::SupplierCancels | Self::AirlineChanges | Self::Disputed => {
                 matches!(state, Confirmed | PartiallyConfirmed)
             }
-            Self::WrongAmount => matches!(state, PaymentPending),
+            Self::WrongAmount | Self::ClosePending => matches!(state, PaymentPending),
             Self::CaptureLapses => matches!(state, PaymentProcessing),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.

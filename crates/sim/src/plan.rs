@@ -99,6 +99,7 @@ pub(crate) struct Rates {
     pub(crate) airline_changes: u32,
     pub(crate) wrong_amount: u32,
     pub(crate) capture_lapses: u32,
+    pub(crate) close_pending: u32,
     pub(crate) disputes: u32,
     pub(crate) refund_manual: u32,
     pub(crate) bit_flip: u32,
@@ -127,6 +128,7 @@ impl Rates {
         airline_changes: 0,
         wrong_amount: 0,
         capture_lapses: 0,
+        close_pending: 0,
         disputes: 0,
         refund_manual: 0,
         bit_flip: 0,
@@ -142,7 +144,7 @@ fn rate(rng: &mut Rng, most: u32) -> u32 {
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let rates = Rates {
+        let mut rates = Rates {
             request_lost: rate(rng, 300),
             answer_lost: rate(rng, 200),
             answer_late: rate(rng, 200),
@@ -160,6 +162,7 @@ impl Plan {
             airline_changes: rate(rng, 300),
             wrong_amount: rate(rng, 60),
             capture_lapses: rate(rng, 60),
+            close_pending: 0,
             disputes: rate(rng, 150),
             refund_manual: rate(rng, 200),
             bit_flip: if rng.u8(0..24) == 0 { 40 } else { 0 },
@@ -187,6 +190,8 @@ impl Plan {
         let split = rng.u8(0..4) == 0;
         let second = split.then(|| (rng.i64(1..=99), authorises && rng.bool()));
         let credit = (rng.u8(0..5) == 0).then(|| (rng.i64(1..=100), rng.u8(0..6) != 0));
+        // Drawn apart, so that what came later leaves every other draw of a seed as it was.
+        rates.close_pending = rate(&mut rng.clone(), 700);
         Self { items, traveller, rates, authorises, second, credit }
     }
 

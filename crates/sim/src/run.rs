@@ -21,7 +21,7 @@ use zhiyou_domain::{
     defect::{Defect, planted},
     driver::{Append, Appended, Fence},
     id::{AttemptId, ItemId, RefundId},
-    order::{Fact, Op, Order, StepEnd, StepKey, deadline},
+    order::{Fact, Op, Order, StepEnd, StepKey, StepResult, deadline},
     port::{
         Outcome, Reason, ReasonCode,
         payments::{DisputeState, RefundState},
@@ -434,6 +434,10 @@ impl Run {
         let refuses = scripted == Some(What::Refuses) || !money && self.fault(Fault::Declined, rate);
         let outcome = if refuses {
             Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
+        } else if let Op::ClosePayment { attempt } = key.op
+            && self.fault(Fault::ClosePending, self.plan.rates.close_pending)
+        {
+            Outcome::Done(StepResult::Payment(self.world.undecided(attempt)))
         } else {
             self.world.act(&self.plan, sent, key, self.now)
         };
@@ -462,13 +466,8 @@ impl Run {
     fn answered(&mut self, key: &StepKey, epoch: Fence, end: StepEnd) {
         let now = self.ours();
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.fence == epoch) else { return };
-        let asked = Asked::Step(key.clone());
-        driver.running.remove(&asked);
-        if matches!(end, StepEnd::Done { .. }) {
-            driver.pace.done(&asked)
-        } else {
-            driver.pace.again(asked, now)
-        }
+        driver.running.remove(&Asked::Step(key.clone()));
+        driver.pace.ended(key, &end, now);
         let fact = Fact::StepEnded { key: key.clone(), end };
         if !self.go_on(std::slice::from_ref(&fact)) && self.driver.is_some() {
             // The disk was full: the answer is kept in memory and written when there is room, or looked up after a restart.

@@ -1,5 +1,7 @@
 //! The runner, the book and the store with suppliers scripted in memory: what happens when something of ours fails.
 
+mod closing;
+
 use super::{book::Book, runner, steps::Steps};
 use crate::{
     ids::Ids,
@@ -69,6 +71,9 @@ struct Scripted {
     silent: AtomicBool,
     asked: watch::Sender<usize>,
     told: AtomicUsize,
+    /// What closing a payment answers, and how often it was closed.
+    closing: Mutex<Option<PaymentState>>,
+    closed: AtomicUsize,
 }
 
 impl Scripted {
@@ -107,6 +112,17 @@ impl Steps for Scripted {
                 action: PaymentAction::Qr { content: "weixin://x".to_owned() },
                 expires_at_us: order.attempt(attempt).unwrap().pay_by,
             }),
+            Op::ClosePayment { attempt } => {
+                self.closed.fetch_add(1, Ordering::SeqCst);
+                let state = self.closing.lock().unwrap().unwrap_or(PaymentState::Closed);
+                StepResult::Payment(PaymentStatus {
+                    attempt_id: attempt,
+                    state,
+                    transaction_id: None,
+                    captured: None,
+                    paid_at_us: None,
+                })
+            }
             _ => StepResult::Released,
         };
         StepEnd::Done { result }
@@ -179,8 +195,11 @@ struct Running {
 }
 
 async fn start(folder: &Path, steps: &Arc<Scripted>) -> Running {
+    start_at(folder, steps, Arc::new(Machine)).await
+}
+
+async fn start_at(folder: &Path, steps: &Arc<Scripted>, clock: Arc<dyn Clock>) -> Running {
     let db = Db::open(folder).await.unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(Machine);
     let journal = SqlJournal::new(db.clone(), folder.to_owned());
     let book = Arc::new(Book::open(db.clone(), journal, Arc::clone(&clock), Ids::new(clock)).await.unwrap());
     let (wake, woken) = watch::channel(0);
