@@ -23,6 +23,7 @@ pub(crate) enum Fault {
     WrongAmount,
     CaptureLapses,
     ClosePending,
+    KeyRefused,
     Disputed,
     RefundManual,
 }
@@ -46,6 +47,7 @@ impl Fault {
         Self::WrongAmount,
         Self::CaptureLapses,
         Self::ClosePending,
+        Self::KeyRefused,
         Self::Disputed,
         Self::RefundManual,
     ];
@@ -62,7 +64,7 @@ impl Fault {
                 matches!(state, Confirmed | PartiallyConfirmed)
             }
             Self::WrongAmount | Self::ClosePending => matches!(state, PaymentPending),
-            Self::CaptureLapses => matches!(state, PaymentProcessing),
+            Self::CaptureLapses | Self::KeyRefused => matches!(state, PaymentProcessing),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.
             Self::NoticeLost | Self::NoticeDoubled => !matches!(state, Draft | Refunded),

@@ -100,6 +100,7 @@ pub(crate) struct Rates {
     pub(crate) wrong_amount: u32,
     pub(crate) capture_lapses: u32,
     pub(crate) close_pending: u32,
+    pub(crate) key_refused: u32,
     pub(crate) disputes: u32,
     pub(crate) refund_manual: u32,
     pub(crate) bit_flip: u32,
@@ -129,6 +130,7 @@ impl Rates {
         wrong_amount: 0,
         capture_lapses: 0,
         close_pending: 0,
+        key_refused: 0,
         disputes: 0,
         refund_manual: 0,
         bit_flip: 0,
@@ -163,6 +165,7 @@ impl Plan {
             wrong_amount: rate(rng, 60),
             capture_lapses: rate(rng, 60),
             close_pending: 0,
+            key_refused: 0,
             disputes: rate(rng, 150),
             refund_manual: rate(rng, 200),
             bit_flip: if rng.u8(0..24) == 0 { 40 } else { 0 },
@@ -191,7 +194,9 @@ impl Plan {
         let second = split.then(|| (rng.i64(1..=99), authorises && rng.bool()));
         let credit = (rng.u8(0..5) == 0).then(|| (rng.i64(1..=100), rng.u8(0..6) != 0));
         // Drawn apart, so that what came later leaves every other draw of a seed as it was.
-        rates.close_pending = rate(&mut rng.clone(), 700);
+        let mut apart = rng.clone();
+        rates.close_pending = rate(&mut apart, 700);
+        rates.key_refused = rate(&mut apart, 400);
         Self { items, traveller, rates, authorises, second, credit }
     }
 

@@ -17,7 +17,7 @@ use crate::{
 use fastrand::Rng;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 use zhiyou_domain::{
-    booking::{self, Advance, Read, pace::Asked},
+    booking::{self, Advance, Read, pace::Asked, recipe},
     defect::{Defect, planted},
     driver::{Append, Appended, Fence},
     id::{AttemptId, ItemId, RefundId},
@@ -438,6 +438,10 @@ impl Run {
             && self.fault(Fault::ClosePending, self.plan.rates.close_pending)
         {
             Outcome::Done(StepResult::Payment(self.world.undecided(attempt)))
+        } else if matches!(key.op, Op::Capture { .. } | Op::Void { .. })
+            && self.fault(Fault::KeyRefused, self.plan.rates.key_refused)
+        {
+            Outcome::Declined(Reason::new(ReasonCode::Unauthorized, "scripted"))
         } else {
             self.world.act(&self.plan, sent, key, self.now)
         };
@@ -446,12 +450,7 @@ impl Run {
             let end = StepEnd::Unknown { reason: Reason::new(ReasonCode::Network, "no answer") };
             self.after_s(5, Event::Answer { key: key.clone(), epoch, end });
         } else if let Answer::Arrives = answer {
-            let end = match outcome {
-                Outcome::Done(result) => StepEnd::Done { result },
-                Outcome::Declined(reason) => StepEnd::Declined { reason },
-                Outcome::NotSent(reason) => StepEnd::NotSent { reason },
-                Outcome::Unknown(reason) => StepEnd::Unknown { reason },
-            };
+            let end = recipe::ended(key.op, outcome);
             let back_ms = self.rng.i64(20..=1_500);
             self.after(back_ms * 1_000, Event::Answer { key: key.clone(), epoch, end });
         }
