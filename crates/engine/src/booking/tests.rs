@@ -69,6 +69,8 @@ struct Scripted {
     /// What the channel says when it is asked.
     channel: Mutex<Option<PaymentStatus>>,
     silent: AtomicBool,
+    /// Whether the channel does not accept our key.
+    refuses: AtomicBool,
     asked: watch::Sender<usize>,
     told: AtomicUsize,
     /// What closing a payment answers, and how often it was closed.
@@ -169,6 +171,9 @@ impl Steps for Scripted {
         self.asked.send_modify(|asked| *asked += 1);
         if self.silent.load(Ordering::SeqCst) {
             return Outcome::Unknown(Reason::new(ReasonCode::Network, "no answer"));
+        }
+        if self.refuses.load(Ordering::SeqCst) {
+            return Outcome::Declined(Reason::new(ReasonCode::Unauthorized, "the key is revoked"));
         }
         let status = self.channel.lock().unwrap().clone();
         Outcome::Done(status.map(|status| Fact::PaymentReported { status, source: Source::Poll }))
@@ -432,6 +437,30 @@ async fn a_hint_outlives_the_program_when_the_channel_is_silent() {
         }
     };
     tokio::time::timeout(PATIENCE, settled).await.expect("an answered question is not asked again");
+    running.stop().await;
+}
+
+/// Asked more often than anything is that is not there: a refusal of our key tells nothing of the payment.
+#[tokio::test]
+async fn a_hint_outlives_any_number_of_refusals_that_are_about_us() {
+    let (folder, steps) = (folder(), Arc::new(Scripted::default()));
+    let running = start(folder.path(), &steps).await;
+    let (id, paid) = running.refused().await;
+    steps.refuses.store(true, Ordering::SeqCst);
+    steps.updates.lock().unwrap().push(UpdateContent::PaymentHint { attempt_id: paid.attempt_id });
+    let mut asked = steps.asked.subscribe();
+    for times in 1..=7 {
+        steps.told.store(1, Ordering::SeqCst);
+        running.wake.send(1).unwrap();
+        tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked >= times)).await.unwrap().unwrap();
+    }
+    running.stop().await;
+
+    steps.refuses.store(false, Ordering::SeqCst);
+    *steps.channel.lock().unwrap() = Some(paid);
+    let running = start(folder.path(), &steps).await;
+    let order = running.until(id, |order| order.state == OrderState::Confirmed).await;
+    assert_eq!(cart::money_map(&order).unwrap().paid, cny(100));
     running.stop().await;
 }
 
