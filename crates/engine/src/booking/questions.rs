@@ -165,14 +165,15 @@ impl Questions {
         }
     }
 
-    /// Writes facts that nothing the order waits for brought; what no longer fits and what concerns a frozen order is let go.
+    /// Writes facts that nothing the order waits for brought; what no longer fits is let go. What concerns a frozen order is
+    /// nobody's to let go: whoever has it keeps it.
     pub(super) async fn report(&self, order: OrderId, facts: &[Fact]) -> Result<(), Fault> {
         if facts.is_empty() {
             return Ok(());
         }
         match self.book.record(order, |_, _| Ok(facts.to_vec())).await {
             Ok(_) => self.runner.look(order),
-            Err(fault) if fault.code == FaultCode::WrongState || fault.code.is_frozen() => {
+            Err(fault) if fault.code == FaultCode::WrongState => {
                 tracing::warn!(%order, %fault, "news no longer fit");
             }
             Err(fault) => return Err(fault),

@@ -1,6 +1,7 @@
 //! The runner, the book and the store with suppliers scripted in memory: what happens when something of ours fails.
 
 mod closing;
+mod frozen;
 
 use super::{book::Book, runner, steps::Steps};
 use crate::{
