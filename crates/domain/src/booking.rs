@@ -586,11 +586,12 @@ fn set_aside(order: &Order) -> Vec<AttemptId> {
     paying.filter(|attempt| attempt.state == AttemptState::Authorised).map(|attempt| attempt.id).collect()
 }
 
-/// How much of what a payment set aside is to be taken now: what suppliers have. `None` when that is nothing.
+/// How much of what a payment set aside is to be taken now: what suppliers have. `None` when that is nothing, and of what the
+/// channel does not let us take.
 #[must_use]
 pub fn to_capture(order: &Order, attempt: AttemptId) -> Option<Money> {
     let known = order.attempt(attempt)?;
-    let known = cart::paying_attempt(order, known.part).filter(|paying| paying.id == attempt)?;
+    let known = cart::paying_attempt(order, known.part).filter(|paying| paying.id == attempt && !paying.refused)?;
     let kept = cart::kept_of(order, known).ok()?;
     let kept = if planted(Defect::CaptureWhole) { known.amount } else { kept };
     kept.is_positive().then_some(kept)

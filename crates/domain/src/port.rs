@@ -115,6 +115,33 @@ pub enum ReasonCode {
     IntegrityFault,
 }
 
+impl ReasonCode {
+    /// Whether it is we who are refused, and nothing is said of what was asked for.
+    #[must_use]
+    pub const fn is_about_us(self) -> bool {
+        match self {
+            Self::Unauthorized | Self::VaultClosed | Self::OverLimit | Self::ChannelFailing | Self::RateLimited => true,
+            Self::PriceChanged
+            | Self::OfferExpired
+            | Self::SoldOut
+            | Self::SeatTaken
+            | Self::ServicesNotHoldable
+            | Self::NotHoldable
+            | Self::PaymentDeclined
+            | Self::AlreadyPaid
+            | Self::AlreadyClosed
+            | Self::InsufficientBalance
+            | Self::InvalidRequest
+            | Self::NotFound
+            | Self::NotAllowed
+            | Self::DependencyFailed
+            | Self::Network
+            | Self::ProviderFault
+            | Self::IntegrityFault => false,
+        }
+    }
+}
+
 /// The four endings as one JSON object with a `status`, which every MCP client can read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

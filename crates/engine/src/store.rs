@@ -12,6 +12,7 @@ pub(crate) mod consents;
 pub mod dialect;
 pub mod group;
 pub mod journal;
+pub(crate) mod kept_updates;
 pub mod lease;
 pub mod orders;
 pub(crate) mod pending_sign_ins;

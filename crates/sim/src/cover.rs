@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     WrongAmount,
     CaptureLapses,
     AsideLeaves,
+    ClosePending,
+    KeyRefused,
     Disputed,
     RefundManual,
 }
@@ -46,6 +48,8 @@ impl Fault {
         Self::WrongAmount,
         Self::CaptureLapses,
         Self::AsideLeaves,
+        Self::ClosePending,
+        Self::KeyRefused,
         Self::Disputed,
         Self::RefundManual,
     ];
@@ -62,8 +66,8 @@ impl Fault {
             Self::SupplierCancels | Self::AirlineChanges | Self::Disputed => {
                 matches!(state, Confirmed | PartiallyConfirmed)
             }
-            Self::WrongAmount => matches!(state, PaymentPending),
-            Self::CaptureLapses => matches!(state, PaymentProcessing),
+            Self::WrongAmount | Self::ClosePending => matches!(state, PaymentPending),
+            Self::CaptureLapses | Self::KeyRefused => matches!(state, PaymentProcessing),
             Self::AsideLeaves => matches!(state, PaymentPending | PaymentProcessing | Cancelled | RefundRequested),
             Self::RefundManual => matches!(state, PartiallyConfirmed | RefundRequested),
             // After a whole refund only late money is told of, and that until it is heard.

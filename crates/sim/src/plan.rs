@@ -100,6 +100,8 @@ pub(crate) struct Rates {
     pub(crate) wrong_amount: u32,
     pub(crate) capture_lapses: u32,
     pub(crate) aside_leaves: u32,
+    pub(crate) close_pending: u32,
+    pub(crate) key_refused: u32,
     pub(crate) disputes: u32,
     pub(crate) refund_manual: u32,
     pub(crate) bit_flip: u32,
@@ -129,6 +131,8 @@ impl Rates {
         wrong_amount: 0,
         capture_lapses: 0,
         aside_leaves: 0,
+        close_pending: 0,
+        key_refused: 0,
         disputes: 0,
         refund_manual: 0,
         bit_flip: 0,
@@ -143,16 +147,8 @@ fn rate(rng: &mut Rng, most: u32) -> u32 {
 }
 
 impl Plan {
-    /// What a seed stands for; `rng` goes on with its life.
-    pub(crate) fn of_seed(seed: u64, rng: &mut Rng) -> Self {
-        let mut plan = Self::draw(rng);
-        // Drawn from numbers of its own, so that lives without it are what they were before it was thought of.
-        plan.rates.aside_leaves = rate(&mut Rng::with_seed(!seed), 60);
-        plan
-    }
-
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let rates = Rates {
+        let mut rates = Rates {
             request_lost: rate(rng, 300),
             answer_lost: rate(rng, 200),
             answer_late: rate(rng, 200),
@@ -171,6 +167,8 @@ impl Plan {
             wrong_amount: rate(rng, 60),
             capture_lapses: rate(rng, 60),
             aside_leaves: 0,
+            close_pending: 0,
+            key_refused: 0,
             disputes: rate(rng, 150),
             refund_manual: rate(rng, 200),
             bit_flip: if rng.u8(0..24) == 0 { 40 } else { 0 },
@@ -198,6 +196,11 @@ impl Plan {
         let split = rng.u8(0..4) == 0;
         let second = split.then(|| (rng.i64(1..=99), authorises && rng.bool()));
         let credit = (rng.u8(0..5) == 0).then(|| (rng.i64(1..=100), rng.u8(0..6) != 0));
+        // Drawn apart, so that what came later leaves every other draw of a seed as it was.
+        let mut apart = rng.clone();
+        rates.close_pending = rate(&mut apart, 700);
+        rates.key_refused = rate(&mut apart, 400);
+        rates.aside_leaves = rate(&mut apart, 60);
         Self { items, traveller, rates, authorises, second, credit }
     }
 

@@ -17,11 +17,11 @@ use crate::{
 use fastrand::Rng;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 use zhiyou_domain::{
-    booking::{self, Advance, Read, pace::Asked},
+    booking::{self, Advance, Read, pace::Asked, recipe},
     defect::{Defect, planted},
     driver::{Append, Appended, Fence},
     id::{AttemptId, ItemId, RefundId},
-    order::{Fact, Op, Order, StepEnd, StepKey, deadline},
+    order::{Fact, Op, Order, StepEnd, StepKey, StepResult, deadline},
     port::{
         Outcome, Reason, ReasonCode,
         payments::{DisputeState, RefundState},
@@ -142,7 +142,7 @@ pub(crate) enum What {
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let plan = Plan::of_seed(seed, &mut rng);
+        let plan = Plan::draw(&mut rng);
         Self::of(plan, rng, Vec::new())
     }
 
@@ -437,6 +437,14 @@ impl Run {
         let refuses = scripted == Some(What::Refuses) || !money && self.fault(Fault::Declined, rate);
         let outcome = if refuses {
             Outcome::Declined(Reason::new(if undo { ReasonCode::NotAllowed } else { ReasonCode::SoldOut }, "scripted"))
+        } else if let Op::ClosePayment { attempt } = key.op
+            && self.fault(Fault::ClosePending, self.plan.rates.close_pending)
+        {
+            Outcome::Done(StepResult::Payment(self.world.undecided(attempt)))
+        } else if matches!(key.op, Op::Capture { .. } | Op::Void { .. })
+            && self.fault(Fault::KeyRefused, self.plan.rates.key_refused)
+        {
+            Outcome::Declined(Reason::new(ReasonCode::Unauthorized, "scripted"))
         } else {
             self.world.act(&self.plan, sent, key, self.now)
         };
@@ -445,12 +453,7 @@ impl Run {
             let end = StepEnd::Unknown { reason: Reason::new(ReasonCode::Network, "no answer") };
             self.after_s(5, Event::Answer { key: key.clone(), epoch, end });
         } else if let Answer::Arrives = answer {
-            let end = match outcome {
-                Outcome::Done(result) => StepEnd::Done { result },
-                Outcome::Declined(reason) => StepEnd::Declined { reason },
-                Outcome::NotSent(reason) => StepEnd::NotSent { reason },
-                Outcome::Unknown(reason) => StepEnd::Unknown { reason },
-            };
+            let end = recipe::ended(key.op, outcome);
             let back_ms = self.rng.i64(20..=1_500);
             self.after(back_ms * 1_000, Event::Answer { key: key.clone(), epoch, end });
         }
@@ -465,13 +468,8 @@ impl Run {
     fn answered(&mut self, key: &StepKey, epoch: Fence, end: StepEnd) {
         let now = self.ours();
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.fence == epoch) else { return };
-        let asked = Asked::Step(key.clone());
-        driver.running.remove(&asked);
-        if matches!(end, StepEnd::Done { .. }) {
-            driver.pace.done(&asked)
-        } else {
-            driver.pace.again(asked, now)
-        }
+        driver.running.remove(&Asked::Step(key.clone()));
+        driver.pace.ended(key, &end, now);
         let fact = Fact::StepEnded { key: key.clone(), end };
         if !self.go_on(std::slice::from_ref(&fact)) && self.driver.is_some() {
             // The disk was full: the answer is kept in memory and written when there is room, or looked up after a restart.

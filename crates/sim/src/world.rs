@@ -416,6 +416,21 @@ impl World {
         }
     }
 
+    /// What a channel says that is still working on a payment and closes nothing meanwhile.
+    pub(crate) fn undecided(&self, id: AttemptId) -> PaymentStatus {
+        let status = self.payment(id);
+        match status.state {
+            PaymentState::RequiresAction | PaymentState::NotFound => {
+                PaymentStatus { state: PaymentState::Processing, ..status }
+            }
+            PaymentState::Processing
+            | PaymentState::Authorised
+            | PaymentState::Captured
+            | PaymentState::Failed
+            | PaymentState::Closed => status,
+        }
+    }
+
     fn refund(&mut self, order: &Order, id: RefundId) -> Outcome<StepResult> {
         let Some(wanted) = order.refunds.iter().find(|refund| refund.id == id) else {
             return no(ReasonCode::InvalidRequest);

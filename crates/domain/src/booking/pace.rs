@@ -6,7 +6,7 @@
 use super::{Read, steps};
 use crate::{
     id::OrderId,
-    order::{Op, StepKey},
+    order::{Op, StepEnd, StepKey, StepResult},
     time::UtcMicros,
 };
 use std::collections::BTreeMap;
@@ -56,6 +56,19 @@ impl Pace {
     pub fn done(&mut self, asked: &Asked) {
         self.turns.remove(asked);
     }
+
+    /// A step has ended so. One that only tells how money stands may have ended nothing: where the order still wants it, it
+    /// waits.
+    pub fn ended(&mut self, key: &StepKey, end: &StepEnd, now: UtcMicros) {
+        let asked = Asked::Step(key.clone());
+        match end {
+            StepEnd::Done { result: StepResult::Payment(_) | StepResult::Refund(_) }
+            | StepEnd::NotSent { .. }
+            | StepEnd::Declined { .. }
+            | StepEnd::Unknown { .. } => self.again(asked, now),
+            StepEnd::Done { .. } => self.done(&asked),
+        }
+    }
 }
 
 fn pause_s(asked: &Asked, tries: u32) -> i64 {
@@ -67,9 +80,10 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
         // A supplier that decides by hand takes minutes to hours.
         Asked::Read(_, Read::AwaitBooking { .. }) => doubling(tries, 60),
         // An undo or a refund goes on for ever, ever more slowly.
-        Asked::Step(StepKey { op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. }, .. }) => {
-            doubling(tries, 300)
-        }
+        Asked::Step(StepKey {
+            op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. } | Op::ClosePayment { .. } | Op::Void { .. },
+            ..
+        }) => doubling(tries, 300),
         Asked::Read(_, Read::LookUp { key }) => doubling(tries, steps::of(key.op).recipe.pause_max_s),
         Asked::Read(
             _,
@@ -91,7 +105,10 @@ fn doubling(tries: u32, max_s: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AttemptId, ItemId};
+    use crate::{
+        id::{AttemptId, ItemId},
+        port::payments::{PaymentState, PaymentStatus},
+    };
     use ulid::Ulid;
 
     #[test]
@@ -125,5 +142,23 @@ mod tests {
         assert_eq!(pace.waits_until(&asked, t0.plus_seconds(1)), None);
         pace.done(&asked);
         assert_eq!(pace.tries(&asked), 0);
+    }
+
+    #[test]
+    fn a_step_that_only_tells_how_money_stands_waits_before_it_is_done_again() {
+        let (mut pace, mut now, mut calls) = (Pace::default(), UtcMicros(0), 0);
+        let (order, attempt_id) = (OrderId::from_ulid(Ulid::nil()), AttemptId::from_ulid(Ulid::nil()));
+        let key = StepKey { order, op: Op::ClosePayment { attempt: attempt_id }, n: 1 };
+        let state = PaymentState::Processing;
+        let status = PaymentStatus { attempt_id, state, transaction_id: None, captured: None, paid_at_us: None };
+        let end = StepEnd::Done { result: StepResult::Payment(status) };
+        while now < UtcMicros(60_000_000) {
+            calls += 1;
+            pace.ended(&key, &end, now);
+            now = pace.waits_until(&Asked::Step(key.clone()), now).unwrap();
+        }
+        assert_eq!(calls, 6);
+        pace.ended(&key, &StepEnd::Done { result: StepResult::Released }, now);
+        assert_eq!(pace.waits_until(&Asked::Step(key), now), None);
     }
 }

@@ -6,7 +6,7 @@
 use crate::{
     defect::{Defect, planted},
     order::{Op, StepEnd, StepResult},
-    port::{Reason, ReasonCode},
+    port::{Outcome, Reason, ReasonCode},
     time::UtcMicros,
 };
 
@@ -37,6 +37,20 @@ pub struct Recipe {
     pub absent_after_s: i64,
     /// After so many minutes it is a debt; looking up goes on.
     pub debt_after_min: i64,
+}
+
+/// How a step ended by the answer to its call. While we are refused ourselves, what was set aside is still there: that is
+/// neither taken nor let go, and tried again.
+#[must_use]
+pub fn ended(op: Op, answer: Outcome<StepResult>) -> StepEnd {
+    let set_aside = matches!(op, Op::Capture { .. } | Op::Void { .. });
+    match answer {
+        Outcome::Done(result) => StepEnd::Done { result },
+        Outcome::Declined(reason) if set_aside && reason.code.is_about_us() => StepEnd::NotSent { reason },
+        Outcome::NotSent(reason) => StepEnd::NotSent { reason },
+        Outcome::Declined(reason) => StepEnd::Declined { reason },
+        Outcome::Unknown(reason) => StepEnd::Unknown { reason },
+    }
 }
 
 /// What a look-up saw.

@@ -9,7 +9,7 @@ use crate::{
     },
     plan::{ItemRequest, Priority, Supplier},
     policy::{Confidence, Fee, Terms, Tier},
-    port::{Reason, ReasonCode, bookings::*, flights::*, hotels::*, payments::*},
+    port::{Outcome, Reason, ReasonCode, bookings::*, flights::*, hotels::*, payments::*},
     time::ZonedCivil,
 };
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ struct World {
     /// What a payment's channel says that is not what `payment` says.
     told: BTreeMap<AttemptId, PaymentState>,
     capture_answer: Result<(), ReasonCode>,
+    /// The next so many times our key is refused before anything is taken.
+    key_refused: u32,
     /// What is found when late money looks for the same goods again.
     again: Option<fn(ItemId) -> Offer>,
     /// How the airline takes "we keep your change", and the change it offers when it is asked again.
@@ -87,6 +89,7 @@ impl World {
             credit: None,
             told: BTreeMap::new(),
             capture_answer: Ok(()),
+            key_refused: 0,
             again: None,
             change_answer: Ok(()),
             change_now: None,
@@ -269,6 +272,10 @@ impl World {
                 let arrived = matches!(self.says(attempt), PaymentState::Captured | PaymentState::Authorised);
                 let state = if arrived { self.says(attempt) } else { PaymentState::Closed };
                 outcome(Ok(()), StepResult::Payment(payment(attempt, state)))
+            }
+            Op::Capture { .. } if self.key_refused > 0 => {
+                self.key_refused -= 1;
+                recipe::ended(key.op, Outcome::Declined(no(ReasonCode::Unauthorized)))
             }
             Op::Capture { attempt } => {
                 let captured = to_capture(order, attempt);

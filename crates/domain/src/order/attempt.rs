@@ -77,6 +77,12 @@ pub struct Attempt {
     /// What was taken of what was set aside, once that is known.
     #[serde(default)]
     pub taken: Option<Money>,
+    /// Whether the channel refused to take what was set aside: it is let go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// Since when taking it, or letting it go, has not reached the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent_since: Option<UtcMicros>,
     /// What the payer does.
     pub action: Option<PaymentAction>,
     /// The channel's number, once money moved.

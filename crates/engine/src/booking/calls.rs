@@ -27,7 +27,7 @@ use std::sync::Arc;
 use zhiyou_domain::{
     booking::{
         Read,
-        recipe::{Seen, conclude},
+        recipe::{Seen, conclude, ended},
     },
     id::{AttemptId, ItemId, RefundId, TravellerId},
     money::Money,
@@ -251,7 +251,7 @@ impl Ports {
             Op::Void { attempt } => self.void(attempt).await,
             Op::Refund { refund } => self.refund(order, refund).await,
         };
-        end(outcome)
+        ended(key.op, outcome)
     }
 
     /// How the step ended, or `None` while that is still unknown. `tries` counts earlier look-ups. By our own reference, and
@@ -314,15 +314,6 @@ fn seen<R>(outcome: Outcome<R>, judge: impl FnOnce(R) -> Option<StepResult>) -> 
         Outcome::Done(value) => judge(value).map_or(Seen::NotThere, Seen::There),
         Outcome::Declined(reason) if reason.code == ReasonCode::NotFound => Seen::NotThere,
         Outcome::Declined(_) | Outcome::NotSent(_) | Outcome::Unknown(_) => Seen::Silent,
-    }
-}
-
-fn end(outcome: Outcome<StepResult>) -> StepEnd {
-    match outcome {
-        Outcome::Done(result) => StepEnd::Done { result },
-        Outcome::NotSent(reason) => StepEnd::NotSent { reason },
-        Outcome::Declined(reason) => StepEnd::Declined { reason },
-        Outcome::Unknown(reason) => StepEnd::Unknown { reason },
     }
 }
 

@@ -21,13 +21,13 @@ use zhiyou_domain::{
     fault::{Fault, FaultCode},
     id::OrderId,
     order::{Fact, ItemState, Order, OrderItem},
-    port::Outcome,
+    port::{Outcome, ReasonCode},
 };
 
 /// How long whoever did not answer is left alone, the first time and at most.
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(15);
-/// How often something is asked that nothing stored wants to know, or that is refused.
+/// How often something is asked that nothing stored wants to know, or that whoever is asked does not know.
 const TRIES_MAX: u32 = 6;
 
 /// Asks, once at a time about each thing.
@@ -45,8 +45,8 @@ pub struct Questions {
 enum Went {
     /// Answered, and the answer is written down.
     Answered,
-    /// A definite no.
-    Refused,
+    /// Whoever was asked knows no such thing.
+    NotThere,
     /// Nobody knows yet.
     Silent,
 }
@@ -117,8 +117,8 @@ impl Questions {
         match went {
             Went::Answered => {}
             Went::Silent if hints > 0 || tries < TRIES_MAX => return Ok(false),
-            Went::Refused if tries < TRIES_MAX => return Ok(false),
-            Went::Silent | Went::Refused => {
+            Went::NotThere if tries < TRIES_MAX => return Ok(false),
+            Went::Silent | Went::NotThere => {
                 tracing::error!(order = %question.order, about = ?question.about, "who had news does not tell them");
             }
         }
@@ -144,7 +144,8 @@ impl Questions {
             }
             Outcome::Declined(reason) => {
                 tracing::warn!(order = %order.id, about = ?question.about, ?reason, "a question was refused");
-                Ok(Went::Refused)
+                // Whoever refuses us, e.g. our key, has not said that there is nothing to tell.
+                Ok(if reason.code == ReasonCode::NotFound { Went::NotThere } else { Went::Silent })
             }
             Outcome::NotSent(reason) | Outcome::Unknown(reason) => {
                 tracing::warn!(order = %order.id, about = ?question.about, ?reason, "a question was not answered");
@@ -164,14 +165,15 @@ impl Questions {
         }
     }
 
-    /// Writes facts that nothing the order waits for brought; what no longer fits and what concerns a frozen order is let go.
+    /// Writes facts that nothing the order waits for brought; what no longer fits is let go. What concerns a frozen order is
+    /// nobody's to let go: whoever has it keeps it.
     pub(super) async fn report(&self, order: OrderId, facts: &[Fact]) -> Result<(), Fault> {
         if facts.is_empty() {
             return Ok(());
         }
         match self.book.record(order, |_, _| Ok(facts.to_vec())).await {
             Ok(_) => self.runner.look(order),
-            Err(fault) if fault.code == FaultCode::WrongState || fault.code.is_frozen() => {
+            Err(fault) if fault.code == FaultCode::WrongState => {
                 tracing::warn!(%order, %fault, "news no longer fit");
             }
             Err(fault) => return Err(fault),

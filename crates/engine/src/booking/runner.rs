@@ -346,25 +346,23 @@ impl Slot {
 impl Memory {
     /// Takes in how a call ended.
     fn note(&mut self, end: Ended, now: UtcMicros) {
-        let (asked, fact, over) = match end {
+        match end {
             Ended::Read { order, read, heard } => {
-                let over = heard.is_some();
-                (Asked::Read(order, read), heard, over)
+                let asked = Asked::Read(order, read);
+                self.running.remove(&asked);
+                match &heard {
+                    Some(_) => self.pace.done(&asked),
+                    None => self.pace.again(asked.clone(), now),
+                }
+                self.heard.extend(heard.map(|fact| (Some(asked), fact)));
             }
             Ended::Step { key, end } => {
-                let over = matches!(end, StepEnd::Done { .. });
-                (Asked::Step(key.clone()), Some(Fact::StepEnded { key, end }), over)
+                self.running.remove(&Asked::Step(key.clone()));
+                self.pace.ended(&key, &end, now);
+                self.heard.push((None, Fact::StepEnded { key, end }));
             }
-            Ended::Turn { .. } => return,
-        };
-        self.running.remove(&asked);
-        if over {
-            self.pace.done(&asked);
-        } else {
-            self.pace.again(asked.clone(), now);
+            Ended::Turn { .. } => {}
         }
-        let question = matches!(asked, Asked::Read(..)).then_some(asked);
-        self.heard.extend(fact.map(|fact| (question, fact)));
     }
 
     /// An answer that no longer fits is no answer: the question waits before it is asked again.

@@ -1,5 +1,8 @@
 //! The runner, the book and the store with suppliers scripted in memory: what happens when something of ours fails.
 
+mod closing;
+mod frozen;
+
 use super::{book::Book, runner, steps::Steps};
 use crate::{
     ids::Ids,
@@ -67,8 +70,13 @@ struct Scripted {
     /// What the channel says when it is asked.
     channel: Mutex<Option<PaymentStatus>>,
     silent: AtomicBool,
+    /// Whether the channel does not accept our key.
+    refuses: AtomicBool,
     asked: watch::Sender<usize>,
     told: AtomicUsize,
+    /// What closing a payment answers, and how often it was closed.
+    closing: Mutex<Option<PaymentState>>,
+    closed: AtomicUsize,
 }
 
 impl Scripted {
@@ -107,6 +115,17 @@ impl Steps for Scripted {
                 action: PaymentAction::Qr { content: "weixin://x".to_owned() },
                 expires_at_us: order.attempt(attempt).unwrap().pay_by,
             }),
+            Op::ClosePayment { attempt } => {
+                self.closed.fetch_add(1, Ordering::SeqCst);
+                let state = self.closing.lock().unwrap().unwrap_or(PaymentState::Closed);
+                StepResult::Payment(PaymentStatus {
+                    attempt_id: attempt,
+                    state,
+                    transaction_id: None,
+                    captured: None,
+                    paid_at_us: None,
+                })
+            }
             _ => StepResult::Released,
         };
         StepEnd::Done { result }
@@ -154,6 +173,9 @@ impl Steps for Scripted {
         if self.silent.load(Ordering::SeqCst) {
             return Outcome::Unknown(Reason::new(ReasonCode::Network, "no answer"));
         }
+        if self.refuses.load(Ordering::SeqCst) {
+            return Outcome::Declined(Reason::new(ReasonCode::Unauthorized, "the key is revoked"));
+        }
         let status = self.channel.lock().unwrap().clone();
         Outcome::Done(status.map(|status| Fact::PaymentReported { status, source: Source::Poll }))
     }
@@ -179,8 +201,11 @@ struct Running {
 }
 
 async fn start(folder: &Path, steps: &Arc<Scripted>) -> Running {
+    start_at(folder, steps, Arc::new(Machine)).await
+}
+
+async fn start_at(folder: &Path, steps: &Arc<Scripted>, clock: Arc<dyn Clock>) -> Running {
     let db = Db::open(folder).await.unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(Machine);
     let journal = SqlJournal::new(db.clone(), folder.to_owned());
     let book = Arc::new(Book::open(db.clone(), journal, Arc::clone(&clock), Ids::new(clock)).await.unwrap());
     let (wake, woken) = watch::channel(0);
@@ -413,6 +438,30 @@ async fn a_hint_outlives_the_program_when_the_channel_is_silent() {
         }
     };
     tokio::time::timeout(PATIENCE, settled).await.expect("an answered question is not asked again");
+    running.stop().await;
+}
+
+/// Asked more often than anything is that is not there: a refusal of our key tells nothing of the payment.
+#[tokio::test]
+async fn a_hint_outlives_any_number_of_refusals_that_are_about_us() {
+    let (folder, steps) = (folder(), Arc::new(Scripted::default()));
+    let running = start(folder.path(), &steps).await;
+    let (id, paid) = running.refused().await;
+    steps.refuses.store(true, Ordering::SeqCst);
+    steps.updates.lock().unwrap().push(UpdateContent::PaymentHint { attempt_id: paid.attempt_id });
+    let mut asked = steps.asked.subscribe();
+    for times in 1..=7 {
+        steps.told.store(1, Ordering::SeqCst);
+        running.wake.send(1).unwrap();
+        tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked >= times)).await.unwrap().unwrap();
+    }
+    running.stop().await;
+
+    steps.refuses.store(false, Ordering::SeqCst);
+    *steps.channel.lock().unwrap() = Some(paid);
+    let running = start(folder.path(), &steps).await;
+    let order = running.until(id, |order| order.state == OrderState::Confirmed).await;
+    assert_eq!(cart::money_map(&order).unwrap().paid, cny(100));
     running.stop().await;
 }
 

@@ -1,10 +1,10 @@
 //! Follows what the merchant side heard from providers.
 //!
-//! Deliberately not here: receiving notifications (the gateway's), and asking about what they only hint at.
+//! What it says of an order that cannot be read is kept, and applied at the start of a program that can. Deliberately not here: receiving notifications (the gateway's), and asking about what they only hint at.
 
 use super::{questions::Questions, steps::Steps};
 use crate::store::{
-    orders,
+    kept_updates, orders,
     questions::{self, About, Question},
     settings,
 };
@@ -33,8 +33,16 @@ pub(super) struct Follower {
 impl Follower {
     /// Applies what notifications brought, from the stored cursor on: at the start and whenever `wake` says so.
     pub(super) async fn run(self, mut wake: watch::Receiver<i64>) {
+        let mut kept_before = true;
         loop {
-            let applied = self.apply_all().await;
+            let applied = async {
+                if kept_before {
+                    self.apply_kept().await?;
+                    kept_before = false;
+                }
+                self.apply_all().await
+            }
+            .await;
             if let Err(fault) = &applied {
                 tracing::error!(%fault, "updates could not be applied");
             }
@@ -44,6 +52,26 @@ impl Follower {
                 () = tokio::time::sleep(PAUSE), if applied.is_err() => {}
             }
         }
+    }
+
+    /// Applies what earlier programs kept of orders that can be read now.
+    async fn apply_kept(&self) -> Result<(), Fault> {
+        let db = self.questions.book.db();
+        for (number, content) in kept_updates::all(db.reader()).await? {
+            let question = match self.apply(content).await {
+                Ok(question) => question,
+                Err(fault) if fault.code.is_frozen() => continue,
+                Err(fault) => return Err(fault),
+            };
+            let mut tx = db.begin().await?;
+            if let Some(question) = &question {
+                questions::put(&mut tx, question).await?;
+            }
+            kept_updates::remove(&mut tx, number).await?;
+            db.commit(tx).await?;
+            question.into_iter().for_each(|question| self.questions.ask(question));
+        }
+        Ok(())
     }
 
     async fn apply_all(&self) -> Result<(), Fault> {
@@ -57,14 +85,22 @@ impl Follower {
                 }
             };
             let Some(last) = updates.last().map(|update| update.cursor) else { return Ok(()) };
-            let mut hinted = Vec::new();
+            let (mut hinted, mut kept) = (Vec::new(), Vec::new());
             for update in updates {
-                hinted.extend(self.apply(update.content).await?);
+                match self.apply(update.content.clone()).await {
+                    Ok(question) => hinted.extend(question),
+                    Err(fault) if fault.code.is_frozen() => kept.push(update),
+                    Err(fault) => return Err(fault),
+                }
             }
             let mut tx = db.begin().await?;
-            // Where the cursor is past a hint, its question is there.
+            // Where the cursor is past a hint, its question is there; past what cannot be applied now, that is there itself.
             for question in &hinted {
                 questions::put(&mut tx, question).await?;
+            }
+            for update in &kept {
+                tracing::warn!(number = update.cursor, "an update about a frozen order is kept");
+                kept_updates::put(&mut tx, update.cursor, &update.content).await?;
             }
             settings::set_gateway_cursor(&mut tx, last).await?;
             db.commit(tx).await?;

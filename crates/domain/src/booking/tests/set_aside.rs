@@ -115,6 +115,63 @@ fn when_it_can_no_longer_be_taken_the_bookings_are_undone_and_the_rest_is_the_me
     assert_eq!((order.state, booked, order.is_live()), (OrderState::Cancelled, 0, false));
 }
 
+/// SG-35: that our key is refused says nothing of what was set aside.
+#[test]
+fn while_our_key_is_refused_nothing_is_undone_and_what_was_set_aside_is_taken_later() {
+    let mut world = world();
+    world.key_refused = 2;
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    check(&order, OrderState::Confirmed, 224_400, 0);
+    let asked = |word: &str| world.calls.iter().filter(|call| *call == word).count();
+    assert_eq!((asked("capture"), asked("cancel"), asked("void"), order.debts.len()), (3, 0, 0, 0));
+}
+
+#[test]
+fn what_could_not_be_taken_for_an_hour_is_seen_by_a_person_once_and_settled_when_it_is_taken() {
+    let mut world = world();
+    let mut order = world.confirmed();
+    world.payment = PaymentState::Authorised;
+    let capture = loop {
+        match decide(&order, world.now).actions.into_iter().next() {
+            Some(Action::Start(key)) if matches!(key.op, Op::Capture { .. }) => break key,
+            Some(action) => world.answer(&mut order, action),
+            None => panic!("nothing is taken: {order:?}"),
+        }
+    };
+    world.key_refused = 70;
+    for minutes in 0..70 {
+        let debts = order.open_debts().count();
+        assert_eq!((order.state, debts), (OrderState::PaymentProcessing, usize::from(minutes > 60)), "{minutes}");
+        world.answer(&mut order, Action::Start(capture.clone()));
+        world.now = world.now.plus_minutes(1);
+    }
+    let debt = order.open_debts().next().unwrap();
+    let matter = Matter::CaptureFailed { attempt: attempt(1) };
+    assert_eq!((&debt.matter, debt.amount), (&matter, Some(cny(224_400))));
+    world.settle(&mut order);
+    check(&order, OrderState::Confirmed, 224_400, 0);
+    assert_eq!(order.open_debts().count(), 0);
+}
+
+/// SG-35: a refusal does not say that the money is gone.
+#[test]
+fn what_the_channel_refuses_to_take_is_let_go_before_it_is_called_released() {
+    let mut world = world();
+    world.capture_answer = Err(ReasonCode::NotAllowed);
+    let mut order = world.confirmed();
+    world.pay(&mut order);
+    let released = |order: &Order| order.timeline.iter().any(|e| e.kind == crate::order::TimelineKind::MoneyReleased);
+    let asked = |word: &str| world.calls.iter().filter(|call| *call == word).count();
+    assert_eq!((asked("capture"), asked("void"), released(&order)), (1, 1, true));
+    let (told, map) = (ledger::position(&order, world.now).unwrap(), cart::money_map(&order).unwrap());
+    assert_eq!((told.paid.amount, told.held.amount), (map.paid, map.held));
+    assert_eq!((order.state, map.paid, order.is_live()), (OrderState::Cancelled, cny(0), false));
+    let debt = order.open_debts().next().unwrap();
+    let matter = Matter::CaptureFailed { attempt: attempt(1) };
+    assert_eq!((&debt.matter, order.attempts[0].state), (&matter, AttemptState::Voided));
+}
+
 /// SG-35: the supplier was already asked when the money went away.
 #[test]
 fn what_is_booked_after_the_money_was_let_go_is_undone_and_the_books_agree_at_every_moment() {

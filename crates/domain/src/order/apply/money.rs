@@ -56,6 +56,8 @@ impl Order {
             screening: wanted.screening,
             arrived: None,
             taken: None,
+            refused: false,
+            unsent_since: None,
             action: None,
             transaction_id: None,
             mismatch: false,
@@ -272,10 +274,13 @@ impl Order {
         }
         attempt.state = AttemptState::Captured;
         attempt.taken = Some(taken);
+        attempt.refused = false;
         if status.transaction_id.is_some() {
             attempt.transaction_id.clone_from(&status.transaction_id);
         }
         let rest = attempt.amount.minus(taken).map_err(|error| Illegal(error.to_string()))?;
+        self.settle_unsent(at, status.attempt_id);
+        self.settle(at, SettledBy::Answer, |matter| *matter == Matter::CaptureFailed { attempt: status.attempt_id });
         self.move_money(Account::Held { attempt: status.attempt_id }, Account::Traveller, rest, source);
         self.note(at, TimelineKind::MoneyTaken, None, Some(taken), status.transaction_id.clone());
         Ok(())
@@ -286,21 +291,53 @@ impl Order {
         let attempt = self.attempt_mut(id)?;
         attempt.state = state;
         let amount = attempt.amount;
+        self.settle_unsent(at, id);
         self.move_money(Account::Held { attempt: id }, Account::Traveller, amount, Source::Poll);
         self.note(at, TimelineKind::MoneyReleased, None, Some(amount), None);
         Ok(())
     }
 
-    /// What was set aside can no longer be taken: nothing more is booked, what is booked is undone, and what that costs is
-    /// ours to collect.
+    /// What did not reach its channel is tried again; a person is told once its row's time is over.
+    pub(super) fn money_not_sent(&mut self, at: UtcMicros, op: Op) -> Result<(), Illegal> {
+        let (id, matter, amount) = match op {
+            Op::Capture { attempt } => {
+                (attempt, Matter::CaptureFailed { attempt }, crate::booking::to_capture(self, attempt))
+            }
+            Op::Void { attempt } => {
+                (attempt, Matter::VoidFailed { attempt }, self.attempt(attempt).and_then(Attempt::received))
+            }
+            _ => return Ok(()),
+        };
+        let since = *self.attempt_mut(id)?.unsent_since.get_or_insert(at);
+        let due = since.plus_minutes(crate::booking::steps::of(op).recipe.debt_after_min);
+        if due <= at && self.is_set_aside(id) && !self.debts.iter().any(|debt| debt.matter == matter) {
+            self.owe(at, matter, amount);
+        }
+        Ok(())
+    }
+
+    /// What could not be let go for so long is gone, or was taken.
+    fn settle_unsent(&mut self, at: UtcMicros, id: AttemptId) {
+        self.settle(at, SettledBy::Answer, |matter| *matter == Matter::VoidFailed { attempt: id });
+    }
+
+    /// What was set aside can not be taken: nothing more is booked, what is booked is undone, and what that costs is ours to
+    /// collect. Unless the channel says that it is gone it may still be there: it is let go before that is told.
     pub(super) fn capture_refused(&mut self, at: UtcMicros, id: AttemptId, why: ReasonCode) -> Result<(), Illegal> {
         if why == ReasonCode::AlreadyPaid || !self.is_set_aside(id) {
             // Taken before: the payment is asked about. Or its end was told while the channel was being asked.
             return Ok(());
         }
-        let wanted = crate::booking::to_capture(self, id);
-        self.money_released(at, id, AttemptState::Failed)?;
-        self.owe(at, Matter::CaptureFailed { attempt: id }, wanted);
+        let (matter, wanted) = (Matter::CaptureFailed { attempt: id }, crate::booking::to_capture(self, id));
+        match why {
+            ReasonCode::AlreadyClosed | ReasonCode::OfferExpired => {
+                self.money_released(at, id, AttemptState::Failed)?;
+            }
+            _ => self.attempt_mut(id)?.refused = true,
+        }
+        if !self.open_debts().any(|debt| debt.matter == matter) {
+            self.owe(at, matter, wanted);
+        }
         if self.state == OrderState::PaymentProcessing {
             return self.fail(at);
         }
@@ -322,8 +359,9 @@ impl Order {
             ReasonCode::AlreadyClosed => self.money_released(at, id, AttemptState::Voided),
             _ => {
                 let amount = self.attempt(id).map(|attempt| attempt.amount);
+                self.money_released(at, id, AttemptState::Voided)?;
                 self.owe(at, Matter::VoidFailed { attempt: id }, amount);
-                self.money_released(at, id, AttemptState::Voided)
+                Ok(())
             }
         }
     }

@@ -98,7 +98,7 @@ impl Order {
     }
 
     fn step_not_sent(&mut self, at: UtcMicros, op: Op, reason: &Reason) -> Result<(), Illegal> {
-        let Some(item) = op.item() else { return Ok(()) };
+        let Some(item) = op.item() else { return self.money_not_sent(at, op) };
         if planted(Defect::UndoForgotten) && matches!(op, Op::Cancel { .. }) {
             return self.item_cancelled(at, item, Source::Poll);
         }

@@ -380,7 +380,7 @@ async fn each_error_ends_as_it_must() {
         (refused(400, "invalid_request_error", "parameter_unknown"), "declined", ReasonCode::InvalidRequest),
         (refused(400, "idempotency_error", ""), "declined", ReasonCode::InvalidRequest),
         (refused(401, "invalid_request_error", ""), "declined", ReasonCode::Unauthorized),
-        (refused(403, "permission_error", ""), "declined", ReasonCode::NotAllowed),
+        (refused(403, "permission_error", ""), "declined", ReasonCode::Unauthorized),
         (refused(400, "invalid_request_error", "balance_insufficient"), "declined", ReasonCode::InsufficientBalance),
         (refused(400, "invalid_request_error", "charge_disputed"), "declined", ReasonCode::NotAllowed),
         (refused(404, "invalid_request_error", "resource_missing"), "declined", ReasonCode::NotFound),

@@ -387,9 +387,8 @@ impl Error {
             (ErrorKind::RateLimitError, _) | (_, Some(ErrorCode::LockTimeout)) => {
                 return Outcome::NotSent(reason(ReasonCode::RateLimited));
             }
-            (ErrorKind::AuthenticationError, _) => ReasonCode::Unauthorized,
+            (ErrorKind::AuthenticationError | ErrorKind::PermissionError, _) => ReasonCode::Unauthorized,
             (ErrorKind::CardError, _) => ReasonCode::PaymentDeclined,
-            (ErrorKind::PermissionError, _) => ReasonCode::NotAllowed,
             (_, Some(ErrorCode::BalanceInsufficient)) => ReasonCode::InsufficientBalance,
             (_, Some(ErrorCode::ResourceMissing)) => ReasonCode::NotFound,
             (_, Some(ErrorCode::ChargeExpiredForCapture)) => ReasonCode::AlreadyClosed,
