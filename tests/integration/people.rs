@@ -194,6 +194,35 @@ async fn erasing_leaves_an_order_that_still_verifies_and_nobody_to_be_read() {
 }
 
 #[tokio::test]
+async fn what_a_supplier_repeats_of_a_traveller_becomes_no_fact_and_is_nowhere_before_and_after_erasing() {
+    let world = World::new().await;
+    let told = ["LIN/XIA", "xia.lin@example.com", "+8613800000000"];
+    let no = json!({
+        "provider": "duffel", "switch": "decline", "op": "create_order", "type": "airline_error", "code": "duplicate_booking",
+        "message": format!("there is a booking for {}", told.join(" ")),
+    });
+    world.import(&sample()).await;
+    world.sign_in().await;
+    world.scenario(no).await;
+    let order = world.prepare().await;
+    let order = world.until_next(&order, "choose_seats").await;
+    world.take_seat(&order).await;
+    world.until_next(&order, "done").await;
+    let nowhere = || {
+        let kept = kept_by_the_engine(&world);
+        assert!(holds(&kept, "duplicate_booking"), "what the refusal is called is a fact");
+        for secret in told {
+            assert!(!holds(&kept, secret), "{secret}");
+        }
+    };
+    nowhere();
+    world.call("erase_my_data", json!({})).await;
+    nowhere();
+    let rebuilt = world.app().engine().rebuild().await.unwrap();
+    assert!(rebuilt.identical && rebuilt.orders == 1, "{rebuilt:?}");
+}
+
+#[tokio::test]
 async fn platforms_that_could_not_be_told_when_everything_was_erased_are_named() {
     for locked in [false, true] {
         let world = World::new().await;
