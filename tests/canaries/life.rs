@@ -246,17 +246,29 @@ fn sign_in() -> Value {
     json!({ "platform": "zz-club", "return_by": "deep_link" })
 }
 
-/// An order from its plan to its refund, paid by this channel.
-async fn order(world: &World, text: &str, channel: &str) -> Value {
-    let plan = world.import(text).await;
+/// An order of this plan with a chosen seat.
+async fn seated(world: &World, plan: &Value) -> Value {
     let order = world.call("prepare_order", json!({ "plan_id": plan["id"], "request_id": request_id() })).await;
     let order = world.until_next(&order, "choose_seats").await;
     world.take_seat(&order).await;
+    order
+}
+
+/// An order of this plan, confirmed.
+async fn payable(world: &World, plan: &Value, channel: &str) -> Value {
+    let order = seated(world, plan).await;
     let order = world.until_next(&order, "confirm").await;
     let wish = json!({
         "order_id": order["id"], "cart_hash": order["cart_hash"], "channel": channel, "request_id": request_id(),
     });
     world.call("confirm_order", wish).await;
+    order
+}
+
+/// An order from its plan to its refund, paid by this channel.
+async fn order(world: &World, text: &str, channel: &str) -> Value {
+    let plan = world.import(text).await;
+    let order = payable(world, &plan, channel).await;
     let about = json!({ "order_id": order["id"] });
     match channel {
         "wechatpay" | "alipay" => {
@@ -281,6 +293,33 @@ async fn order(world: &World, text: &str, channel: &str) -> Value {
     });
     world.call("accept_cancellation", accept).await;
     world.until(&order, "refunded", |order| order["state"] == "refunded").await
+}
+
+/// Suppliers that repeat in their refusals whom they were asked for: one at the hold, one at a booking that is paid.
+async fn repeating_suppliers(world: &World, nest: &mut Nest) {
+    for op in ["create_order", "book_stay"] {
+        let text = plan(nest);
+        let plan: Value = serde_json::from_str(&text).unwrap();
+        let who = ["family_name", "given_name", "display_name", "email", "phone_number"];
+        let who = who.map(|field| plan["travellers"][0][field].as_str().unwrap());
+        let no = json!({
+            "provider": "duffel", "switch": "decline", "op": op, "type": "airline_error", "code": "duplicate_booking",
+            "message": format!("there is a booking for {}", who.join("/")),
+        });
+        let plan = world.import(&text).await;
+        if op == "create_order" {
+            world.scenario(no).await;
+            let order = seated(world, &plan).await;
+            world.until_next(&order, "done").await;
+            continue;
+        }
+        let order = payable(world, &plan, "wechatpay").await;
+        world.scenario(no).await;
+        let with_code = |order: &Value| order["payment"]["qr"]["content"].is_string();
+        let order = world.until(&order, "payable", with_code).await;
+        assert!(world.phone("pay", &order).await.is_success());
+        world.until_next(&order, "done").await;
+    }
 }
 
 /// Everything refused that can be: secrets where they do not belong, in every command.
@@ -433,6 +472,7 @@ async fn a_thousand_secrets_planted_in_a_whole_life_are_found_nowhere_but_where_
     let place = |name: &str| &places.iter().find(|place| place.name == name).expect(name).bytes;
     assert!(holds(place("log"), "TRACE") || holds(place("log"), "DEBUG"), "the log is as fine as it can be");
     assert!(holds(place("zhiyou.db"), "Shanghai") && holds(place("gateway.db"), "SQLite"), "the databases are read");
+    assert!(holds(place("zhiyou.db"), "duplicate_booking"), "what a supplier's refusal is called became a fact");
     assert_eq!(misplaced(&nest.planted, &places), BTreeSet::new());
 
     // The search finds what is there: one secret nobody sealed, in each place in turn, once in the clear and once encoded.
@@ -476,6 +516,7 @@ async fn with_a_keyring(nest: &mut Nest, places: &mut Vec<Searched>) {
         nest.keep_keys(world.data_dir.path(), &world.keys).await;
         world.call("rotate_consent_key", json!({})).await;
     }
+    repeating_suppliers(&world, nest).await;
     refusals(&world, nest).await;
     nest.keep_keys(world.data_dir.path(), &world.keys).await;
     world.call("export_my_data", json!({ "whole": false })).await;

@@ -76,6 +76,27 @@ async fn travellers_of_plans_appear_once_masked_and_warn_of_a_passport_that_runs
 }
 
 #[tokio::test]
+async fn a_tool_cannot_rewrite_a_known_traveller_by_a_plan_and_what_the_window_changes_is_noted() {
+    let world = World::new().await;
+    world.import(&sample()).await;
+    let other = sample().replace("xia.lin@example.com", "another@example.com");
+    assert_ne!(other, sample());
+    let (mut client, _) = Client::connect(world.data_dir.path()).await.unwrap();
+    let by_tool = client.call("import_plan", json!({ "text": other, "request_id": request_id() })).await.unwrap();
+    let known = world.call("list_travellers", json!({})).await;
+    assert_eq!(known["travellers"].as_array().unwrap().len(), 1);
+    assert_eq!(known["travellers"][0]["email"], "x***@example.com");
+    assert_eq!(by_tool["travellers"][0]["id"], known["travellers"][0]["id"]);
+    assert!(rows(&world, "profile.save_traveller").await.is_empty(), "nobody was changed");
+    world.import(&other).await;
+    let known = world.call("list_travellers", json!({})).await;
+    assert_eq!(known["travellers"][0]["email"], "a***@example.com");
+    let noted = rows(&world, "profile.save_traveller").await;
+    let about = format!("traveller:{}", known["travellers"][0]["id"].as_str().unwrap());
+    assert_eq!((noted.len(), &noted[0]["resource"], &noted[0]["agent"]), (1, &json!(about), &json!("window")));
+}
+
+#[tokio::test]
 async fn what_was_agreed_to_is_signed_beside_the_order_and_noted() {
     let world = World::new().await;
     let held = world.held().await;
@@ -191,6 +212,35 @@ async fn erasing_leaves_an_order_that_still_verifies_and_nobody_to_be_read() {
     intact(&world).await;
     world.import(&sample()).await;
     assert_eq!(world.call("list_travellers", json!({})).await["travellers"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_supplier_repeats_of_a_traveller_becomes_no_fact_and_is_nowhere_before_and_after_erasing() {
+    let world = World::new().await;
+    let told = ["LIN/XIA", "xia.lin@example.com", "+8613800000000"];
+    let no = json!({
+        "provider": "duffel", "switch": "decline", "op": "create_order", "type": "airline_error", "code": "duplicate_booking",
+        "message": format!("there is a booking for {}", told.join(" ")),
+    });
+    world.import(&sample()).await;
+    world.sign_in().await;
+    world.scenario(no).await;
+    let order = world.prepare().await;
+    let order = world.until_next(&order, "choose_seats").await;
+    world.take_seat(&order).await;
+    world.until_next(&order, "done").await;
+    let nowhere = || {
+        let kept = kept_by_the_engine(&world);
+        assert!(holds(&kept, "duplicate_booking"), "what the refusal is called is a fact");
+        for secret in told {
+            assert!(!holds(&kept, secret), "{secret}");
+        }
+    };
+    nowhere();
+    world.call("erase_my_data", json!({})).await;
+    nowhere();
+    let rebuilt = world.app().engine().rebuild().await.unwrap();
+    assert!(rebuilt.identical && rebuilt.orders == 1, "{rebuilt:?}");
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::io::DuplexStream;
-use zhiyou_domain::port::{Answer, Outcome, Reason, ReasonCode, TRAVELLER_TOKEN_META, TRAVELLER_TOKEN_ORIGIN_META};
+use zhiyou_domain::port::{
+    Answer, Outcome, Reason, ReasonCode, TRAVELLER_TOKEN_META, TRAVELLER_TOKEN_ORIGIN_META, Word,
+};
 
 use crate::auth::Bearer;
 
@@ -70,7 +72,10 @@ impl Server {
         match self.raw(tool, request, bearer).await {
             Ok(value) => match serde_json::from_value::<Answer<R>>(value) {
                 Ok(answer) => answer.into(),
-                Err(error) => unknown(ReasonCode::ProviderFault, format!("{}.{tool}: unreadable: {error}", self.name)),
+                Err(error) => unknown(
+                    ReasonCode::ProviderFault,
+                    Word::from(self.name).and(tool).and("unreadable").and(Word::named(&error)),
+                ),
             },
             Err(outcome) => outcome,
         }
@@ -89,7 +94,7 @@ impl Server {
             Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => reason,
             Outcome::Done(()) => Reason::new(ReasonCode::ProviderFault, "no content"),
         })?;
-        serde_json::from_value(value).map_err(|error| Reason::new(ReasonCode::ProviderFault, error.to_string()))
+        serde_json::from_value(value).map_err(|error| Reason::new(ReasonCode::ProviderFault, Word::named(&error)))
     }
 
     async fn raw<Q: Serialize, R>(
@@ -108,23 +113,27 @@ impl Server {
             meta.0.insert(TRAVELLER_TOKEN_ORIGIN_META.to_owned(), Value::String(bearer.origin()));
         }
         match tokio::time::timeout(CALL_TIMEOUT, self.service.peer().call_tool(params)).await {
-            Ok(Ok(result)) => content(result)
-                .ok_or_else(|| unknown(ReasonCode::ProviderFault, format!("{}.{tool} answered an error", self.name))),
-            Ok(Err(error)) => Err(unknown(ReasonCode::Network, format!("{}.{tool}: {error}", self.name))),
-            Err(_) => Err(unknown(ReasonCode::Network, format!("{}.{tool} did not answer in time", self.name))),
+            Ok(Ok(result)) => content(result).ok_or_else(|| {
+                unknown(ReasonCode::ProviderFault, Word::from(self.name).and(tool).and("answered an error"))
+            }),
+            Ok(Err(error)) => {
+                Err(unknown(ReasonCode::Network, Word::from(self.name).and(tool).and(Word::named(&error))))
+            }
+            Err(_) => Err(unknown(ReasonCode::Network, Word::from(self.name).and(tool).and("did not answer in time"))),
         }
     }
 }
 
 fn content(result: CallToolResult) -> Option<Value> {
     if result.is_error == Some(true) {
-        tracing::warn!(content = ?result.content, "a tool answered an error");
+        // Its text may repeat what was asked, and who for.
+        tracing::warn!(parts = result.content.len(), "a tool answered an error");
         return None;
     }
     result.structured_content
 }
 
-fn unknown<R>(code: ReasonCode, detail: impl AsRef<str>) -> Outcome<R> {
+fn unknown<R>(code: ReasonCode, detail: impl Into<Word>) -> Outcome<R> {
     Outcome::Unknown(Reason::new(code, detail))
 }
 

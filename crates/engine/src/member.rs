@@ -3,12 +3,13 @@
 //! The engine asks it directly and not through the gateway: the token is the traveller's own, and it is sent to the host
 //! that gave it and shown to nobody else. Only the tools named here are called; none of them books or changes anything.
 //! What they are for was seen in Turkish Airlines' server, of their names `get_active_flights` alone, and what they take
-//! and answer is from memory. So an answer that is not as expected is shown as the text it is, and nothing that is booked
-//! or paid depends on one. Deliberately not here: booking, and anything about an order.
+//! and answer is from memory. So an answer that is not as expected is shown as the text it is, with addresses and
+//! numbers masked, and nothing that is booked or paid depends on one. Deliberately not here: booking, and anything about an order.
 
 use crate::{
     api::view::{MemberFlightView, MemberView, MilesView},
     auth::Auth,
+    people::mask,
     secret::Sensitive,
 };
 use jiff::civil::{Date, DateTime};
@@ -182,13 +183,16 @@ fn flights(told: &Value) -> Option<Vec<MemberFlightView>> {
     rows.into_iter().map(row).collect()
 }
 
-/// A text as it can be shown: no characters that are not seen or turn others around, and not too many.
+/// A text as it can be shown: no characters that are not seen or turn others around, not too many, and what it tells of a
+/// person masked as everywhere.
 fn shown(text: &str) -> String {
     let hidden = |c: char| {
         (c.is_control() && c != '\n')
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    text.chars().filter(|c| !hidden(*c)).take(TEXT_MAX).collect()
+    // A number that the end cuts in two is masked whole.
+    let seen: String = text.chars().filter(|c| !hidden(*c)).take(TEXT_MAX.saturating_mul(2)).collect();
+    mask::text(&seen).chars().take(TEXT_MAX).collect()
 }
 
 /// Calls the tools in one conversation. A token that is refused is replaced once; for one that does not allow it no other
@@ -329,5 +333,13 @@ mod tests {
         assert!(flights(&flight("<b>TK89</b>")).is_none() && flights(&flight(&"T".repeat(17))).is_none());
         assert_eq!(shown("a\u{202e}b\u{0}c\nd\u{200b}"), "abc\nd");
         assert_eq!(shown(&"x".repeat(10_000)).len(), TEXT_MAX);
+        let odd = json!({"member": {"e_mail": "xia.lin@example.com", "number": 138_0000_0000_u64, "phone": "+86 138\u{200b}0013 8000"}});
+        let told = shown(&odd.to_string());
+        for secret in ["xia.lin", "13800000000", "0013"] {
+            assert!(!told.contains(secret), "{told}");
+        }
+        assert!(told.contains("x***@example.com") && told.contains("****0000") && told.contains("****8000"), "{told}");
+        let cut = format!("{}13800138000", "x".repeat(TEXT_MAX - 8));
+        assert!(!shown(&cut).contains("1380"), "a number that the end cuts in two");
     }
 }

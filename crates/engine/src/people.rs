@@ -12,6 +12,7 @@ mod tests;
 
 use crate::{
     api::view::{DocumentKindView, ExpiryView, MealView, SeatWishView},
+    audit::Origin,
     store::Tx,
     vault::{Vault, VaultError},
 };
@@ -186,7 +187,8 @@ pub(crate) async fn put(vault: &Vault, tx: &mut Tx, person: &Person) -> Result<(
 
 /// Keeps the travellers of an imported plan: whom we know already is not kept twice, and the plan then names the one we
 /// know. Details that the person saved by hand stay, and those of whoever is `busy`: is in an order that is being booked.
-/// Others are brought up to date.
+/// Others are brought up to date, unless a tool asks: what is personal is the person's, and a tool only fills gaps. Returns
+/// who was known and is changed.
 ///
 /// # Errors
 /// The vault's faults.
@@ -196,9 +198,10 @@ pub(crate) async fn take_in(
     plan: &mut Plan,
     travellers: Vec<Traveller>,
     busy: &BTreeSet<TravellerId>,
-) -> Result<(), Fault> {
+) -> Result<Vec<TravellerId>, Fault> {
+    let replaces = Origin::now() != Origin::Tool;
     let mut known = all(vault).await?.people;
-    let mut known_as = BTreeMap::new();
+    let (mut known_as, mut changed) = (BTreeMap::new(), Vec::new());
     for traveller in travellers {
         let imported = traveller.id;
         let found = known.iter().position(|person| same(&person.traveller, &traveller));
@@ -218,7 +221,7 @@ pub(crate) async fn take_in(
         known_as.insert(imported, id);
         let before = person.clone();
         let residence_country = before.traveller.residence_country.clone();
-        if !person.by_hand && !busy.contains(&id) {
+        if found.is_none() || (replaces && !person.by_hand && !busy.contains(&id)) {
             let residence_country = traveller.residence_country.clone().or(residence_country);
             person.traveller = Traveller { id, residence_country, ..traveller };
         } else if residence_country.is_none() {
@@ -228,6 +231,9 @@ pub(crate) async fn take_in(
         if found.is_none() || person != before {
             put(vault, tx, &person).await?;
         }
+        if person != before {
+            changed.push(id);
+        }
     }
     let rename = |ids: &mut Vec<TravellerId>| {
         for id in ids {
@@ -236,7 +242,7 @@ pub(crate) async fn take_in(
     };
     rename(&mut plan.travellers);
     plan.items.iter_mut().for_each(|item| rename(&mut item.travellers));
-    Ok(())
+    Ok(changed)
 }
 
 /// Names as on the document and the birthday make a person.

@@ -10,7 +10,7 @@ use crate::config::Profile;
 use axum::http::HeaderMap;
 use reqwest::{Client, Request, redirect};
 use std::time::Duration;
-use zhiyou_domain::port::{Outcome, Reason, ReasonCode};
+use zhiyou_domain::port::{Outcome, Reason, ReasonCode, Word};
 
 /// Long enough for a slow network, short enough to try again while the traveller looks on.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,16 +46,16 @@ pub(crate) struct Answered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// No connection was made: not one byte of the request left.
-    NotSent(String),
+    NotSent(Word),
     /// It may have arrived.
-    Unknown(String),
+    Unknown(Word),
 }
 
 impl<T> From<Failure> for Outcome<T> {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NotSent(text) => Self::NotSent(Reason::new(ReasonCode::Network, text)),
-            Failure::Unknown(text) => Self::Unknown(Reason::new(ReasonCode::Network, text)),
+            Failure::NotSent(word) => Self::NotSent(Reason::new(ReasonCode::Network, word)),
+            Failure::Unknown(word) => Self::Unknown(Reason::new(ReasonCode::Network, word)),
         }
     }
 }
@@ -132,7 +132,7 @@ impl Http {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Unknown(plain(&error)))? {
             if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
-                return Err(Failure::Unknown("the answer is too long".to_owned()));
+                return Err(Failure::Unknown("the answer is too long".into()));
             }
             body.extend_from_slice(&chunk);
         }
@@ -149,15 +149,18 @@ fn classify(error: &reqwest::Error) -> Failure {
     }
 }
 
-/// The error chain without the address, which could carry a number or a name.
-fn plain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "time-out".to_owned() } else { "transport".to_owned() };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+/// What kind of failure was at the bottom of it, without the address, which could carry a number or a name.
+fn plain(error: &reqwest::Error) -> Word {
+    let word = Word::from(if error.is_timeout() { "time-out" } else { "transport" });
+    let mut bottom: &(dyn std::error::Error + 'static) = error;
+    while let Some(cause) = bottom.source() {
+        bottom = cause;
     }
-    text
+    // What TLS says is wrapped in an IO error, which does not name it as its cause.
+    word.and(match bottom.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().map_or_else(|| Word::named(&io.kind()), Word::named),
+        None => Word::named(bottom),
+    })
 }
 
 #[cfg(test)]

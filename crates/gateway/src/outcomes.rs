@@ -59,6 +59,9 @@ const REFUND: &str = "01KA0000000000000000000XYZ";
 const ALIPAY_CODE: &str = "https://qr.alipay.com/x";
 const KEY_ID: &str = "PUB_KEY_ID_0119000001092026112000382000000001";
 
+/// What a provider may repeat of whom it was asked for.
+const REPEATED: &str = "there is one for LIN/XIA, xia.lin@example.com";
+
 struct Frozen;
 
 impl Clock for Frozen {
@@ -192,8 +195,8 @@ impl Stub {
             if self.provider == Provider::Paypal {
                 return paypal::error(code);
             }
-            json!({"code": code, "message": "", "errors": [{"type": "invalid_state_error", "code": code, "message": ""}]})
-                .to_string()
+            let error = json!({"type": "invalid_state_error", "code": code, "message": REPEATED});
+            json!({"code": code, "message": REPEATED, "errors": [error]}).to_string()
         };
         match self.shape {
             Shape::Refused | Shape::Reset => {}
@@ -201,7 +204,7 @@ impl Stub {
             Shape::HalfAnswer => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await.unwrap(),
             Shape::InternalError => self.write(&mut stream, 500, &error("SYSTEM_ERROR"), true).await,
             Shape::BadGateway => self.write(&mut stream, 502, "<html>", true).await,
-            Shape::Unparsable => self.write(&mut stream, 200, "<html>", true).await,
+            Shape::Unparsable => self.write(&mut stream, 200, &json!(REPEATED).to_string(), true).await,
             Shape::Unsigned => {
                 self.write(&mut stream, 200, r#"{"code_url":"weixin://wxpay/bizpayurl?pr=x"}"#, false).await
             }
@@ -358,12 +361,15 @@ async fn world(effect: Effect, shape: Shape) -> World {
 }
 
 fn told<T: std::fmt::Debug>(outcome: Outcome<T>) -> (&'static str, ReasonCode) {
-    let (word, Reason { code, .. }) = match outcome {
+    let (word, Reason { code, detail }) = match outcome {
         Outcome::Done(value) => panic!("done: {value:?}"),
         Outcome::NotSent(reason) => ("not_sent", reason),
         Outcome::Declined(reason) => ("declined", reason),
         Outcome::Unknown(reason) => ("unknown", reason),
     };
+    for personal in ["LIN", "lin", "example"] {
+        assert!(!detail.as_str().contains(personal), "{code:?}: {detail}");
+    }
     (word, code)
 }
 

@@ -290,7 +290,7 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str, bytes_max: usize) -
 }
 
 /// An answer that does not belong to the question: what became of the call is not known, and somebody should look.
-pub(crate) fn integrity<T>(problem: &str) -> Outcome<T> {
+pub(crate) fn integrity<T>(problem: &'static str) -> Outcome<T> {
     tracing::error!(problem, "an answer of the payment channel does not belong to the question");
     Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }

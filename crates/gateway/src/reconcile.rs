@@ -129,7 +129,7 @@ impl Books {
             Outcome::Done(Bill::Of(lines)) => lines,
             Outcome::Done(Bill::NotYet) => return Ok(Judged::NoBill),
             Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
-                return Ok(Judged::NotHad(reason.code, reason.detail));
+                return Ok(Judged::NotHad(reason.code, reason.detail.into()));
             }
         };
         let mut bills = BTreeMap::from([(day, lines)]);
@@ -168,7 +168,7 @@ async fn beside(adapter: &dyn PaymentChannel, day: Day) -> Option<Vec<BillLine>>
         Outcome::Done(Bill::Of(lines)) => Some(lines),
         Outcome::Done(Bill::NotYet) => None,
         Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
-            tracing::warn!(%day, code = ?reason.code, detail = reason.detail, "the bill of a day beside cannot be had");
+            tracing::warn!(%day, code = ?reason.code, detail = %reason.detail, "the bill of a day beside cannot be had");
             None
         }
     }

@@ -358,7 +358,7 @@ async fn register(duffel: &Duffel, store: &Store, url: &str) -> bool {
     let webhook = match duffel.register(url, known).await {
         Ok(webhook) => webhook,
         Err(reason) => {
-            tracing::warn!(code = ?reason.code, detail = reason.detail, "the supplier's webhook is not registered yet");
+            tracing::warn!(code = ?reason.code, detail = %reason.detail, "the supplier's webhook is not registered yet");
             return false;
         }
     };
@@ -411,7 +411,7 @@ async fn register_channels(
                 Outcome::Done(()) => {}
                 Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
                     let word = channel.word();
-                    tracing::warn!(word, code = ?reason.code, detail = reason.detail, "a channel does not know our address yet");
+                    tracing::warn!(word, code = ?reason.code, detail = %reason.detail, "a channel does not know our address yet");
                     left.push(channel);
                 }
             }

@@ -192,7 +192,8 @@ fn operation(method: &Method, path: &str) -> &'static str {
     }
 }
 
-/// How the supplier says no: by default what each operation's own refusal would be; `code`, `type` and `status` choose.
+/// How the supplier says no: by default what each operation's own refusal would be; `code`, `type`, `status` and `message`
+/// choose.
 fn declined(params: &Map<String, Value>) -> Response {
     let text = |field: &str| params.get(field).and_then(Value::as_str).map(str::to_owned);
     let (kind, code) = match params.get("op").and_then(Value::as_str).unwrap_or_default() {
@@ -210,7 +211,7 @@ fn declined(params: &Map<String, Value>) -> Response {
         StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY),
         &text("type").unwrap_or_else(|| kind.to_owned()),
         &text("code").unwrap_or_else(|| code.to_owned()),
-        "The supplier declined this request.",
+        &text("message").unwrap_or_else(|| "The supplier declined this request.".to_owned()),
     )
     .into_response()
 }

@@ -70,7 +70,8 @@ fn declined(params: &Map<String, Value>) -> Response {
     let status = params.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
     let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::BAD_REQUEST);
     let code = text("code").unwrap_or("BAD_REQUEST").to_owned();
-    Refusal { status, code, message: "The supplier declined this request".to_owned() }.into_response()
+    let message = text("message").unwrap_or("The supplier declined this request").to_owned();
+    Refusal { status, code, message }.into_response()
 }
 
 /// A refusal as the supplier writes it.

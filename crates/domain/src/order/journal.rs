@@ -179,4 +179,25 @@ mod tests {
         use crate::port::ReasonCode::{AlreadyPaid, NotAllowed};
         assert_eq!([1, 2, FORMAT].map(code), [NotAllowed, NotAllowed, AlreadyPaid]);
     }
+
+    #[test]
+    fn a_sentence_that_an_earlier_version_kept_still_verifies_and_is_read_as_no_word() {
+        let order = "ord_01K5N4F7S00000000000000003".parse().unwrap();
+        let ended = |detail: &str| {
+            format!(
+                r#"{{"fact":"step_ended","key":{{"order":"{order}","op":{{"op":"open_payment","attempt":"pay_01K5N4F7S00000000000000039"}},"n":1}},"end":{{"end":"declined","reason":{{"code":"sold_out","detail":"{detail}"}}}}}}"#
+            )
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for (seq, detail) in (1..).zip(["sold_out: no seat for LIN/XIA", "sold_out"]) {
+            let (last, fact) = (rows.last().map(|row| row.hash.clone()).unwrap_or_default(), ended(detail));
+            let hash = chained(&last, order, seq, (UtcMicros(0), FORMAT), &fact);
+            rows.push(Row { seq, at: UtcMicros(0), format: FORMAT, fact, hash });
+        }
+        let details = verify(order, &rows).unwrap().into_iter().map(|(_, fact)| match fact {
+            Fact::StepEnded { end: StepEnd::Declined { reason }, .. } => String::from(reason.detail),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(details.collect::<Vec<_>>(), ["", "sold_out"]);
+    }
 }

@@ -34,7 +34,7 @@ use zhiyou_domain::{
     order::{Fact, ItemCancelQuote, Offer, Op, Order, RefundProgress, Source, StepEnd, StepKey, StepResult},
     plan::import::Traveller,
     policy::Confidence,
-    port::{Outcome, Reason, ReasonCode, bookings::*, flights::*, payments::*},
+    port::{Outcome, Reason, ReasonCode, Word, bookings::*, flights::*, payments::*},
     time::UtcMicros,
 };
 
@@ -88,7 +88,7 @@ fn refused<T>(reason: Reason) -> Outcome<T> {
     Outcome::Declined(reason)
 }
 
-fn inconsistent<T>(what: &str) -> Outcome<T> {
+fn inconsistent<T>(what: impl Into<Word>) -> Outcome<T> {
     Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, what))
 }
 
@@ -289,9 +289,9 @@ impl Ports {
             let bearer = match travellers.auth.access_token(platform).await {
                 Ok(bearer) => bearer,
                 Err(error) if error.is_transient() => {
-                    return Outcome::NotSent(Reason::new(ReasonCode::Network, error.to_string()));
+                    return Outcome::NotSent(Reason::new(ReasonCode::Network, Word::named(&error)));
                 }
-                Err(error) => return refused(Reason::new(ReasonCode::Unauthorized, error.to_string())),
+                Err(error) => return refused(Reason::new(ReasonCode::Unauthorized, Word::named(&error))),
             };
             match self.flights.call_as(TOOL, &query, &bearer).await {
                 // One refresh is tried; a platform that refuses twice has signed the traveller out.
@@ -348,7 +348,7 @@ async fn details(travellers: &Travellers, ids: &[TravellerId]) -> Result<Vec<Tra
                 VaultError::Closed(_) => ReasonCode::VaultClosed,
                 _ => ReasonCode::InvalidRequest,
             };
-            Outcome::NotSent(Reason::new(code, error.to_string()))
+            Outcome::NotSent(Reason::new(code, Word::named(&error)))
         })?;
         let traveller = plain.as_deref().and_then(|plain| serde_json::from_slice::<Traveller>(plain).ok());
         found.push(traveller.ok_or_else(|| inconsistent("a traveller's details are missing"))?);

@@ -74,12 +74,22 @@ impl Home {
 
     /// Imports the sample trip with one word of it changed.
     async fn import(&mut self, from: &str, to: &str, busy: &BTreeSet<TravellerId>) -> Plan {
+        self.import_and_change(from, to, busy).await.0
+    }
+
+    /// The same, and who was changed by it.
+    async fn import_and_change(
+        &mut self,
+        from: &str,
+        to: &str,
+        busy: &BTreeSet<TravellerId>,
+    ) -> (Plan, Vec<TravellerId>) {
         let text = include_str!("../../../../examples/shanghai-weekend.en.json").replace(from, to);
         let import::Imported { mut plan, travellers } = import::read(&text, TODAY, &mut self.ids).unwrap();
         let mut tx = self.db.begin().await.unwrap();
-        take_in(&self.vault, &mut tx, &mut plan, travellers, busy).await.unwrap();
+        let changed = take_in(&self.vault, &mut tx, &mut plan, travellers, busy).await.unwrap();
         self.db.commit(tx).await.unwrap();
-        plan
+        (plan, changed)
     }
 
     async fn save(&self, person: &Person) {
@@ -222,6 +232,27 @@ async fn the_same_person_in_a_second_plan_is_the_one_we_know_with_the_newer_deta
     assert_eq!(people[0].traveller.email, "new@example.com");
     home.import("\"Xia\"", "\"Other\"", &nobody()).await;
     assert_eq!(home.people().await.len(), 2, "another name is another person");
+}
+
+#[tokio::test]
+async fn a_tool_that_imports_fills_gaps_of_whom_we_know_and_replaces_nothing() {
+    let mut home = Home::new().await;
+    let plan = home.import("", "", &nobody()).await;
+    let id = plan.travellers[0];
+    assert_eq!(home.people().await[0].traveller.residence_country, None);
+    let (old, new) = ("\"xia.lin@example.com\"", "\"new@example.com\", \"residence_country\": \"CN\"");
+    let tool = Origin::Tool;
+    let (_, changed) = tool.during(home.import_and_change(old, new, &nobody())).await;
+    let after = home.people().await.remove(0);
+    assert_eq!((&changed, after.traveller.residence_country.as_deref()), (&vec![id], Some("CN")));
+    assert_eq!(after.traveller.email, "xia.lin@example.com");
+    let (_, changed) = tool.during(home.import_and_change(old, new, &nobody())).await;
+    assert!(changed.is_empty() && home.people().await == [after]);
+    let (_, changed) = tool.during(home.import_and_change("\"Xia\"", "\"Other\"", &nobody())).await;
+    assert!(changed.is_empty() && home.people().await.len() == 2, "whom nobody knew is new and not changed");
+    let (_, changed) = Origin::Window.during(home.import_and_change(old, new, &nobody())).await;
+    assert_eq!(changed, [id]);
+    assert!(home.people().await.iter().any(|person| person.traveller.email == "new@example.com"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the stub answers for Alipay: one gateway, whose every answer is signed inside its body.
 
-use super::{Effect, PAYMENT, Shape, Stub};
+use super::{Effect, PAYMENT, REPEATED, Shape, Stub};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -28,7 +28,7 @@ pub(super) async fn answer(stub: &Stub, stream: &mut TcpStream, path: &str) {
         json!({"code": "10000", "msg": "Success", "out_trade_no": number, "qr_code": code, "retry_flag": "N",
             "fund_change": "Y", "refund_fee": "1.00"})
     };
-    let no = |code: &str, sub_code: &str| json!({"code": code, "msg": "x", "sub_code": sub_code, "sub_msg": "x"});
+    let no = |code: &str, sub_code: &str| json!({"code": code, "msg": "x", "sub_code": sub_code, "sub_msg": REPEATED});
     match stub.shape {
         Shape::Refused | Shape::Reset => {}
         Shape::Silent => std::future::pending().await,

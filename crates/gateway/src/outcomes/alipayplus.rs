@@ -1,6 +1,6 @@
 //! What the stub answers for Alipay+: one path per call, and every answer signed beside its body.
 
-use super::{Effect, NOW_S, PAYMENT, REFUND, Shape, Stub};
+use super::{Effect, NOW_S, PAYMENT, REFUND, REPEATED, Shape, Stub};
 use crate::pay::alipayplus::sign;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ const CLIENT: &str = "5YEV2N2ZV8LC00920";
 /// Answers or fails on the call with this path.
 pub(super) async fn answer(stub: &Stub, stream: &mut TcpStream, path: &str) {
     let ended = |status: &str, code: &str, more: Value| {
-        let mut answer = json!({"result": {"resultStatus": status, "resultCode": code, "resultMessage": "x"}});
+        let mut answer = json!({"result": {"resultStatus": status, "resultCode": code, "resultMessage": REPEATED}});
         answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         answer.to_string()
     };

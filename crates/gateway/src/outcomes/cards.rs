@@ -1,6 +1,6 @@
 //! What the stub answers for the card channel: three pages, told apart by their ids, and successes about something else.
 
-use super::{NOW_S, PAYMENT};
+use super::{NOW_S, PAYMENT, REPEATED};
 use serde_json::{Value, json};
 
 /// A page nobody used yet.
@@ -50,7 +50,7 @@ pub(super) fn foreign(path: &str) -> Value {
 
 /// The channel's error body.
 pub(super) fn error(kind: &str) -> String {
-    json!({"error": {"type": kind, "code": "card_declined", "message": ""}}).to_string()
+    json!({"error": {"type": kind, "code": "card_declined", "message": REPEATED}}).to_string()
 }
 
 /// What is said to a key that is wrong or was revoked.

@@ -1,6 +1,6 @@
 //! What the stub answers for PayPal: an order that was approved or whose money is set aside, and successes about something else.
 
-use super::PAYMENT;
+use super::{PAYMENT, REPEATED};
 use serde_json::{Value, json};
 
 /// The order every payment is kept under.
@@ -49,7 +49,7 @@ pub(super) fn foreign(path: &str) -> Value {
 
 /// The provider's error body.
 pub(super) fn error(issue: &str) -> String {
-    json!({"name": "UNPROCESSABLE_ENTITY", "message": "", "details": [{"issue": issue}]}).to_string()
+    json!({"name": "UNPROCESSABLE_ENTITY", "message": REPEATED, "details": [{"issue": issue}]}).to_string()
 }
 
 /// What is said to a secret that is wrong or was revoked, instead of a token.

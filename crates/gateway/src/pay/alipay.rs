@@ -33,7 +33,7 @@ use zhiyou_domain::{
     id::AttemptId,
     money::Currency,
     port::{
-        Outcome, Reason, ReasonCode,
+        Outcome, Reason, ReasonCode, Word,
         payments::{PaymentAction, PaymentState, Presentation, RefundState},
     },
     time::UtcMicros,
@@ -152,31 +152,31 @@ impl Alipay {
     }
 
     fn judge(&self, method: &str, answer: &Answered) -> Ending {
-        let fault = |text: String| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, text));
+        let fault = |word: Word| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, word));
         match answer.status {
             200 => {}
             429 => return Ending::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
             // Somebody between us and the channel answered, or the channel failed.
-            status => return fault(format!("status {status}")),
+            status => return fault(Word::from("status").and(status)),
         }
         let key = format!("{}_response", method.replace('.', "_"));
-        let Some(cut) = Cut::of(&answer.body, &key) else { return fault("no answer to this question".to_owned()) };
+        let Some(cut) = Cut::of(&answer.body, &key) else { return fault("no answer to this question".into()) };
         let text = match cut.proved(&self.keys, self.clock.now()) {
             Ok(text) => text,
             Err(error) => {
                 tracing::error!(%error, "an answer of the payment channel is not authentic");
-                return Ending::Unknown(Reason::new(ReasonCode::IntegrityFault, error.to_string()));
+                return Ending::Unknown(Reason::new(ReasonCode::IntegrityFault, Word::named(&error)));
             }
         };
         let head: Head = match serde_json::from_str(text) {
             Ok(head) => head,
-            Err(error) => return fault(error.to_string()),
+            Err(error) => return fault(Word::named(&error)),
         };
         match head.code.as_str() {
             "10000" => Ending::Verified(text.to_owned()),
             "20001" | "40001" | "40002" | "40004" | "40005" | "40006" => Ending::Refused(Refusal::of(&head), head),
             // Among them 20000, "service unavailable", and 10003, "in process".
-            _ => fault(format!("{} {}", head.code, head.sub_code)),
+            _ => fault(Word::said(&head.code).and(Word::said(&head.sub_code))),
         }
     }
 
@@ -342,7 +342,7 @@ impl Ending {
     fn outcome<T: DeserializeOwned>(self) -> Outcome<T> {
         match self {
             Self::Verified(text) => serde_json::from_str(&text).map_or_else(
-                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, error.to_string())),
+                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&error))),
                 Outcome::Done,
             ),
             Self::Refused(refusal, head) => refusal.ending(&head),

@@ -32,7 +32,7 @@ use zhiyou_domain::{
     id::AttemptId,
     money::Currency,
     port::{
-        Outcome, Reason, ReasonCode,
+        Outcome, Reason, ReasonCode, Word,
         payments::{PaymentAction, PaymentState, Presentation, RefundState},
     },
     time::UtcMicros,
@@ -93,7 +93,7 @@ enum Ending {
     /// A verified "under way" with this body.
     UnderWay(Code, Vec<u8>),
     /// A verified failure.
-    Refused(Code, String),
+    Refused(Code),
     NotSent(Reason),
     Unknown(Reason),
 }
@@ -161,15 +161,15 @@ impl AlipayPlus {
     }
 
     fn judge(&self, call: Call, answer: &Answered) -> Ending {
-        let fault = |text: String| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, text));
+        let fault = |word: Word| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, word));
         match answer.status {
             200 => {}
             429 => return Ending::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
             // Somebody between us and the channel answered, or the channel failed.
-            status => return fault(format!("status {status}")),
+            status => return fault(Word::from("status").and(status)),
         }
         let Ok(Head { result }) = serde_json::from_slice(&answer.body) else {
-            return fault("no answer of the channel".to_owned());
+            return fault("no answer of the channel".into());
         };
         let proved = Claim::read(&answer.headers, "response-time").and_then(|claim| {
             if claim.client_id != self.client_id {
@@ -179,7 +179,7 @@ impl AlipayPlus {
         });
         if let Err(error) = proved {
             tracing::error!(%error, "an answer of the payment channel is not authentic");
-            return Ending::Unknown(Reason::new(ReasonCode::IntegrityFault, error.to_string()));
+            return Ending::Unknown(Reason::new(ReasonCode::IntegrityFault, Word::named(&error)));
         }
         match (result.result_status, result.result_code) {
             (Status::S, _) => Ending::Verified(answer.body.clone()),
@@ -187,10 +187,10 @@ impl AlipayPlus {
                 Ending::UnderWay(code, answer.body.clone())
             }
             (Status::F, code) => {
-                tracing::info!(?code, message = result.result_message, "the channel refused a request");
-                Ending::Refused(code, result.result_message)
+                tracing::info!(?code, "the channel refused a request");
+                Ending::Refused(code)
             }
-            (Status::U | Status::Unknown, code) => fault(format!("{code:?}: {}", result.result_message)),
+            (Status::U | Status::Unknown, code) => fault(Word::named(&code)),
         }
     }
 
@@ -198,7 +198,7 @@ impl AlipayPlus {
     async fn look(&self, attempt: AttemptId) -> Outcome<Option<PaymentSeen>> {
         let number = attempt.bare();
         match self.exchange(Call::InquiryPayment, &wire::Named { payment_request_id: &number }).await {
-            Ending::Refused(Code::OrderNotExist, _) => Outcome::Done(None),
+            Ending::Refused(Code::OrderNotExist) => Outcome::Done(None),
             other => match other.outcome::<wire::Payment>() {
                 Outcome::Done(payment) if payment.payment_request_id != number => {
                     integrity("the answer is about another payment")
@@ -216,19 +216,18 @@ impl AlipayPlus {
     async fn cancel(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
         let number = attempt.attempt_id.bare();
         match self.exchange(Call::Cancel, &wire::Named { payment_request_id: &number }).await {
-            Ending::Refused(Code::OrderIsCanceled | Code::OrderIsClosed, _) => {
+            Ending::Refused(Code::OrderIsCanceled | Code::OrderIsClosed) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
             }
-            Ending::Refused(Code::OrderNotExist, message) => never_opened(attempt, &message),
+            Ending::Refused(Code::OrderNotExist) => never_opened(attempt),
             // Too late in the day, or given back in part: the question tells, and what is still open is not closed.
             Ending::Refused(
                 code @ (Code::CancelWindowExceed | Code::CancelNotAllowed | Code::OrderStatusInvalid | Code::Unknown),
-                message,
             ) => match self.query(attempt).await {
                 Outcome::Done(PaymentSeen {
                     state: PaymentState::RequiresAction | PaymentState::Processing | PaymentState::NotFound,
                     ..
-                }) => code.ending(&message),
+                }) => code.ending(),
                 other => other,
             },
             other => match other.outcome::<wire::Cancelled>() {
@@ -268,10 +267,10 @@ impl AlipayPlus {
 
 /// What closing a payment comes to that the channel does not know. Nobody was shown a page of one whose opening was not
 /// answered, so nobody can pay it; one that was opened cannot be forgotten.
-fn never_opened(attempt: &Attempt, message: &str) -> Outcome<PaymentSeen> {
+fn never_opened(attempt: &Attempt) -> Outcome<PaymentSeen> {
     match &attempt.provider_ref {
         None => Outcome::Done(PaymentSeen::bare(PaymentState::Closed)),
-        Some(_) => integrity(&format!("the channel forgot a payment: {message}")),
+        Some(_) => integrity("the channel forgot a payment"),
     }
 }
 
@@ -281,13 +280,13 @@ impl Ending {
     fn outcome<T: DeserializeOwned>(self) -> Outcome<T> {
         match self {
             Self::Verified(body) => serde_json::from_slice(&body).map_or_else(
-                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, error.to_string())),
+                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&error))),
                 Outcome::Done,
             ),
             Self::UnderWay(code, _) => {
-                Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, format!("{code:?} of something else")))
+                Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&code).and("of something else")))
             }
-            Self::Refused(code, message) => code.ending(&message),
+            Self::Refused(code) => code.ending(),
             Self::NotSent(reason) => Outcome::NotSent(reason),
             Self::Unknown(reason) => Outcome::Unknown(reason),
         }
@@ -472,7 +471,7 @@ impl PaymentChannel for AlipayPlus {
     async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>> {
         let number = refund.refund_id.bare();
         match self.exchange(Call::InquiryRefund, &wire::QueryRefund { refund_request_id: &number }).await {
-            Ending::Refused(Code::RefundNotExist | Code::OrderNotExist, _) => Outcome::Done(None),
+            Ending::Refused(Code::RefundNotExist | Code::OrderNotExist) => Outcome::Done(None),
             other => match other.outcome::<wire::RefundFound>() {
                 Outcome::Done(found) if found.refund_request_id.as_deref() != Some(&number) => {
                     integrity("the answer is about another refund")

@@ -66,7 +66,7 @@ pub(super) fn finish<T>(step: Step<Outcome<T>>) -> Outcome<T> {
     step.unwrap_or_else(|ending| ending.map(|never| match never {}))
 }
 
-pub(super) fn declined<T>(code: ReasonCode, text: &str) -> Step<T> {
+pub(super) fn declined<T>(code: ReasonCode, text: &'static str) -> Step<T> {
     Err(Outcome::Declined(Reason::new(code, text)))
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn refund_agrees(refund: &Refund, attempt: &Attempt, seen: &RefundSee
     }
 }
 
-fn disagreement<T>(problem: &str, number: &str) -> Outcome<T> {
+fn disagreement<T>(problem: &'static str, number: &str) -> Outcome<T> {
     tracing::error!(problem, number, "the channel and our record disagree");
     Outcome::Unknown(Reason::new(ReasonCode::IntegrityFault, problem))
 }

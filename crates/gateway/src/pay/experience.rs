@@ -134,7 +134,7 @@ async fn ask(desk: &Desk, wish: CreateRefund) {
     match desk.refund(wish).await {
         Outcome::Done(_) => tracing::info!(%refund, "a payment of the experience mode goes back"),
         Outcome::Unknown(reason) | Outcome::NotSent(reason) | Outcome::Declined(reason) => {
-            tracing::error!(%refund, code = ?reason.code, detail = reason.detail, "it did not go back yet; asked again");
+            tracing::error!(%refund, code = ?reason.code, detail = %reason.detail, "it did not go back yet; asked again");
         }
     }
 }

@@ -38,7 +38,7 @@ use zhiyou_domain::{
     id::AttemptId,
     money::Money,
     port::{
-        Outcome, Reason, ReasonCode,
+        Outcome, Reason, ReasonCode, Word,
         payments::{PaymentAction, PaymentState, Presentation},
     },
     time::UtcMicros,
@@ -63,7 +63,7 @@ enum Ending {
     /// A 2xx with this body.
     Taken(Vec<u8>),
     /// A definite no of the channel.
-    Refused(Issue, String),
+    Refused(Issue),
     NotSent(Reason),
     Unknown(Reason),
 }
@@ -95,7 +95,7 @@ impl Paypal {
     async fn post(&self, path: &str, request_id: &str, body: &impl Serialize) -> Ending {
         match serde_json::to_string(body) {
             Ok(text) => self.exchange(Method::POST, path, Some(request_id), Some(text)).await,
-            Err(error) => Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, error.to_string())),
+            Err(error) => Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, Word::named(&error))),
         }
     }
 
@@ -186,7 +186,7 @@ impl Paypal {
     /// The order as it is now; none when the channel does not know it.
     async fn known(&self, id: &str) -> Outcome<Option<wire::Order>> {
         match self.get(&format!("/v2/checkout/orders/{id}")).await {
-            Ending::Refused(Issue::InvalidResourceId, _) => Outcome::Done(None),
+            Ending::Refused(Issue::InvalidResourceId) => Outcome::Done(None),
             other => match other.outcome::<wire::Order>() {
                 Outcome::Done(order) if order.id == id => Outcome::Done(Some(order)),
                 Outcome::Done(_) => integrity("the answer is about another order"),
@@ -203,7 +203,7 @@ impl Paypal {
             return Outcome::Done(None);
         }
         match self.get(&format!("/v1/customer/disputes/{id}")).await {
-            Ending::Refused(Issue::InvalidResourceId, _) => Outcome::Done(None),
+            Ending::Refused(Issue::InvalidResourceId) => Outcome::Done(None),
             other => other.outcome::<wire::Dispute>().map(Some),
         }
     }
@@ -215,8 +215,8 @@ impl Paypal {
         let nothing = serde_json::Map::new();
         let bare = |state| Outcome::Done(PaymentSeen { total: Some(total), ..PaymentSeen::bare(state) });
         let ending = match self.post(&path, &key(attempt, verb), &nothing).await {
-            Ending::Refused(issue, message) => {
-                tracing::warn!(?issue, message, "an approved payment was not taken");
+            Ending::Refused(issue) => {
+                tracing::warn!(?issue, "an approved payment was not taken");
                 return match issue {
                     // The payer can still choose another way on the same page.
                     Issue::OrderNotApproved
@@ -252,9 +252,7 @@ impl Paypal {
                     | Issue::MaxNumberOfRefundsExceeded
                     | Issue::TransactionDisputed
                     | Issue::InvalidResourceId
-                    | Issue::Unknown => {
-                        Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, format!("{issue:?}: {message}")))
-                    }
+                    | Issue::Unknown => Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&issue))),
                 };
             }
             other => other,
@@ -342,22 +340,22 @@ impl Paypal {
 
 /// What a status means, and that every body that refuses is the channel's own.
 fn judge(answer: &Answered) -> Ending {
-    let fault = |text: String| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, text));
+    let fault = |word: Word| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, word));
     match answer.status {
         200 | 201 | 204 => Ending::Taken(answer.body.clone()),
         429 => Ending::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
         // The same request is still under way, or met another one.
-        409 => fault("409: a request before this one has no ending yet".to_owned()),
+        409 => fault("409: a request before this one has no ending yet".into()),
         400..=499 => match serde_json::from_slice::<ErrorBody>(&answer.body) {
             Ok(error) => {
-                let message = format!("{} {} ({})", error.name, error.message, error.debug_id);
-                tracing::info!(status = answer.status, message, "the channel refused a request");
-                Ending::Refused(error.issue(), message)
+                let (issue, status) = (error.issue(), answer.status);
+                tracing::info!(status, ?issue, debug_id = error.debug_id(), "the channel refused a request");
+                Ending::Refused(issue)
             }
             // Somebody between us and the channel answered.
-            Err(_) => fault(format!("{} without the channel's error body", answer.status)),
+            Err(_) => fault(Word::from(answer.status).and("without the channel's error body")),
         },
-        status => fault(format!("status {status}")),
+        status => fault(Word::from("status").and(status)),
     }
 }
 
@@ -366,10 +364,10 @@ impl Ending {
     fn outcome<T: DeserializeOwned>(self) -> Outcome<T> {
         match self {
             Self::Taken(body) => serde_json::from_slice(&body).map_or_else(
-                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, error.to_string())),
+                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&error))),
                 Outcome::Done,
             ),
-            Self::Refused(issue, message) => issue.ending(&message),
+            Self::Refused(issue) => issue.ending(),
             Self::NotSent(reason) => Outcome::NotSent(reason),
             Self::Unknown(reason) => Outcome::Unknown(reason),
         }
@@ -427,13 +425,11 @@ impl PaymentChannel for Paypal {
         let change = serde_json::to_string(&[wire::Replace { op: "replace", path: "/url", value: url }]);
         let change = match change {
             Ok(change) => change,
-            Err(error) => return Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, error.to_string())),
+            Err(error) => return Outcome::NotSent(Reason::new(ReasonCode::InvalidRequest, Word::named(&error))),
         };
         match self.exchange(Method::PATCH, &path, None, Some(change)).await {
             Ending::Taken(_) => Outcome::Done(()),
-            Ending::Refused(issue, message) => {
-                Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, format!("{issue:?}: {message}")))
-            }
+            Ending::Refused(issue) => Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, Word::named(&issue))),
             Ending::NotSent(reason) => Outcome::NotSent(reason),
             Ending::Unknown(reason) => Outcome::Unknown(reason),
         }
@@ -556,7 +552,7 @@ impl PaymentChannel for Paypal {
         let body = wire::TakePart { amount: wanted, invoice_id: &number, final_capture: true };
         let path = format!("/v2/payments/authorizations/{}/capture", part.id);
         let capture = match self.post(&path, &key(attempt, "take"), &body).await {
-            Ending::Refused(Issue::AuthorizationAlreadyCaptured | Issue::AuthorizationVoided, _) => {
+            Ending::Refused(Issue::AuthorizationAlreadyCaptured | Issue::AuthorizationVoided) => {
                 return self.look(attempt, attempt.provider_ref.as_deref().unwrap_or_default()).await;
             }
             other => match other.outcome::<wire::Capture>() {
@@ -601,8 +597,8 @@ impl PaymentChannel for Paypal {
                 Ok(after) if after.status == AuthorizationStatus::Voided => closed(),
                 Ok(_) | Err(_) => Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, "no word of the void")),
             },
-            Ending::Refused(Issue::PreviouslyVoided | Issue::AuthorizationVoided, _) => closed(),
-            Ending::Refused(Issue::PreviouslyCaptured | Issue::AuthorizationAlreadyCaptured, _) => {
+            Ending::Refused(Issue::PreviouslyVoided | Issue::AuthorizationVoided) => closed(),
+            Ending::Refused(Issue::PreviouslyCaptured | Issue::AuthorizationAlreadyCaptured) => {
                 self.look(attempt, attempt.provider_ref.as_deref().unwrap_or_default()).await
             }
             other => other.outcome::<serde::de::IgnoredAny>().map(|_| PaymentSeen::bare(PaymentState::Processing)),
@@ -619,7 +615,7 @@ impl PaymentChannel for Paypal {
         let number = refund.refund_id.bare();
         if let Some(id) = refund.provider_ref.as_deref().filter(|id| is_plain(id)) {
             return match self.get(&format!("/v2/payments/refunds/{id}")).await {
-                Ending::Refused(Issue::InvalidResourceId, _) => Outcome::Done(None),
+                Ending::Refused(Issue::InvalidResourceId) => Outcome::Done(None),
                 other => refund_seen(&number, attempt, other).map(Some),
             };
         }

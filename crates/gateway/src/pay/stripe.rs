@@ -33,7 +33,7 @@ use zhiyou_domain::{
     id::AttemptId,
     money::{Currency, Money},
     port::{
-        Outcome, Reason, ReasonCode,
+        Outcome, Reason, ReasonCode, Word,
         payments::{PaymentState, Presentation},
     },
     time::UtcMicros,
@@ -253,14 +253,14 @@ const fn state(intent: IntentStatus, session: SessionStatus) -> PaymentState {
 
 /// Reads status and headers; only an error body of the channel is a refusal.
 fn judge(answer: Answered) -> Ending {
-    let fault = |text: String| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, text));
+    let fault = |word: Word| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, word));
     let said = |name: &str| answer.headers.get(name).is_some_and(|value| value == "true");
     match answer.status {
         200 => Ending::Answered(answer.body),
         429 => Ending::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
         // Another request with the same key is under way.
-        409 => fault("409".to_owned()),
-        400..=499 if said("stripe-should-retry") => fault(format!("{} that says try again", answer.status)),
+        409 => fault("409".into()),
+        400..=499 if said("stripe-should-retry") => fault(Word::from(answer.status).and("that says try again")),
         400..=499 => match serde_json::from_slice::<ErrorBody>(&answer.body) {
             // A key that is wrong or was revoked is told by the status; the body's kind is that of any wrong request.
             Ok(ErrorBody { error }) if answer.status == 401 => {
@@ -268,12 +268,13 @@ fn judge(answer: Answered) -> Ending {
             }
             Ok(body) => Ending::Refused(body.error),
             // Somebody between us and the channel answered.
-            Err(_) => fault(format!("{} without the channel's error body", answer.status)),
+            Err(_) => fault(Word::from(answer.status).and("without the channel's error body")),
         },
-        500..=599 if said("idempotent-replayed") => {
-            Ending::Remembered(Reason::new(ReasonCode::ProviderFault, format!("status {} as before", answer.status)))
-        }
-        status => fault(format!("status {status}")),
+        500..=599 if said("idempotent-replayed") => Ending::Remembered(Reason::new(
+            ReasonCode::ProviderFault,
+            Word::from("status").and(answer.status).and("as before"),
+        )),
+        status => fault(Word::from("status").and(status)),
     }
 }
 
@@ -282,7 +283,7 @@ impl Ending {
     fn outcome<T: DeserializeOwned>(self) -> Outcome<T> {
         match self {
             Self::Answered(body) => serde_json::from_slice(&body).map_or_else(
-                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, error.to_string())),
+                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&error))),
                 Outcome::Done,
             ),
             Self::Refused(error) => error.ending(),

@@ -31,7 +31,7 @@ use wire::{ErrorBody, ErrorCode};
 use zhiyou_domain::{
     id::AttemptId,
     money::{Currency, Money},
-    port::{Outcome, Reason, ReasonCode, payments::PaymentState},
+    port::{Outcome, Reason, ReasonCode, Word, payments::PaymentState},
     time::{TimeError, UtcMicros},
 };
 
@@ -57,7 +57,7 @@ enum Ending {
     /// A verified 2xx with this body.
     Verified(Vec<u8>),
     /// An error of the channel.
-    Refused(ErrorCode, String),
+    Refused(ErrorCode),
     NotSent(Reason),
     Unknown(Reason),
 }
@@ -89,7 +89,7 @@ impl Wechatpay {
     async fn post(&self, path: &str, body: &impl Serialize) -> Ending {
         match serde_json::to_string(body) {
             Ok(text) => self.exchange(Method::POST, path, text).await,
-            Err(error) => Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, error.to_string())),
+            Err(error) => Ending::NotSent(Reason::new(ReasonCode::InvalidRequest, Word::named(&error))),
         }
     }
 
@@ -125,22 +125,22 @@ impl Wechatpay {
     }
 
     async fn judge(&self, answer: Answered) -> Ending {
-        let fault = |text: String| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, text));
+        let fault = |word: Word| Ending::Unknown(Reason::new(ReasonCode::ProviderFault, word));
         match answer.status {
             200 | 204 => match self.proved(&answer.headers, &answer.body, self.clock.now(), Patience::Waits).await {
                 Ok(()) => Ending::Verified(answer.body),
                 Err(error) => {
                     tracing::error!(%error, "an answer of the payment channel is not authentic");
-                    Ending::Unknown(Reason::new(ReasonCode::IntegrityFault, error.to_string()))
+                    Ending::Unknown(Reason::new(ReasonCode::IntegrityFault, Word::named(&error)))
                 }
             },
             429 => Ending::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
             400..=499 => match serde_json::from_slice::<ErrorBody>(&answer.body) {
-                Ok(error) => Ending::Refused(error.code, error.message),
+                Ok(error) => Ending::Refused(error.code),
                 // Somebody between us and the channel answered.
-                Err(_) => fault(format!("{} without the channel's error body", answer.status)),
+                Err(_) => fault(Word::from(answer.status).and("without the channel's error body")),
             },
-            status => fault(format!("status {status}")),
+            status => fault(Word::from("status").and(status)),
         }
     }
 
@@ -211,7 +211,7 @@ impl Wechatpay {
     async fn query_number(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
         let path = format!("/v3/pay/transactions/out-trade-no/{}?mchid={}", attempt.bare(), self.mchid);
         match self.get(&path).await {
-            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
+            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
             }
             other => match other.outcome::<wire::Transaction>() {
@@ -226,12 +226,12 @@ impl Wechatpay {
     async fn close_open(&self, attempt: AttemptId) -> Outcome<PaymentSeen> {
         let path = format!("/v3/pay/transactions/out-trade-no/{}/close", attempt.bare());
         match self.post(&path, &wire::Close { mchid: &self.mchid }).await {
-            Ending::Verified(_) | Ending::Refused(ErrorCode::OrderClosed, _) => {
+            Ending::Verified(_) | Ending::Refused(ErrorCode::OrderClosed) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::Closed))
             }
             // Money was faster.
-            Ending::Refused(ErrorCode::OrderPaid, _) if !off(Defence::PaidWins) => self.query_number(attempt).await,
-            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => {
+            Ending::Refused(ErrorCode::OrderPaid) if !off(Defence::PaidWins) => self.query_number(attempt).await,
+            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists) => {
                 Outcome::Done(PaymentSeen::bare(PaymentState::NotFound))
             }
             other => other.outcome::<serde::de::IgnoredAny>().map(|_| PaymentSeen::bare(PaymentState::Processing)),
@@ -244,10 +244,10 @@ impl Ending {
     fn outcome<T: DeserializeOwned>(self) -> Outcome<T> {
         match self {
             Self::Verified(body) => serde_json::from_slice(&body).map_or_else(
-                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, error.to_string())),
+                |error| Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&error))),
                 Outcome::Done,
             ),
-            Self::Refused(code, message) => code.ending(&message),
+            Self::Refused(code) => code.ending(),
             Self::NotSent(reason) => Outcome::NotSent(reason),
             Self::Unknown(reason) => Outcome::Unknown(reason),
         }
@@ -371,7 +371,7 @@ impl PaymentChannel for Wechatpay {
     async fn query_refund(&self, refund: &Refund, _: &Attempt) -> Outcome<Option<RefundSeen>> {
         let number = refund.refund_id.bare();
         match self.get(&format!("/v3/refund/domestic/refunds/{number}")).await {
-            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists, _) => Outcome::Done(None),
+            Ending::Refused(ErrorCode::OrderNotExist | ErrorCode::ResourceNotExists) => Outcome::Done(None),
             other => refund_seen(&number, other).map(Some),
         }
     }

@@ -61,13 +61,13 @@ impl Problem {
 
     /// Neither yes nor no: the same request again is safe, and the only way to know.
     pub(crate) fn unknown(reason: &Reason) -> Self {
-        tracing::warn!(code = ?reason.code, detail = reason.detail, "a request's outcome is not known");
+        tracing::warn!(code = ?reason.code, detail = %reason.detail, "a request's outcome is not known");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unknown", "the outcome is not known; send the same request again")
     }
 
     /// A definite no of the desk or the channel.
     pub(crate) fn declined(reason: &Reason) -> Self {
-        tracing::info!(code = ?reason.code, detail = reason.detail, "a request was declined");
+        tracing::info!(code = ?reason.code, detail = %reason.detail, "a request was declined");
         match reason.code {
             ReasonCode::OverLimit => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "over_limit", "more than is allowed per payment or per day")

@@ -160,7 +160,7 @@ fn agreed<T>(quote: &b::Quote, expected: Money, now: UtcMicros) -> Result<(), Ou
     if quote.total == expected {
         return Ok(());
     }
-    Err(wire::declined(ReasonCode::PriceChanged, &format!("now {}", quote.total)))
+    Err(wire::declined(ReasonCode::PriceChanged, "another price now"))
 }
 
 /// "No longer available" may be our own booking whose answer was lost.

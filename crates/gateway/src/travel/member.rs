@@ -15,7 +15,7 @@ use crate::{
 use axum::http::Method;
 use serde::Deserialize;
 use zhiyou_domain::port::{
-    Outcome, Reason, ReasonCode,
+    Outcome, Reason, ReasonCode, Word,
     flights::{LoyaltyAccount, MemberProfile, MemberProfileQuery},
 };
 
@@ -48,7 +48,7 @@ impl Members {
         query: MemberProfileQuery,
         token: Option<TravellerToken>,
     ) -> Outcome<MemberProfile> {
-        let declined = |code, text: &str| Outcome::Declined(Reason::new(code, text));
+        let declined = |code, text: &'static str| Outcome::Declined(Reason::new(code, text));
         let Some(platform) = self.platforms.iter().find(|platform| platform.id == query.platform) else {
             return declined(ReasonCode::InvalidRequest, "no such platform");
         };
@@ -92,8 +92,10 @@ fn read(answer: &Answered) -> Outcome<MemberProfile> {
         401 => Outcome::Declined(Reason::new(ReasonCode::Unauthorized, "the platform does not accept the token")),
         403 => Outcome::Declined(Reason::new(ReasonCode::NotAllowed, "the token does not cover the profile")),
         429 => Outcome::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
-        400..=499 => Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, format!("status {}", answer.status))),
-        status => Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, format!("status {status}"))),
+        400..=499 => {
+            Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, Word::from("status").and(answer.status)))
+        }
+        status => Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::from("status").and(status))),
     }
 }
 

@@ -173,7 +173,7 @@ impl ActivitySupplier for Viator {
 
     async fn book(&self, wish: a::BookActivity) -> Outcome<b::Booking> {
         if wish.option.total != wish.expected_total {
-            return Outcome::Declined(Reason::new(ReasonCode::PriceChanged, format!("now {}", wish.option.total)));
+            return Outcome::Declined(Reason::new(ReasonCode::PriceChanged, "another price now"));
         }
         let Some(booker) = wish.guests.first() else {
             return Outcome::Declined(Reason::new(ReasonCode::InvalidRequest, "nobody goes"));

@@ -6,6 +6,7 @@ use super::super::{
     view::*,
 };
 use crate::{
+    audit::{self, Action, Resource},
     auth::centre,
     engine::Engine,
     people,
@@ -78,7 +79,9 @@ async fn keep(engine: &Engine, command: &'static str, text: &str, request: Reque
         }
     }
     let busy = super::people::busy(engine).await?;
-    people::take_in(&engine.vault, &mut tx, &mut plan, travellers, &busy).await?;
+    for changed in people::take_in(&engine.vault, &mut tx, &mut plan, travellers, &busy).await? {
+        audit::note(&mut tx, Action::TravellerSave, Resource::Traveller(changed), now).await?;
+    }
     plans::put(&mut tx, &plan, now).await?;
     requests::remember(&mut tx, request, command, text, &plan.id.to_string(), now).await?;
     changes::append(&mut tx, Entity::Plan, &plan.id.to_string(), now).await?;

@@ -11,8 +11,8 @@ use zhiyou_domain::{
     plan::import::Traveller,
     policy::Confidence,
     port::{
-        Outcome, Reason, ReasonCode, activities::BookActivity, activities::HoldActivity, bookings::*, cars::BookCar,
-        cars::QuoteCar, hotels::BookHotel, hotels::QuoteHotel,
+        Outcome, Reason, ReasonCode, Word, activities::BookActivity, activities::HoldActivity, bookings::*,
+        cars::BookCar, cars::QuoteCar, hotels::BookHotel, hotels::QuoteHotel,
     },
     time::UtcMicros,
 };
@@ -195,7 +195,7 @@ fn from_terms(booking: &Booking, now: UtcMicros, latest: UtcMicros) -> Outcome<I
             expires_at: found.changes_at.map_or(latest, |change| change.min(latest)),
             confidence: found.confidence,
         }),
-        Err(error) => Outcome::Declined(Reason::new(ReasonCode::ProviderFault, error.to_string())),
+        Err(error) => Outcome::Declined(Reason::new(ReasonCode::ProviderFault, Word::named(&error))),
     }
 }
 

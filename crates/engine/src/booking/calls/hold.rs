@@ -9,7 +9,7 @@ use zhiyou_domain::{
     money::Money,
     order::{Offer, Order, StepKey, StepResult},
     plan::import::Traveller,
-    port::{Found, Outcome, flights::*},
+    port::{Found, Outcome, Word, flights::*},
 };
 
 impl Ports {
@@ -83,7 +83,7 @@ pub(super) async fn flight_request(
         offer_id: offer.offer_id.clone(),
         passengers: people.iter().zip(&offer.passenger_ids).enumerate().map(passenger).collect(),
         services,
-        expected_total: expected_total.map_err(|error| inconsistent(&error.to_string()))?,
+        expected_total: expected_total.map_err(|error| inconsistent(Word::named(&error)))?,
     })
 }
 

@@ -13,7 +13,7 @@ use encoding_rs::GBK;
 use url::{Host, Url};
 use zhiyou_domain::{
     money::Money,
-    port::{Outcome, Reason, ReasonCode},
+    port::{Outcome, Reason, ReasonCode, Word},
 };
 
 const METHOD: &str = "alipay.data.dataservice.bill.downloadurl.query";
@@ -61,7 +61,7 @@ impl Alipay {
         if answer.status == 200 {
             return Ok(answer.body);
         }
-        Err(Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, format!("status {}", answer.status))))
+        Err(Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::from("status").and(answer.status))))
     }
 
     /// An address of the channel's own: where it answers, or where its bills lie, and there by https.

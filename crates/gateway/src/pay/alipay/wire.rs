@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use zhiyou_domain::{
     money::{Currency, Money},
-    port::{Outcome, Reason, ReasonCode, payments::PaymentState},
+    port::{Outcome, Reason, ReasonCode, Word, payments::PaymentState},
     time::{TimeError, UtcMicros},
 };
 
@@ -82,11 +82,7 @@ pub(crate) fn is_missing_bill(head: &Head) -> bool {
 pub(crate) struct Head {
     pub(crate) code: String,
     #[serde(default)]
-    pub(crate) msg: String,
-    #[serde(default)]
     pub(crate) sub_code: String,
-    #[serde(default)]
-    pub(crate) sub_msg: String,
 }
 
 /// Answer to a precreate.
@@ -248,8 +244,7 @@ impl Refusal {
     /// What it means as an ending. The channel's own failures are unknown; a number that exists with other content may be
     /// our own earlier request, so only a look-up can tell.
     pub(crate) fn ending<T>(self, head: &Head) -> Outcome<T> {
-        let reason =
-            |code| Reason::new(code, format!("{} {}: {} {}", head.code, head.sub_code, head.msg, head.sub_msg));
+        let reason = |code| Reason::new(code, Word::said(&head.code).and(Word::said(&head.sub_code)));
         let code = match self {
             Self::SystemError => return Outcome::Unknown(reason(ReasonCode::ProviderFault)),
             Self::Inconsistent => return Outcome::Unknown(reason(ReasonCode::IntegrityFault)),
@@ -331,8 +326,7 @@ mod tests {
     #[test]
     fn a_refusal_is_definite_only_when_the_channel_is_sure() {
         let ending = |code: &str, sub_code: &str| {
-            let head =
-                Head { code: code.into(), msg: String::new(), sub_code: sub_code.into(), sub_msg: String::new() };
+            let head = Head { code: code.into(), sub_code: sub_code.into() };
             match Refusal::of(&head).ending::<()>(&head) {
                 Outcome::Declined(reason) => ("declined", reason.code),
                 Outcome::Unknown(reason) => ("unknown", reason.code),

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use zhiyou_domain::{
     money::{Currency, Money},
     port::{
-        Outcome, Reason, ReasonCode,
+        Outcome, Reason, ReasonCode, Word,
         payments::{DisputeState, PaymentState, RefundState},
     },
 };
@@ -143,8 +143,6 @@ pub(crate) struct Head {
 pub(crate) struct Said {
     pub(crate) result_status: Status,
     pub(crate) result_code: Code,
-    #[serde(default)]
-    pub(crate) result_message: String,
 }
 
 /// The status of a result.
@@ -399,8 +397,8 @@ pub(crate) enum Code {
 impl Code {
     /// What a failure (`F`) with this code means. A number that was used with another amount may be our own earlier request;
     /// the channel's own failures and what is not in the table are no definite no: only a look-up can tell.
-    pub(crate) fn ending<T>(self, message: &str) -> Outcome<T> {
-        let reason = |code| Reason::new(code, format!("{self:?}: {message}"));
+    pub(crate) fn ending<T>(self) -> Outcome<T> {
+        let reason = |code| Reason::new(code, Word::named(&self));
         let code = match self {
             Self::RepeatReqInconsistent => return Outcome::Unknown(reason(ReasonCode::IntegrityFault)),
             Self::Success | Self::PaymentInProcess | Self::RefundInProcess | Self::Unknown => {
@@ -500,7 +498,7 @@ mod tests {
 
     #[test]
     fn ap_05_a_failure_is_a_definite_no_only_when_its_code_is_in_the_table() {
-        let ending = |word: &str| match serde_json::from_str::<Code>(&format!("{word:?}")).unwrap().ending::<()>("") {
+        let ending = |word: &str| match serde_json::from_str::<Code>(&format!("{word:?}")).unwrap().ending::<()>() {
             Outcome::Declined(reason) => ("declined", reason.code),
             Outcome::Unknown(reason) => ("unknown", reason.code),
             Outcome::NotSent(_) | Outcome::Done(()) => panic!("{word}"),

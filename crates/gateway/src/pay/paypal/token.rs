@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 use zhiyou_domain::{
-    port::{Reason, ReasonCode},
+    port::{Reason, ReasonCode, Word},
     time::UtcMicros,
 };
 
@@ -76,18 +76,18 @@ impl Tokens {
     }
 
     async fn fetch(&self, http: &Http, base_url: &Url) -> Result<Granted, Reason> {
-        let invalid = |error: String| Reason::new(ReasonCode::InvalidRequest, error);
-        let url = base_url.join("/v1/oauth2/token").map_err(|error| invalid(error.to_string()))?;
+        let invalid = |word: Word| Reason::new(ReasonCode::InvalidRequest, word);
+        let url = base_url.join("/v1/oauth2/token").map_err(|error| invalid(Word::named(&error)))?;
         let request = http
             .request(Method::POST, url)
             .basic_auth(&self.client_id, Some(self.client_secret.expose()))
             .header("accept", "application/json")
             .form(&[("grant_type", "client_credentials")]);
-        let request = request.build().map_err(|error| invalid(error.without_url().to_string()))?;
+        let request = request.build().map_err(|error| invalid(Word::named(&error)))?;
         let answer = http.send(request).await.map_err(|failure| match failure {
-            Failure::NotSent(text) | Failure::Unknown(text) => Reason::new(ReasonCode::Network, text),
+            Failure::NotSent(word) | Failure::Unknown(word) => Reason::new(ReasonCode::Network, word),
         })?;
-        let reason = |code| Reason::new(code, format!("no access token: status {}", answer.status));
+        let reason = |code| Reason::new(code, Word::from("no access token: status").and(answer.status));
         match answer.status {
             200 => {}
             400 | 401 | 403 => {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use zhiyou_domain::{
     money::{Currency, Money},
     port::{
-        Outcome, Reason, ReasonCode,
+        Outcome, Reason, ReasonCode, Word,
         payments::{Bounds, DisputeState, RefundState},
     },
 };
@@ -453,10 +453,8 @@ pub(crate) struct NamedUnit {
 pub(crate) struct ErrorBody {
     #[serde(alias = "error")]
     pub(crate) name: String,
-    #[serde(default, alias = "error_description")]
-    pub(crate) message: String,
     #[serde(default)]
-    pub(crate) debug_id: String,
+    debug_id: String,
     #[serde(default)]
     pub(crate) details: Vec<Detail>,
 }
@@ -468,6 +466,13 @@ pub(crate) struct Detail {
 }
 
 impl ErrorBody {
+    /// What the channel's support wants to know of a request: a hexadecimal number, which no phone number is taken for.
+    pub(crate) fn debug_id(&self) -> &str {
+        let id = self.debug_id.as_str();
+        let plain = id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if plain && id.bytes().any(|byte| byte.is_ascii_alphabetic()) { id } else { "" }
+    }
+
     /// What it is about: the first issue, or what the name alone says.
     pub(crate) fn issue(&self) -> Issue {
         match (self.details.first(), self.name.as_str()) {
@@ -530,8 +535,8 @@ pub(crate) enum Issue {
 impl Issue {
     /// What a definite refusal with this issue means. A number that was used before may be our own earlier request, and a
     /// request still under way has no ending yet: only a look-up can tell.
-    pub(crate) fn ending<T>(self, message: &str) -> Outcome<T> {
-        let reason = |code| Reason::new(code, format!("{self:?}: {message}"));
+    pub(crate) fn ending<T>(self) -> Outcome<T> {
+        let reason = |code| Reason::new(code, Word::named(&self));
         let code = match self {
             Self::DuplicateInvoiceId => return Outcome::Unknown(reason(ReasonCode::IntegrityFault)),
             Self::OrderCompletionInProgress | Self::PreviousRequestInProgress => {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use url::form_urlencoded;
 use zhiyou_domain::port::{
-    Outcome, Reason, ReasonCode,
+    Outcome, Reason, ReasonCode, Word,
     payments::{DisputeState, RefundState},
 };
 
@@ -335,8 +335,6 @@ pub(crate) struct Error {
     #[serde(rename = "type")]
     pub(crate) kind: ErrorKind,
     pub(crate) code: Option<ErrorCode>,
-    #[serde(default)]
-    pub(crate) message: Option<String>,
 }
 
 /// Kinds of errors.
@@ -378,8 +376,7 @@ pub(crate) enum ErrorCode {
 impl Error {
     /// What a refusal with this error means. The channel's own failures are unknown whatever their status.
     pub(crate) fn ending<T>(&self) -> Outcome<T> {
-        let message = self.message.as_deref().unwrap_or_default();
-        let reason = |code| Reason::new(code, format!("{:?} {:?}: {message}", self.kind, self.code));
+        let reason = |code| Reason::new(code, Word::named(&self.kind).and(Word::named(&self.code)));
         let code = match (self.kind, self.code) {
             (ErrorKind::ApiError, _) | (_, Some(ErrorCode::IdempotencyKeyInUse)) => {
                 return Outcome::Unknown(reason(ReasonCode::ProviderFault));

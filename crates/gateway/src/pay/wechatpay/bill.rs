@@ -30,7 +30,7 @@ impl Wechatpay {
             return Outcome::Done(Bill::NotYet);
         }
         let place = match self.get(&format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL")).await {
-            Ending::Refused(ErrorCode::NoStatementExist | ErrorCode::StatementCreating, _) => {
+            Ending::Refused(ErrorCode::NoStatementExist | ErrorCode::StatementCreating) => {
                 return Outcome::Done(Bill::NotYet);
             }
             other => match other.outcome::<BillPlace>() {

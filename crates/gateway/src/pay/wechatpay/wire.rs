@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use zhiyou_domain::port::{
-    Outcome, Reason, ReasonCode,
+    Outcome, Reason, ReasonCode, Word,
     payments::{PaymentState, RefundState},
 };
 
@@ -265,8 +265,6 @@ pub(crate) struct Resource {
 #[derive(Debug, Deserialize)]
 pub(crate) struct ErrorBody {
     pub(crate) code: ErrorCode,
-    #[serde(default)]
-    pub(crate) message: String,
 }
 
 /// Error codes somebody branches on.
@@ -307,8 +305,8 @@ pub(crate) enum ErrorCode {
 impl ErrorCode {
     /// What a definite refusal with this code means. The channel's own failures are unknown whatever their status; a
     /// number that exists with other content may be our own earlier request, so only a look-up can tell.
-    pub(crate) fn ending<T>(self, message: &str) -> Outcome<T> {
-        let reason = |code| Reason::new(code, format!("{self:?}: {message}"));
+    pub(crate) fn ending<T>(self) -> Outcome<T> {
+        let reason = |code| Reason::new(code, Word::named(&self));
         let code = match self {
             Self::SystemError | Self::BankError => return Outcome::Unknown(reason(ReasonCode::ProviderFault)),
             Self::OutTradeNoUsed => return Outcome::Unknown(reason(ReasonCode::IntegrityFault)),

@@ -21,7 +21,7 @@ use orders::{Cancellation, Order, PaidStatus, Payment};
 use serde_json::{Value, json};
 use zhiyou_domain::{
     money::Money,
-    port::{Found, Outcome, Reason, ReasonCode, flights as f},
+    port::{Found, Outcome, Reason, ReasonCode, Word, flights as f},
 };
 
 /// Hold or pay at once.
@@ -71,8 +71,8 @@ impl Duffel {
         if total == Some(wish.expected_total) {
             return Ok(());
         }
-        let text = total.map_or_else(|| "currencies differ".to_owned(), |total| total.to_string());
-        Err(declined(ReasonCode::PriceChanged, &format!("now {text}")))
+        let text = if total.is_some() { "another price now" } else { "currencies differ" };
+        Err(declined(ReasonCode::PriceChanged, text))
     }
 
     async fn create(&self, wish: f::HoldFlight, manner: Manner) -> Outcome<f::FlightOrder> {
@@ -118,7 +118,7 @@ impl Duffel {
         let order = order.ours().map_err(|error| Outcome::NotSent(unreadable(&error)))?;
         match order.state {
             f::FlightOrderState::Held if order.total == wish.amount => Ok(()),
-            f::FlightOrderState::Held => Err(declined(ReasonCode::PriceChanged, &format!("now {}", order.total))),
+            f::FlightOrderState::Held => Err(declined(ReasonCode::PriceChanged, "another price now")),
             f::FlightOrderState::Ticketed if order.total == wish.amount => Err(Outcome::Done(order)),
             f::FlightOrderState::Ticketed => Err(declined(ReasonCode::AlreadyPaid, "paid with another amount")),
             f::FlightOrderState::Expired => Err(declined(ReasonCode::OfferExpired, "the hold is over")),
@@ -143,7 +143,7 @@ impl IntoOrder for Outcome<Result<f::FlightOrder, wire::Unreadable>> {
 }
 
 fn unreadable(error: &wire::Unreadable) -> Reason {
-    Reason::new(ReasonCode::ProviderFault, error.to_string())
+    Reason::new(ReasonCode::ProviderFault, Word::named(error))
 }
 
 fn with_services(fare: Money, services: &[f::ChosenService]) -> Option<Money> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use zhiyou_domain::{
     money::{Money, MoneyError},
-    port::{Outcome, Reason, ReasonCode},
+    port::{Outcome, Reason, ReasonCode, Word},
     time::{TimeError, UtcMicros},
 };
 
@@ -39,8 +39,6 @@ struct ApiError {
     /// Usually a word, once seen as a number.
     #[serde(default)]
     code: Value,
-    #[serde(default)]
-    message: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -139,13 +137,15 @@ pub(crate) fn ending<T: DeserializeOwned>(result: Result<Answered, Failure>) -> 
         Err(failure) => return failure.into(),
     };
     match answer.status {
-        200 | 201 => serde_json::from_slice(&answer.body)
-            .map_or_else(|error| fault(format!("status {}: {error}", answer.status)), Outcome::Done),
+        200 | 201 => serde_json::from_slice(&answer.body).map_or_else(
+            |error| fault(Word::from("status").and(answer.status).and(Word::named(&error))),
+            Outcome::Done,
+        ),
         202 => fault("accepted, still processing"),
         429 => Outcome::NotSent(Reason::new(ReasonCode::RateLimited, "429")),
         400..=499 => refusal(&answer),
         502 if says_not_created(&answer) => refusal(&answer),
-        status => fault(format!("status {status}: {}", text_of(&answer))),
+        status => fault(Word::from("status").and(status).and(code_of(&answer))),
     }
 }
 
@@ -158,9 +158,11 @@ fn says_not_created(answer: &Answered) -> bool {
 fn refusal<T>(answer: &Answered) -> Outcome<T> {
     let parsed = serde_json::from_slice::<ErrorBody>(&answer.body).ok().and_then(|body| body.errors.into_iter().next());
     // Without the supplier's error body somebody between us and the supplier answered.
-    let Some(error) = parsed else { return fault(format!("status {} without an error body", answer.status)) };
+    let Some(error) = parsed else {
+        return fault(Word::from("status").and(answer.status).and("without an error body"));
+    };
     let code = ErrorCode::read(&error.code);
-    let reason = Reason::new(code.reason(), format!("{}: {}", text(&error.code), error.message));
+    let reason = Reason::new(code.reason(), word(&error.code));
     match error.kind {
         ErrorType::ApiError => Outcome::Unknown(Reason { code: ReasonCode::ProviderFault, ..reason }),
         ErrorType::RateLimitError => Outcome::NotSent(Reason { code: ReasonCode::RateLimited, ..reason }),
@@ -173,28 +175,30 @@ fn refusal<T>(answer: &Answered) -> Outcome<T> {
     }
 }
 
-fn text(code: &Value) -> String {
-    code.as_str().map_or_else(|| code.to_string(), str::to_owned)
+/// The code alone: the message answers a request that named people, and may repeat them.
+fn word(code: &Value) -> Word {
+    code.as_str().map_or_else(|| Word::said(&code.to_string()), Word::said)
 }
 
-fn text_of(answer: &Answered) -> String {
+fn code_of(answer: &Answered) -> Word {
     let body = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
-    body.and_then(|body| body.errors.into_iter().next()).map(|error| text(&error.code)).unwrap_or_default()
+    let error = body.and_then(|body| body.errors.into_iter().next());
+    error.map_or_else(|| Word::from("without a code"), |error| word(&error.code))
 }
 
 /// The supplier failed or said something unreadable.
-pub(crate) fn fault<T>(text: impl AsRef<str>) -> Outcome<T> {
+pub(crate) fn fault<T>(text: impl Into<Word>) -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, text))
 }
 
 /// A definite no of our own.
-pub(crate) fn declined<T>(code: ReasonCode, text: &str) -> Outcome<T> {
+pub(crate) fn declined<T>(code: ReasonCode, text: &'static str) -> Outcome<T> {
     Outcome::Declined(Reason::new(code, text))
 }
 
 /// Turns a failed conversion of an answer into its ending.
 pub(crate) fn converted<T>(result: Result<T, Unreadable>) -> Outcome<T> {
-    result.map_or_else(|error| fault(error.to_string()), Outcome::Done)
+    result.map_or_else(|error| fault(Word::named(&error)), Outcome::Done)
 }
 
 /// An answer that does not read as documented.

@@ -8,15 +8,13 @@ use serde_json::value::RawValue;
 use zhiyou_domain::{
     money::{Currency, Money, MoneyError},
     policy::{Fee, Terms, Tier},
-    port::{Outcome, Reason, ReasonCode, activities as a, bookings as b},
+    port::{Outcome, Reason, ReasonCode, Word, activities as a, bookings as b},
     time::{TimeError, UtcMicros, ZonedCivil},
 };
 
 #[derive(Debug, Deserialize)]
 struct ErrorBody {
     code: String,
-    #[serde(default)]
-    message: String,
 }
 
 /// An answer that does not read as documented.
@@ -34,10 +32,10 @@ pub(super) enum Unreadable {
 }
 
 pub(super) fn converted<T>(result: Result<T, Unreadable>) -> Outcome<T> {
-    result.map_or_else(|error| fault(error.to_string()), Outcome::Done)
+    result.map_or_else(|error| fault(Word::named(&error)), Outcome::Done)
 }
 
-fn fault<T>(text: impl AsRef<str>) -> Outcome<T> {
+fn fault<T>(text: impl Into<Word>) -> Outcome<T> {
     Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, text))
 }
 
@@ -50,11 +48,10 @@ pub(super) fn ending<T: DeserializeOwned>(result: Result<Answered, Failure>) -> 
     let status = answer.status;
     if (200..300).contains(&status) {
         return serde_json::from_slice(&answer.body)
-            .map_or_else(|error| fault(format!("status {status}: {error}")), Outcome::Done);
+            .map_or_else(|error| fault(Word::from("status").and(status).and(Word::named(&error))), Outcome::Done);
     }
     let body = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
-    let text =
-        body.as_ref().map_or_else(|| format!("status {status}"), |body| format!("{}: {}", body.code, body.message));
+    let text = body.as_ref().map_or_else(|| Word::from("status").and(status), |body| Word::said(&body.code));
     match (status, body) {
         (429, _) => Outcome::NotSent(Reason::new(ReasonCode::RateLimited, text)),
         (404, Some(_)) => Outcome::Declined(Reason::new(ReasonCode::NotFound, text)),
@@ -380,14 +377,14 @@ impl BookingAnswer {
 
     /// How the booking itself ended: a rejection booked nothing.
     pub(super) fn booked(&self, currency: Currency) -> Outcome<b::Booking> {
-        let refused = |code| Outcome::Declined(Reason::new(code, format!("{:?}", self.rejection_reason_code)));
+        let refused = |code| Outcome::Declined(Reason::new(code, Word::named(&self.rejection_reason_code)));
         match (self.status, self.rejection_reason_code) {
             (Status::Rejected, Some(RejectionReason::BookableItemIsNoLongerAvailable)) => refused(ReasonCode::SoldOut),
             (Status::Rejected | Status::Failed, _) => refused(ReasonCode::NotAllowed),
             _ => match self.ours() {
                 Ok(booking) if booking.total.currency() == currency => Outcome::Done(booking),
                 Ok(_) => fault("another currency than agreed"),
-                Err(error) => fault(error.to_string()),
+                Err(error) => fault(Word::named(&error)),
             },
         }
     }
@@ -492,7 +489,7 @@ impl CancelAnswer {
     pub(super) fn refusal(&self) -> Option<Reason> {
         match (self.status, self.reason) {
             (CancelEnd::Accepted, _) | (CancelEnd::Declined, Some(CancelReason::AlreadyCancelled)) => None,
-            (CancelEnd::Declined, reason) => Some(Reason::new(ReasonCode::NotAllowed, format!("{reason:?}"))),
+            (CancelEnd::Declined, reason) => Some(Reason::new(ReasonCode::NotAllowed, Word::named(&reason))),
         }
     }
 }
