@@ -55,7 +55,7 @@ pub async fn check_up(config: &Config, clock: Arc<dyn Clock>, production: bool) 
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
     let asked = ActivitySupplier::find(&viator, FindBooking { reference: unused.to_string() }).await;
     findings.push(supplier("viator (activities)", asked));
-    let adapters = channels(config, &http, &clock)?;
+    let adapters = channels(config, &http, &clock, None)?;
     for channel in Channel::ALL {
         findings.push(match adapters.of(channel) {
             Some(adapter) => supplier(channel.word(), adapter.knows(AttemptId::from_ulid(unused)).await),

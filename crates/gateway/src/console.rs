@@ -76,7 +76,7 @@ impl Console {
     /// [`ConsoleError::NoData`], [`ConsoleError::Start`] or [`ConsoleError::Store`].
     pub async fn of_config(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConsoleError> {
         let http = Http::with_timeout(config.profile, config.http.timeout).map_err(StartError::from)?;
-        let channels = channels(config, &http, &clock).map_err(StartError::from)?;
+        let channels = channels(config, &http, &clock, None).map_err(StartError::from)?;
         Self::open(&config.data_dir, channels, config.profile, clock).await
     }
 

@@ -339,6 +339,7 @@ async fn world(effect: Effect, shape: Shape) -> World {
     let plus = AlipayPlus::new(&plus, "", http.clone(), Arc::new(Frozen)).unwrap();
     let viator = Viator::new(&config.viator, http.clone(), Arc::new(Frozen));
     let store = Store::open(folder.path()).await.unwrap();
+    let paypal = paypal.recording(store.clone());
     let desk = Desk {
         store,
         channels: Channels::default()

@@ -95,7 +95,8 @@ impl Books {
             return Err(ReconcileError::NoData(config.data_dir.display().to_string()));
         }
         let http = Http::with_timeout(config.profile, config.http.timeout).map_err(StartError::from)?;
-        let channels = channels(config, &http.retrying(config.http.read_retries), &clock).map_err(StartError::from)?;
+        let channels =
+            channels(config, &http.retrying(config.http.read_retries), &clock, None).map_err(StartError::from)?;
         Ok(Self { store: Store::open(&config.data_dir).await?, channels })
     }
 

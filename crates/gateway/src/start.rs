@@ -117,11 +117,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     config.check()?;
     private_folder(&config.data_dir)?;
     let http = Http::with_timeout(config.profile, config.http.timeout)?.retrying(config.http.read_retries);
-    let channels = channels(&config, &http, &clock)?;
     let duffel = Arc::new(Duffel::new(&config.duffel, http.clone(), Arc::clone(&clock)));
     let activity_http = Http::with_timeout(config.profile, viator::TIMEOUT)?.retrying(config.http.read_retries);
     let viator = Viator::new(&config.viator, activity_http, Arc::clone(&clock));
     let store = Store::open(&config.data_dir).await?;
+    let channels = channels(&config, &http, &clock, Some(&store))?;
     private_file(&config.data_dir.join("gateway.db"))?;
     let listener = listen(&config.data_dir).await?;
     let authority = listener.local_addr()?.to_string();
@@ -202,8 +202,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Sta
     Ok(gateway)
 }
 
-/// The adapter of every configured channel.
-pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Result<Channels, ConfigError> {
+/// The adapter of every configured channel; without a record they answer questions and begin nothing that needs one.
+pub(crate) fn channels(
+    config: &Config,
+    http: &Http,
+    clock: &Arc<dyn Clock>,
+    record: Option<&Store>,
+) -> Result<Channels, ConfigError> {
     let wechatpay = Wechatpay::new(&config.wechatpay, http.clone(), Arc::clone(clock))?;
     let credit = Credit { clock: Arc::clone(clock) };
     let mut channels =
@@ -218,7 +223,12 @@ pub(crate) fn channels(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> 
         channels = channels.with(Channel::AlipayPlus, Arc::new(plus));
     }
     if let Some(paypal) = &config.paypal {
-        channels = channels.with(Channel::Paypal, Arc::new(Paypal::new(paypal, http.clone(), Arc::clone(clock))?));
+        let paypal = Paypal::new(paypal, http.clone(), Arc::clone(clock))?;
+        let paypal = match record {
+            Some(record) => paypal.recording(record.clone()),
+            None => paypal,
+        };
+        channels = channels.with(Channel::Paypal, Arc::new(paypal));
     }
     if let Some(stripe) = &config.stripe {
         let stripe = Stripe::new(stripe, config.profile, http.clone(), Arc::clone(clock));

@@ -3,6 +3,7 @@
 //! One file per table under `store/`. Deliberately not here: the engine's tables, and what the rows mean.
 
 pub(crate) mod attempts;
+pub(crate) mod begun;
 pub(crate) mod confirmations;
 pub(crate) mod inbox;
 pub(crate) mod own_refunds;

@@ -214,6 +214,7 @@ async fn open(config: &Config) -> Result<([TcpListener; 11], Shared), StartError
             .timeout(std::time::Duration::from_secs(20))
             .build()?,
         listeners: control::Listeners::default(),
+        late: std::sync::Mutex::default(),
         doorbell: tokio::sync::Notify::new(),
     };
     Ok((listeners, Arc::new(world)))

@@ -45,7 +45,7 @@ pub(crate) struct Credentials {
     client_id: String,
     client_secret: String,
     webhook_id: String,
-    /// The little authority that notifications' certificates lead up to.
+    /// The two little authorities that notifications' certificates lead up to: the one they are issued under, and its root.
     authority_pem: String,
     certificate_id: String,
     certificate_pem: String,
@@ -116,6 +116,7 @@ pub(crate) fn router(world: &Shared) -> Router {
         .merge(merchant)
         .fallback(|| async { Refusal::missing() })
         .layer(middleware::from_fn_with_state(faulty, faults))
+        .layer(middleware::from_fn_with_state(Arc::clone(world), orders::card_declined))
         .merge(page)
         .with_state(Arc::clone(world))
 }
@@ -142,7 +143,11 @@ fn operation(method: &Method, path: &str) -> &'static str {
 
 fn declined(params: &Map<String, Value>) -> Response {
     let issue = params.get("issue").and_then(Value::as_str).unwrap_or("INSTRUMENT_DECLINED");
-    Refusal::issue(issue, "The requested action could not be performed.").into_response()
+    let mut answer = Refusal::issue(issue, "The requested action could not be performed.").into_response();
+    if ["INSTRUMENT_DECLINED", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING", "PAYER_ACTION_REQUIRED"].contains(&issue) {
+        answer.extensions_mut().insert(orders::CardDeclined);
+    }
+    answer
 }
 
 /// A refusal as the channel writes it.

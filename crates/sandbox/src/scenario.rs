@@ -1,9 +1,10 @@
 //! The switches that make a provider misbehave on demand, and the ones that change its rules.
 //!
-//! A fault (`decline`, `act_then_time_out`, `time_out_before`, `price_rise`, `signature_probe`, `bad_response_signature`,
-//! `deny`, `wrong_iss`, `omit_iss`, `other_client`, `other_subject`, `answer`, `patch`) strikes once unless it carries
-//! `"times": n`; everything else is a rule and stays until `{"reset": true}`, unless it carries `times`. Switches live in
-//! memory: a restarted sandbox behaves itself again. A name that nobody reads is refused, with those that are.
+//! A fault (`decline`, `act_then_time_out`, `time_out_before`, `time_out_then_act`, `price_rise`, `signature_probe`,
+//! `bad_response_signature`, `deny`, `wrong_iss`, `omit_iss`, `other_client`, `other_subject`, `nothing_made`, `answer`,
+//! `patch`) strikes once unless it carries `"times": n`; everything else is a rule and stays until `{"reset": true}`, unless it
+//! carries `times`. Switches live in memory: a restarted sandbox behaves itself again. A name that nobody reads is refused, with
+//! those that are.
 //! Deliberately not here: what a switch does (the provider that reads it decides).
 
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-const FAULTS: [&str; 13] = [
+const FAULTS: [&str; 15] = [
     "decline",
     "act_then_time_out",
     "time_out_before",
+    "time_out_then_act",
     "price_rise",
     "signature_probe",
     "bad_response_signature",
@@ -23,6 +25,7 @@ const FAULTS: [&str; 13] = [
     "omit_iss",
     "other_client",
     "other_subject",
+    "nothing_made",
     "answer",
     "patch",
 ];

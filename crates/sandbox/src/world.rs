@@ -2,13 +2,14 @@
 //!
 //! Deliberately not here: any provider's rules.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::Announcement;
 use crate::clock::Clock;
@@ -19,6 +20,9 @@ use crate::money::AccountCurrency;
 use crate::net::Cut;
 use crate::scenario::Switches;
 use crate::store::{Book, Store, StoreError};
+
+/// Largest body of a request that is acted on late.
+const LATE_BYTES_MAX: usize = 1024 * 1024;
 
 /// One sandbox.
 pub(crate) struct World {
@@ -34,6 +38,8 @@ pub(crate) struct World {
     pub(crate) urls: Announcement,
     pub(crate) http: reqwest::Client,
     pub(crate) listeners: Listeners,
+    /// Requests that are acted on late: provider and operation each waits for.
+    pub(crate) late: Mutex<Vec<(&'static str, String, oneshot::Sender<()>)>>,
     /// Rung when a notification was written to the book, or time moved.
     pub(crate) doorbell: Notify,
 }
@@ -71,8 +77,8 @@ pub(crate) struct Faulty {
     pub(crate) declined: fn(&serde_json::Map<String, serde_json::Value>) -> Response,
 }
 
-/// Lets the switches `time_out_before`, `decline` and `act_then_time_out` strike around the real handler; the rule `latency_ms`
-/// lets every request wait as long as a network would.
+/// Lets the switches `time_out_before`, `time_out_then_act`, `decline` and `act_then_time_out` strike around the real handler; the
+/// rule `latency_ms` lets every request wait as long as a network would.
 pub(crate) async fn faults(
     State(faulty): State<Faulty>,
     ConnectInfo(cut): ConnectInfo<Cut>,
@@ -87,16 +93,42 @@ pub(crate) async fn faults(
     if let Some(params) = switches.strike_op(faulty.provider, "time_out_before", op) {
         return vanish(&cut, &params).await;
     }
+    if let Some(params) = switches.strike_op(faulty.provider, "time_out_then_act", op) {
+        act_late(&faulty, &params, request, next).await;
+        return vanish(&cut, &params).await;
+    }
     if let Some(params) = switches.strike_op(faulty.provider, "decline", op) {
         return (faulty.declined)(&params);
     }
     let answer = next.run(request).await;
+    let_go(&faulty, op);
     if answer.status().is_success()
         && let Some(params) = switches.strike_op(faulty.provider, "act_then_time_out", op)
     {
         return vanish(&cut, &params).await;
     }
     answer
+}
+
+/// Lets go what waited for this operation to be answered.
+fn let_go(faulty: &Faulty, op: &str) {
+    let mut late = faulty.world.late.lock().unwrap_or_else(PoisonError::into_inner);
+    late.retain(|(provider, after, _)| (*provider, after.as_str()) != (faulty.provider, op));
+}
+
+/// Acts on a request when the next one of the operation `after` was answered, a question where none is named.
+async fn act_late(faulty: &Faulty, params: &serde_json::Map<String, serde_json::Value>, request: Request, next: Next) {
+    let after = params.get("after").and_then(serde_json::Value::as_str).unwrap_or("query").to_owned();
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LATE_BYTES_MAX).await else { return };
+    let (sender, answered) = oneshot::channel();
+    let waiting = (faulty.provider, after, sender);
+    faulty.world.late.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
+    tokio::spawn(async move {
+        // The sender is dropped, and nothing else ends the wait.
+        let _dropped = answered.await;
+        next.run(Request::from_parts(head, Body::from(body))).await
+    });
 }
 
 /// Never answers: drops the connection, or holds it open with `"mode": "hang"` until the client gives up.

@@ -23,7 +23,8 @@ pub struct PaypalConfig {
     pub webhook_id: String,
     /// Origins a signing certificate may come from, e.g. [`Self::CERTIFICATE_BASES`].
     pub certificate_bases: Vec<Url>,
-    /// PEM of the certificates a signing certificate must lead up to: the provider's public roots, or the sandbox's own.
+    /// PEM of what a signing certificate must lead up to, the provider's public roots or the sandbox's own, and of the
+    /// intermediates that signing certificates are issued under.
     pub certificate_roots_pem: String,
     /// Origins an approval page may have, e.g. [`Self::PAGE_BASES`].
     pub page_bases: Vec<Url>,

@@ -311,29 +311,37 @@ impl Alipay {
 
     /// The refund was accepted; did this request, or an earlier one with the same number, move the money?
     async fn refunded(&self, answer: &wire::Refunded, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen> {
+        if answer.out_trade_no != attempt.attempt_id.bare() {
+            return integrity("the answer is about another payment");
+        }
+        if answer.fund_change.as_deref() != Some("Y") {
+            return match self.query_refund(refund, attempt).await {
+                Outcome::Done(Some(found)) => Outcome::Done(found),
+                // Accepted, and not there: the page of the question says to ask for it again under the same number.
+                Outcome::Done(None) => Outcome::Unknown(Reason::new(
+                    ReasonCode::ProviderFault,
+                    "accepted, and nothing is found under its number",
+                )),
+                // The refund itself was sent, whatever became of the question.
+                Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => {
+                    Outcome::Unknown(reason)
+                }
+            };
+        }
         let so_far = match wire::money(&answer.refund_fee) {
-            Ok(so_far) if answer.out_trade_no == attempt.attempt_id.bare() => so_far,
-            Ok(_) => return integrity("the answer is about another payment"),
+            Ok(so_far) => so_far,
             Err(problem) => return integrity(problem),
         };
         if so_far.exceeds(attempt.amount) != Ok(false) || refund.amount.exceeds(so_far) != Ok(false) {
             return integrity("what was given back does not fit");
         }
-        let seen = |state| RefundSeen {
-            state,
+        Outcome::Done(RefundSeen {
+            state: RefundState::Succeeded,
             payment_number: answer.out_trade_no.clone(),
             amount: refund.amount,
             total: attempt.amount,
             provider_ref: None,
-        };
-        if answer.fund_change.as_deref() == Some("Y") {
-            return Outcome::Done(seen(RefundState::Succeeded));
-        }
-        match self.query_refund(refund, attempt).await {
-            Outcome::Done(found) => Outcome::Done(found.unwrap_or_else(|| seen(RefundState::Pending))),
-            // The refund itself was sent, whatever became of the question.
-            Outcome::NotSent(reason) | Outcome::Declined(reason) | Outcome::Unknown(reason) => Outcome::Unknown(reason),
-        }
+        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! PayPal Orders v2 and Payments v2 for one merchant: the payer approves on the channel's own page, and we take the money.
 //!
 //! An approved order is not paid: the channel waits for our capture, so here the question where a payment stands also takes
-//! what was approved (or sets it aside), under an idempotency key of its own. There is no call that closes an order: one that
+//! what was approved (or sets it aside, `paypal/take.rs`), under an idempotency key of its own. There is no call that closes an order: one that
 //! we closed is simply never captured, and that is kept in the attempt's row. Nothing here retries, except once with a new
 //! access token when the old one was refused. Deliberately not here: our own records and the comparison of amounts with
 //! them, which is [`super::desk`]'s.
 
+mod begun;
 mod bill;
 pub(crate) mod sign;
 mod standing;
+mod take;
 mod token;
 pub(crate) mod webhook;
 pub(crate) mod wire;
@@ -21,12 +23,14 @@ use crate::{
     http::{Answered, Http},
     reconcile::line::{Bill, Day, Midnight},
     store::{
+        Store,
         attempts::Attempt,
         refunds::{Refund, Standing},
     },
 };
 use async_trait::async_trait;
 use axum::http::{HeaderMap, Method};
+use begun::is_about_us;
 use serde::{Serialize, de::DeserializeOwned};
 use sign::Certificates;
 use standing::{Stand, captured, refund_seen, stand};
@@ -56,6 +60,8 @@ pub(crate) struct Paypal {
     webhook_id: String,
     tokens: Tokens,
     certificates: Certificates,
+    /// Where what was begun is kept.
+    record: Option<Store>,
 }
 
 /// How an exchange ended.
@@ -85,7 +91,13 @@ impl Paypal {
             page_bases: config.page_bases.clone(),
             webhook_id: config.webhook_id.clone(),
             tokens: Tokens::new(config),
+            record: None,
         })
+    }
+
+    /// With the record without which nothing is taken or given back.
+    pub(crate) fn recording(self, record: Store) -> Self {
+        Self { record: Some(record), ..self }
     }
 
     async fn get(&self, path: &str) -> Ending {
@@ -208,68 +220,6 @@ impl Paypal {
         }
     }
 
-    /// Takes what the payer approved, or sets it aside. The amount was compared with ours.
-    async fn take(&self, attempt: &Attempt, order_id: &str, total: Money) -> Outcome<PaymentSeen> {
-        let verb = if attempt.authorise { "authorize" } else { "capture" };
-        let path = format!("/v2/checkout/orders/{order_id}/{verb}");
-        let nothing = serde_json::Map::new();
-        let bare = |state| Outcome::Done(PaymentSeen { total: Some(total), ..PaymentSeen::bare(state) });
-        let ending = match self.post(&path, &key(attempt, verb), &nothing).await {
-            Ending::Refused(issue) => {
-                tracing::warn!(?issue, "an approved payment was not taken");
-                return match issue {
-                    // The payer can still choose another way on the same page.
-                    Issue::OrderNotApproved
-                    | Issue::InstrumentDeclined
-                    | Issue::RedirectPayerForAlternateFunding
-                    | Issue::PayerActionRequired => bare(PaymentState::RequiresAction),
-                    Issue::OrderCompletionInProgress | Issue::PreviousRequestInProgress => {
-                        bare(PaymentState::Processing)
-                    }
-                    Issue::OrderAlreadyCaptured | Issue::OrderAlreadyAuthorized => self.look(attempt, order_id).await,
-                    Issue::OrderExpired | Issue::OrderVoided => bare(PaymentState::Closed),
-                    Issue::MaxNumberOfPaymentAttemptsExceeded
-                    | Issue::TransactionRefused
-                    | Issue::TransactionBlocked
-                    | Issue::ComplianceViolation
-                    | Issue::PayerCannotPay
-                    | Issue::PayerAccountLockedOrClosed
-                    | Issue::PayeeAccountRestricted => bare(PaymentState::Failed),
-                    Issue::DuplicateInvoiceId
-                    | Issue::PermissionDenied
-                    | Issue::AuthorizationAlreadyCaptured
-                    | Issue::PreviouslyCaptured
-                    | Issue::PreviouslyVoided
-                    | Issue::AuthorizationVoided
-                    | Issue::AuthorizationExpired
-                    | Issue::AuthorizationDenied
-                    | Issue::MaxCaptureAmountExceeded
-                    | Issue::CaptureFullyRefunded
-                    | Issue::RefundAmountExceeded
-                    | Issue::PendingCapture
-                    | Issue::RefundTimeLimitExceeded
-                    | Issue::RefundFailedInsufficientFunds
-                    | Issue::MaxNumberOfRefundsExceeded
-                    | Issue::TransactionDisputed
-                    | Issue::InvalidResourceId
-                    | Issue::Unknown => Outcome::Unknown(Reason::new(ReasonCode::ProviderFault, Word::named(&issue))),
-                };
-            }
-            other => other,
-        };
-        match ending.outcome::<wire::Order>() {
-            Outcome::Done(order) if order.id != order_id => integrity("the answer is about another order"),
-            Outcome::Done(order) => match stand(attempt, &order, Some(total)) {
-                Ok(Stand::Seen(seen)) => Outcome::Done(seen),
-                Ok(Stand::Approved(_)) => bare(PaymentState::Processing),
-                Err(problem) => integrity(problem),
-            },
-            Outcome::NotSent(reason) => Outcome::NotSent(reason),
-            Outcome::Declined(reason) => Outcome::Declined(reason),
-            Outcome::Unknown(reason) => Outcome::Unknown(reason),
-        }
-    }
-
     /// Reads where the order stands and takes nothing.
     async fn look(&self, attempt: &Attempt, order_id: &str) -> Outcome<PaymentSeen> {
         match self.known(order_id).await {
@@ -277,7 +227,9 @@ impl Paypal {
             Outcome::Done(Some(order)) => match stand(attempt, &order, None) {
                 Ok(Stand::Seen(seen)) => Outcome::Done(seen),
                 Ok(Stand::Approved(total)) => {
-                    Outcome::Done(PaymentSeen { total: Some(total), ..PaymentSeen::bare(PaymentState::Processing) })
+                    let refused = self.is_refused(attempt, &order).await;
+                    let state = if refused { PaymentState::RequiresAction } else { PaymentState::Processing };
+                    Outcome::Done(PaymentSeen { total: Some(total), ..PaymentSeen::bare(state) })
                 }
                 Err(problem) => integrity(problem),
             },
@@ -441,11 +393,20 @@ impl PaymentChannel for Paypal {
                 (Some(url), _) => {
                     Outcome::Done(Opened { action: PaymentAction::Redirect { url }, provider_ref: Some(order.id) })
                 }
-                // Opened before and approved since: the page is used up, and only the question can go on.
-                (None, OrderStatus::Approved | OrderStatus::Completed) => Outcome::Unknown(Reason::new(
-                    ReasonCode::ProviderFault,
-                    "the payer has acted: ask where the payment stands",
-                )),
+                // Opened before and approved since: the page is used up, and only the question can go on. After a refused card
+                // the payer chooses another way on it.
+                (None, OrderStatus::Approved | OrderStatus::Completed) => {
+                    match self.page_again(attempt, &order.id).await {
+                        Some(url) => Outcome::Done(Opened {
+                            action: PaymentAction::Redirect { url },
+                            provider_ref: Some(order.id),
+                        }),
+                        None => Outcome::Unknown(Reason::new(
+                            ReasonCode::ProviderFault,
+                            "the payer has acted: ask where the payment stands",
+                        )),
+                    }
+                }
                 (
                     None,
                     OrderStatus::Created
@@ -490,7 +451,7 @@ impl PaymentChannel for Paypal {
             Ok(Stand::Approved(total)) if over => {
                 Outcome::Done(PaymentSeen { total: Some(total), ..PaymentSeen::bare(attempt.state) })
             }
-            Ok(Stand::Approved(total)) => self.take(attempt, &order.id, total).await,
+            Ok(Stand::Approved(total)) => self.take(attempt, &order, total).await,
             Err(problem) => integrity(problem),
         }
     }
@@ -509,8 +470,8 @@ impl PaymentChannel for Paypal {
         Outcome::Done(false)
     }
 
-    /// There is no call for it: unless money came first the payment counts as closed, and [`Self::query`] never captures one
-    /// that does.
+    /// There is no call for it: unless money came first, or may come, the payment counts as closed, and [`Self::query`] never
+    /// captures one that does.
     async fn close(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
         let Some(id) = attempt.provider_ref.as_deref().filter(|id| is_plain(id)) else {
             return Outcome::Done(PaymentSeen::bare(PaymentState::Closed));
@@ -524,7 +485,7 @@ impl PaymentChannel for Paypal {
         };
         let closed = |total| PaymentSeen { total, ..PaymentSeen::bare(PaymentState::Closed) };
         match stand(attempt, &order, None) {
-            Ok(Stand::Approved(total)) => Outcome::Done(closed(Some(total))),
+            Ok(Stand::Approved(total)) => self.close_approved(attempt, &order, total).await,
             Ok(Stand::Seen(seen)) => match seen.state {
                 PaymentState::RequiresAction | PaymentState::Failed | PaymentState::NotFound => {
                     Outcome::Done(closed(seen.total))
@@ -580,10 +541,14 @@ impl PaymentChannel for Paypal {
     async fn void(&self, attempt: &Attempt) -> Outcome<PaymentSeen> {
         let part = match self.set_aside(attempt).await {
             Ok(part) => part,
-            // Nothing was set aside: closed, it never will be.
-            Err(Outcome::Done(seen)) if seen.state == PaymentState::RequiresAction => {
-                return Outcome::Done(PaymentSeen { state: PaymentState::Closed, ..seen });
-            }
+            // Nothing was set aside: closed, it never will be; unless it was begun and turns out to be.
+            Err(Outcome::Done(seen)) if seen.state == PaymentState::RequiresAction => match self.close(attempt).await {
+                Outcome::Done(seen) if seen.state == PaymentState::Authorised => match self.set_aside(attempt).await {
+                    Ok(part) => part,
+                    Err(ending) => return ending,
+                },
+                ending => return ending,
+            },
             Err(ending) => return ending,
         };
         let closed = || Outcome::Done(PaymentSeen { total: part.total, ..PaymentSeen::bare(PaymentState::Closed) });
@@ -606,11 +571,21 @@ impl PaymentChannel for Paypal {
     }
 
     async fn refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<RefundSeen> {
-        self.ask_refund(refund, attempt).await
+        let before = match self.is_open(refund.refund_id).await {
+            Ok(before) => before,
+            Err(reason) => return Outcome::NotSent(reason),
+        };
+        if let Err(reason) = self.keep_open(refund.refund_id, true).await {
+            return Outcome::NotSent(reason);
+        }
+        let answer = self.ask_refund(refund, attempt).await;
+        self.ended(refund, before, &answer).await;
+        answer
     }
 
     /// A refund whose answer was lost has no id to ask by: the same request with the same key tells what became of it, and is
-    /// only sent while the channel still remembers the key.
+    /// only sent while the channel still remembers the key, and never after a definite no: whoever wants it then asks for it
+    /// once more.
     async fn query_refund(&self, refund: &Refund, attempt: &Attempt) -> Outcome<Option<RefundSeen>> {
         let number = refund.refund_id.bare();
         if let Some(id) = refund.provider_ref.as_deref().filter(|id| is_plain(id)) {
@@ -622,10 +597,17 @@ impl PaymentChannel for Paypal {
         if refund.state == Standing::Refused {
             return Outcome::Done(None);
         }
+        match self.is_open(refund.refund_id).await {
+            Ok(true) => {}
+            Ok(false) => return Outcome::Done(None),
+            Err(reason) => return Outcome::NotSent(reason),
+        }
         if self.has_forgotten(refund) {
             return Outcome::Unknown(Reason::new(ReasonCode::NotFound, "too long ago to be asked for again safely"));
         }
-        match self.ask_refund(refund, attempt).await {
+        let answer = self.ask_refund(refund, attempt).await;
+        self.ended(refund, true, &answer).await;
+        match answer {
             Outcome::Declined(reason) => self.after_refusal(refund, attempt, &reason).await,
             other => other.map(Some),
         }
@@ -637,7 +619,7 @@ impl PaymentChannel for Paypal {
         if refund.provider_ref.is_some() {
             return self.query_refund(refund, attempt).await;
         }
-        if why.code == ReasonCode::Unauthorized || self.has_forgotten(refund) {
+        if is_about_us(why) || self.has_forgotten(refund) {
             return Outcome::Unknown(why.clone());
         }
         Outcome::Done(None)

@@ -12,6 +12,7 @@ use crate::{
     pay::paypal::sign::tests::Authority,
     reconcile::line::Bill,
     store::{
+        Store,
         attempts::Attempt,
         refunds::{Refund, Standing},
     },
@@ -250,6 +251,8 @@ async fn what_is_sent_to_paypal_is_what_was_recorded_for_its_published_descripti
     let provider = Provider::start(paypal).await;
     let config = paypal_tests::merchant(&provider.base, &Authority::new().root_pem);
     let channel = Paypal::new(&config, Http::new(Profile::Sandbox).unwrap(), Arc::new(At(NOW_S))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let channel = channel.recording(Store::open(folder.path()).await.unwrap());
     let dollars = attempt(Channel::Paypal, money(29_901, "USD"));
     let named = |id: &str| Some(id.to_owned());
     done(channel.create(&dollars).await);
@@ -379,6 +382,8 @@ async fn looking_at_a_payment_sends_nothing_but_questions() {
     let provider = Provider::start(paypal).await;
     let config = paypal_tests::merchant(&provider.base, &Authority::new().root_pem);
     let channel = Paypal::new(&config, Http::new(Profile::Sandbox).unwrap(), Arc::new(At(NOW_S))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let channel = channel.recording(Store::open(folder.path()).await.unwrap());
     let lost = attempt(Channel::Paypal, money(29_901, "USD"));
     let approved = Attempt { provider_ref: named(ORDER), ..lost.clone() };
     assert_eq!(done(channel.peek(&approved).await).state, PaymentState::Processing, "approved, and not taken");

@@ -158,6 +158,27 @@ async fn lost_answers_are_unknown_and_asking_again_neither_takes_nor_gives_twice
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_accepted_and_of_which_nothing_is_found_is_asked_for_again_under_its_number() {
+    let world = World::start().await;
+    let intent = intent(&world, 9_900);
+    let code_to_scan = opened(&world, &intent).await;
+    world.phone_pays(&code_to_scan).await;
+    assert_eq!(status(&world, intent.attempt_id).await.state, p::PaymentState::Captured);
+    world.scenario(json!({"provider": "alipay", "switch": "nothing_made"})).await;
+    let refund = world.refund(intent.attempt_id, world.cny(3_000));
+    let accepted = world.call::<p::RefundStatus>("refundPayment", &refund).await;
+    assert_eq!(code(accepted), ("unknown", ReasonCode::ProviderFault), "not on its way: nothing is there");
+    assert_eq!(world.scenarios().await["switches"], json!([]), "it was sent");
+    let asked = world.done::<p::RefundStatus>("getRefundStatus", &p::RefundRef { refund_id: refund.refund_id }).await;
+    assert_eq!(asked.state, p::RefundState::NotFound);
+    assert_eq!(rows(&world, "refunds").await, [] as [Value; 0]);
+    assert_eq!(given_back(&world, &refund).await, (p::RefundState::Succeeded, refund.amount));
+    let [row] = rows(&world, "refunds").await.try_into().unwrap();
+    assert_eq!((&row["out_refund_no"], &row["refund_fen"]), (&json!(refund.refund_id.bare()), &json!(3_000)));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_whose_opening_was_lost_is_taken_back_before_its_time() {
     let world = World::start().await;
     for switch in ["time_out_before", "act_then_time_out"] {

@@ -177,6 +177,39 @@ async fn what_was_approved_and_not_taken_can_still_be_closed_and_what_was_taken_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_taking_has_no_known_ending_is_not_closed_before_it_has_one() {
+    let mut world = World::start().await;
+    for (lost, restarted) in [("time_out_then_act", false), ("time_out_before", true)] {
+        let wish = intent(&world, money(29_901, "USD"));
+        let page = open(&world, &wish).await;
+        world.payer_decides(&page, "approve").await;
+        switch(&world, lost, json!({"op": "capture"})).await;
+        let lost = world.call::<p::PaymentStatus>("settlePayment", &about(&wish)).await;
+        assert_eq!(code(lost), ("unknown", ReasonCode::Network));
+        if restarted {
+            world.restart_gateway().await;
+        }
+        switch(&world, "time_out_before", json!({"op": "capture"})).await;
+        let unknown = world.call::<p::PaymentStatus>("closePayment", &about(&wish)).await;
+        assert_eq!(code(unknown), ("unknown", ReasonCode::Network), "taken or not, nobody knows");
+        assert_eq!(close(&world, &wish).await.captured, Some(wish.amount));
+        assert_eq!(status(&world, &wish).await.captured, Some(wish.amount));
+    }
+    let taken: i64 =
+        world.book().await["payments"].as_array().unwrap().iter().map(|one| one["taken_fen"].as_i64().unwrap()).sum();
+    assert_eq!(taken, 2 * 29_901);
+    let aside = p::CreatePaymentIntent { authorise: true, ..intent(&world, money(29_901, "USD")) };
+    let page = open(&world, &aside).await;
+    world.payer_decides(&page, "approve").await;
+    switch(&world, "time_out_then_act", json!({"op": "authorize"})).await;
+    let lost = world.call::<p::PaymentStatus>("settlePayment", &about(&aside)).await;
+    assert_eq!(code(lost), ("unknown", ReasonCode::Network));
+    assert_eq!(world.done::<p::PaymentStatus>("voidPayment", &about(&aside)).await.state, p::PaymentState::Closed);
+    assert_eq!(world.book().await["payments"][2]["state"], "VOIDED");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn asked_and_closed_at_once_a_payment_is_either_paid_or_closed_and_the_book_says_the_same() {
     let world = World::start().await;
     for _ in 0..8 {
@@ -362,15 +395,36 @@ async fn a_card_that_is_declined_sends_the_payer_to_the_page_again_and_a_refused
     let wish = intent(&world, money(29_901, "USD"));
     let page = open(&world, &wish).await;
     world.payer_decides(&page, "approve").await;
-    switch(&world, "decline", json!({"op": "capture"})).await;
-    assert_eq!(status(&world, &wish).await.state, p::PaymentState::RequiresAction);
+    switch(&world, "decline", json!({"op": "capture", "times": 30})).await;
+    let asked_for = async || 30 - world.scenarios().await["switches"][0]["times"].as_i64().unwrap();
+    for _ in 0..20 {
+        assert_eq!(status(&world, &wish).await.state, p::PaymentState::RequiresAction);
+        assert_eq!(asked_for().await, 1, "not again before the payer was there again");
+    }
+    assert_eq!(open(&world, &wish).await, page, "and the payer can be led there again");
+    world.advance(1).await;
+    world.payer_decides(&page, "approve").await;
+    for _ in 0..20 {
+        assert_eq!(status(&world, &wish).await.state, p::PaymentState::RequiresAction);
+        assert_eq!(asked_for().await, 2);
+    }
+    world.advance(1).await;
+    world.payer_decides(&page, "approve").await;
+    world.scenario(json!({"reset": true})).await;
     assert_eq!(status(&world, &wish).await.state, p::PaymentState::Captured);
+    let payment = booked(&world).await;
+    assert_eq!((&payment["state"], &payment["taken_fen"]), (&json!("COMPLETED"), &json!(29_901)));
+
+    let closed = intent(&world, money(29_901, "USD"));
+    switch(&world, "decline", json!({"op": "capture"})).await;
+    assert_eq!(paid(&world, &closed).await.state, p::PaymentState::RequiresAction);
+    assert_eq!(close(&world, &closed).await.state, p::PaymentState::Closed, "what was refused was not taken");
 
     let refused = intent(&world, money(29_901, "USD"));
     switch(&world, "decline", json!({"op": "capture", "issue": "TRANSACTION_REFUSED"})).await;
     assert_eq!(paid(&world, &refused).await.state, p::PaymentState::Failed);
     assert_eq!(status(&world, &refused).await.state, p::PaymentState::Failed, "over means never taken after");
-    assert_eq!(world.book().await["payments"][1]["taken_fen"], 0);
+    assert_eq!(world.book().await["payments"][2]["taken_fen"], 0);
     world.stop().await;
 }
 
@@ -405,6 +459,41 @@ async fn a_pending_refund_is_pending_and_a_failed_one_can_be_asked_for_by_a_new_
         "looking at a refused refund does not ask for it again"
     );
     assert_eq!(world.book().await["refunds"].as_array().unwrap().len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_refused_is_not_asked_for_again_by_questions_and_goes_back_when_it_is_wanted_again() {
+    let mut world = World::start().await;
+    let wish = intent(&world, money(29_901, "USD"));
+    paid(&world, &wish).await;
+    let poor = json!({"op": "refund", "issue": "REFUND_FAILED_INSUFFICIENT_FUNDS"});
+    switch(&world, "decline", poor.clone()).await;
+    let refund = world.refund(wish.attempt_id, wish.amount);
+    let refused = code(world.call::<p::RefundStatus>("refundPayment", &refund).await);
+    assert_eq!(refused, ("declined", ReasonCode::InsufficientBalance));
+    let lost = world.refund(wish.attempt_id, money(100, "USD"));
+    let more = code(world.call::<p::RefundStatus>("refundPayment", &lost).await);
+    assert_eq!(more, ("declined", ReasonCode::InvalidRequest), "the amount stays reserved");
+    for _ in 0..3 {
+        assert_eq!(refund_status(&world, &refund).await.state, p::RefundState::NotFound);
+        world.restart_gateway().await;
+    }
+    assert_eq!(world.book().await["refunds"], json!([]));
+    switch(&world, "time_out_before", json!({"op": "refund"})).await;
+    let unknown = code(world.call::<p::RefundStatus>("refundPayment", &refund).await);
+    assert_eq!(unknown, ("unknown", ReasonCode::Network));
+    switch(&world, "decline", poor).await;
+    for _ in 0..3 {
+        assert_eq!(
+            refund_status(&world, &refund).await.state,
+            p::RefundState::NotFound,
+            "asked again once, and refused"
+        );
+    }
+    assert_eq!(world.book().await["refunds"], json!([]));
+    assert_eq!(world.done::<p::RefundStatus>("refundPayment", &refund).await.state, p::RefundState::Succeeded);
+    assert_eq!(world.book().await["refunds"].as_array().unwrap().len(), 1);
     world.stop().await;
 }
 

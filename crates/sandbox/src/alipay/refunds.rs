@@ -45,6 +45,10 @@ pub(super) async fn create(world: &Shared, asked: &Asked) -> Answer {
     if world.now_us() > trade.number("created_us").saturating_add(YEAR_US) {
         return Err(Refusal::business("TRADE_HAS_FINISHED", "交易已完结").about(&trade.id));
     }
+    // Accepted, and nothing comes of it: a question finds nothing, and the same number again gives back.
+    if world.switches.strike(PROVIDER, "nothing_made").is_some() {
+        return Ok(shown(&trade, "N"));
+    }
     give_back(world, &mut book, &mut trade, &number, fen).await?;
     world.commit(book).await?;
     Ok(shown(&trade, "Y"))

@@ -34,7 +34,8 @@ const NAME: &str = "messageverificationcerts.sandbox.paypal.com";
 pub(super) const STRANGERS: &str = "CERT-STRANGERS";
 pub(super) const EXPIRED: &str = "CERT-EXPIRED";
 
-/// An authority, a certificate it issued for this key, and one that is past its time, all as PEM.
+/// What certificates lead up to, one for this key, and one that is past its time, all as PEM. As the provider's are, both are
+/// issued under an authority below the root and served without it.
 pub(super) fn certificates(private_pem: &str) -> Result<[String; 3], KeyError> {
     let named = |name: &str, until: i32| {
         let mut params = rcgen::CertificateParams::default();
@@ -45,12 +46,19 @@ pub(super) fn certificates(private_pem: &str) -> Result<[String; 3], KeyError> {
         params.not_after = rcgen::date_time_ymd(until, 1, 1);
         params
     };
-    let mut authority = named("Sandbox certificate authority", 2044);
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-    authority.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
-    let authority_key = rcgen::KeyPair::generate()?;
-    let root = authority.self_signed(&authority_key)?.pem().replace("\r\n", "\n");
-    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let authority = |name: &str, below: u8| {
+        let mut authority = named(name, 2044);
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(below));
+        authority.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+        authority
+    };
+    let (root, root_key) = (authority("Sandbox certificate authority", 1), rcgen::KeyPair::generate()?);
+    let (between, between_key) =
+        (authority("Sandbox certificate authority in between", 0), rcgen::KeyPair::generate()?);
+    let root_pem = root.self_signed(&root_key)?.pem();
+    let between_pem = between.signed_by(&between_key, &rcgen::Issuer::new(root, root_key))?.pem();
+    let above = (between_pem + &root_pem).replace("\r\n", "\n");
+    let issuer = rcgen::Issuer::new(between, between_key);
     let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(private_pem, &rcgen::PKCS_RSA_SHA256)?;
     let leaf = |until: i32| -> Result<String, KeyError> {
         let mut leaf = named(NAME, until);
@@ -59,7 +67,7 @@ pub(super) fn certificates(private_pem: &str) -> Result<[String; 3], KeyError> {
         leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
         Ok(leaf.signed_by(&key, &issuer)?.pem().replace("\r\n", "\n"))
     };
-    Ok([root, leaf(2044)?, leaf(2026)?])
+    Ok([above, leaf(2044)?, leaf(2026)?])
 }
 
 /// CRC-32 (ISO 3309), half a byte at a time.

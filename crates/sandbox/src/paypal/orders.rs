@@ -4,9 +4,10 @@
 //! more than one purchase unit, items, shipping.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::captures::{self, AUTHORIZATION, CAPTURE};
@@ -184,15 +185,45 @@ pub(super) async fn patch(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Whether the payer can still approve it.
+/// Whether the payer can still approve it: also once more, with another card, after one was declined.
 pub(super) fn is_open(world: &World, order: &Document) -> bool {
-    ["CREATED", "PAYER_ACTION_REQUIRED"].contains(&order.text("status")) && world.now_us() < order.number("expires_us")
+    let again = order.text("status") == "APPROVED" && order.inner["card_declined"] == true;
+    let open = again || ["CREATED", "PAYER_ACTION_REQUIRED"].contains(&order.text("status"));
+    open && world.now_us() < order.number("expires_us")
+}
+
+/// Marks an answer that declined a card.
+#[derive(Clone)]
+pub(super) struct CardDeclined;
+
+/// Keeps that the card of an order was declined: its page opens again.
+pub(super) async fn card_declined(State(world): State<Shared>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let answer = next.run(request).await;
+    let id = path.strip_prefix("/v2/checkout/orders/").and_then(|rest| rest.split('/').next());
+    let (Some(id), Some(CardDeclined)) = (id, answer.extensions().get()) else { return answer };
+    match keep_declined(&world, id).await {
+        Ok(()) => answer,
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+async fn keep_declined(world: &World, id: &str) -> Result<(), StoreError> {
+    let mut book = world.book().await?;
+    if let Some(mut order) = book.get(ORDER, id).await? {
+        order.inner["card_declined"] = json!(true);
+        order.wire["update_time"] = json!(instant(world.now_us()));
+        book.put(ORDER, &order).await?;
+    }
+    book.commit().await
 }
 
 /// The payer approved.
 pub(super) async fn approve(world: &World, book: &mut Book, mut order: Document) -> Result<Document, StoreError> {
     let payer_id = world.ids.code("payer", 13).to_uppercase();
     order.wire["status"] = json!("APPROVED");
+    order.wire["update_time"] = json!(instant(world.now_us()));
+    order.inner["card_declined"] = json!(false);
     order.wire["payer"] = json!({"payer_id": payer_id, "email_address": "traveller@sandbox.invalid"});
     order.inner["payer_id"] = json!(payer_id);
     book.put(ORDER, &order).await?;

@@ -158,6 +158,8 @@ impl Desk {
 
     /// Tool `getRefundStatus`.
     pub(crate) async fn refund_status(&self, id: RefundId) -> Outcome<RefundStatus> {
+        // Some channels are asked by the request once more.
+        let _turn = self.turns.take_refund(id).await;
         let found = async {
             let Some(refund) = refunds::find(self.store.reader(), id).await? else { return Ok(None) };
             let attempt = attempts::find(self.store.reader(), refund.attempt_id).await?;

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, Method};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime, pem::PemObject};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -140,10 +140,43 @@ impl<'a> Transmission<'a> {
 pub(crate) struct Certificates {
     http: Http,
     bases: Vec<Url>,
-    roots: Vec<TrustAnchor<'static>>,
+    trusted: Trusted,
     kept: Mutex<BTreeMap<String, Kept>>,
     /// Held while fetching: one question at a time, and how many there were of late.
     fetching: tokio::sync::Mutex<VecDeque<UtcMicros>>,
+}
+
+/// What a certificate must lead up to, and what is known of the way: the provider serves its own certificate alone.
+struct Trusted {
+    roots: Vec<TrustAnchor<'static>>,
+    between: Vec<CertificateDer<'static>>,
+}
+
+impl Trusted {
+    /// Whoever signed itself is a root. What is not is part of the way to one, and the one that issued it has to be there.
+    fn read(pem: &str) -> Result<Self, &'static str> {
+        let mut named = Vec::new();
+        for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let der = der.map_err(|_| "is not PEM")?;
+            let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| "holds something else")?;
+            let [owner, issuer] = [certificate.subject(), certificate.issuer()].map(|name| name.as_raw().to_vec());
+            named.push((owner, issuer, der));
+        }
+        let owners: BTreeSet<Vec<u8>> = named.iter().map(|(owner, _, _)| owner.clone()).collect();
+        if !named.iter().all(|(_, issuer, _)| owners.contains(issuer)) {
+            return Err("holds a certificate without the one that issued it");
+        }
+        let mut trusted = Self { roots: Vec::new(), between: Vec::new() };
+        for (owner, issuer, der) in named {
+            if owner == issuer {
+                let anchor = anchor_from_trusted_cert(&der).map_err(|_| "holds something else")?;
+                trusted.roots.push(anchor.to_owned());
+            } else {
+                trusted.between.push(der);
+            }
+        }
+        if trusted.roots.is_empty() { Err("holds no certificate") } else { Ok(trusted) }
+    }
 }
 
 #[derive(Clone)]
@@ -155,22 +188,14 @@ struct Kept {
 }
 
 impl Certificates {
-    /// Reads the roots.
+    /// Reads the roots, and what is between them and the provider's own.
     pub(crate) fn new(config: &PaypalConfig, http: Http) -> Result<Self, ConfigError> {
-        let refused = |problem: &str| ConfigError::new("paypal.certificate_roots_pem", problem);
-        let mut roots = Vec::new();
-        for der in CertificateDer::pem_slice_iter(config.certificate_roots_pem.as_bytes()) {
-            let der = der.map_err(|_| refused("is not PEM"))?;
-            let anchor = anchor_from_trusted_cert(&der).map_err(|_| refused("holds something else"))?;
-            roots.push(anchor.to_owned());
-        }
-        if roots.is_empty() {
-            return Err(refused("holds no certificate"));
-        }
+        let trusted = Trusted::read(&config.certificate_roots_pem)
+            .map_err(|problem| ConfigError::new("paypal.certificate_roots_pem", problem))?;
         Ok(Self {
             http,
             bases: config.certificate_bases.clone(),
-            roots,
+            trusted,
             kept: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         })
@@ -194,7 +219,7 @@ impl Certificates {
             return Err(ProofError::Unreachable("too many fetches in a minute".to_owned()));
         }
         fetches.push_back(now);
-        let kept = check(&self.fetch(url).await?, &self.roots, now)?;
+        let kept = check(&self.fetch(url).await?, &self.trusted, now)?;
         let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, kept| kept.fresh(now));
         if all.len() < KEPT_MAX {
@@ -247,15 +272,16 @@ impl Kept {
 }
 
 /// Checks a chain: it leads up to a root, every part is valid now, and its end is the provider's own name.
-fn check(pem: &[u8], roots: &[TrustAnchor<'_>], now: UtcMicros) -> Result<Kept, ProofError> {
+fn check(pem: &[u8], trusted: &Trusted, now: UtcMicros) -> Result<Kept, ProofError> {
     let refused = |problem: &str| ProofError::Certificate(problem.to_owned());
     let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let chain = chain.map_err(|_| refused("not PEM"))?;
-    let (leaf, between) = chain.split_first().ok_or_else(|| refused("no certificate"))?;
+    let (leaf, served) = chain.split_first().ok_or_else(|| refused("no certificate"))?;
+    let between: Vec<CertificateDer<'_>> = served.iter().chain(&trusted.between).cloned().collect();
     let end = EndEntityCert::try_from(leaf).map_err(|error| refused(&error.to_string()))?;
     let seconds = u64::try_from(now.0.div_euclid(1_000_000)).map_err(|_| refused("an impossible time"))?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-    let chain = end.verify_for_usage(&ALGORITHMS, roots, between, time, KeyUsage::server_auth(), None, None);
+    let chain = end.verify_for_usage(&ALGORITHMS, &trusted.roots, &between, time, KeyUsage::server_auth(), None, None);
     if let Err(error) = chain
         && !off(Defence::CertificateChain)
         && !(off(Defence::CertificateTime) && is_of_time(&error))

@@ -138,6 +138,9 @@ pub(crate) struct Order {
     pub(crate) id: String,
     pub(crate) status: OrderStatus,
     pub(crate) intent: Option<Intent>,
+    pub(crate) update_time: Option<String>,
+    /// How the payer pays; only ever compared.
+    pub(crate) payment_source: Option<serde_json::Value>,
     #[serde(default)]
     pub(crate) purchase_units: Vec<Unit>,
     #[serde(default)]

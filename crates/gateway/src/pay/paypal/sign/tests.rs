@@ -60,7 +60,11 @@ impl Authority {
 
     /// An authority under this one.
     fn under(&self) -> (Self, String) {
-        let mut params = named("Authority in between", (2020, 2040));
+        self.under_as("Authority in between")
+    }
+
+    fn under_as(&self, name: &str) -> (Self, String) {
+        let mut params = named(name, (2020, 2040));
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -402,6 +406,29 @@ async fn pp_02_only_the_providers_own_name_under_a_trusted_root_is_accepted() {
         ("something else", "<html>".to_owned()),
     ] {
         assert!(matches!(judged(&authority, pem).await, Some(ProofError::Certificate(_))), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn pp_02_a_certificate_served_alone_leads_to_a_root_by_the_link_that_is_configured() {
+    let (authority, attackers) = (Authority::new(), Authority::new());
+    let ((between, link), (_, other)) = (authority.under(), attackers.under());
+    let host = Host::serving(200, None, between.issue(good())).await;
+    let refused = async |pem: &str| certificates(&host.base, pem).key(&host.certificate(), NOW).await.err();
+    let root = &authority.root_pem;
+    assert_eq!(refused(&(link.clone() + root)).await, None);
+    assert_eq!(refused(&(root.clone() + &link)).await, None, "in whichever order");
+    for gap in [root.clone(), root.clone() + &other, attackers.root_pem.clone() + &link] {
+        assert!(matches!(refused(&gap).await, Some(ProofError::Certificate(_))), "the link is missing, or its root");
+    }
+    let (lower, _) = between.under_as("Lower authority");
+    let (_, below) = lower.under_as("Lowest authority");
+    for (pem, problem) in [
+        (link.clone(), "holds a certificate without the one that issued it"),
+        (root.clone() + &below, "holds a certificate without the one that issued it"),
+        (String::new(), "holds no certificate"),
+    ] {
+        assert_eq!(Trusted::read(&pem).err(), Some(problem));
     }
 }
 
