@@ -194,6 +194,8 @@ async fn a_return_by_loopback_that_is_given_up_on_its_way_comes_to_its_end_and_i
             app.auth.cancel(CLUB).await.unwrap();
         }
         until("the port closes", async || loopback::bind(port).await.is_ok()).await;
+        // Whoever listened has gone, and the conversation alone is left.
+        until("nobody listens", async || Arc::weak_count(&app.auth) <= 1).await;
         assert_eq!(platform.was_asked("POST /revoke"), 0, "nothing is known of tokens yet");
         go_on.notify_one();
         assert_eq!(browser.await.unwrap().unwrap().status(), 400, "nobody waits for it any more");
