@@ -20,6 +20,7 @@ mod pushed;
 mod recovery;
 mod registration;
 mod resolver;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -45,6 +46,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zhiyou_domain::fault::{Fault, FaultCode};
 
@@ -70,6 +72,8 @@ pub struct Auth {
     awaited: Mutex<HashMap<String, String>>,
     /// Returns that came while the vault was closed, by platform.
     held: Mutex<HashMap<String, Sensitive<String>>>,
+    /// Something may be to be told to a platform.
+    owing: Notify,
     dropped: AtomicU64,
     drops: Drops,
 }
@@ -138,6 +142,7 @@ impl Auth {
             redeeming: Mutex::new(HashSet::new()),
             awaited: Mutex::new(HashMap::new()),
             held: Mutex::new(HashMap::new()),
+            owing: Notify::new(),
             dropped: AtomicU64::new(0),
             drops: Drops::default(),
         })

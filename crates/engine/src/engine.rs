@@ -166,6 +166,8 @@ impl Engine {
         engine.tracker.spawn(Arc::clone(&engine).verify_audit());
         engine.tracker.spawn(Arc::clone(&engine).follow_use());
         engine.tracker.spawn(Arc::clone(&engine).follow_scores());
+        let (auth, stop) = (Arc::clone(&engine.auth), engine.stop.clone());
+        engine.tracker.spawn(async move { stop.run_until_cancelled(auth.follow()).await });
         engine.score_payments();
         engine.auth.resume().await;
         engine.recover_sign_ins();
@@ -236,12 +238,7 @@ impl Engine {
     /// Ends in the background what an earlier run began at the platforms: they may take long to answer.
     pub(crate) fn recover_sign_ins(&self) {
         let (auth, stop) = (Arc::clone(&self.auth), self.stop.clone());
-        self.tracker.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = auth.recover() => {}
-            }
-        });
+        self.tracker.spawn(async move { stop.run_until_cancelled(auth.recover()).await });
     }
 
     /// Verifies the audit log; damage is told and stops nothing.
@@ -357,6 +354,7 @@ impl Engine {
     pub async fn clock_moved(&self) {
         self.runner.clock_moved();
         self.used.look_again();
+        self.auth.look_again();
         if let Err(fault) = self.session_changed().await {
             tracing::error!(%fault, "the doorbell could not be rung");
         }

@@ -141,14 +141,19 @@ impl Auth {
         if turn.failures.load(Ordering::Acquire) != failures {
             return self.or_old(platform, &tokens, "the platform did not answer".to_owned());
         }
-        self.refresh(platform, &row, &tokens, 0).await
+        let refreshed = self.refresh(platform, &row, &tokens, 0).await;
+        drop(turn);
+        if matches!(refreshed, Err(AuthError::Expired)) {
+            self.revoke_left(platform).await;
+        }
+        refreshed
     }
 
     /// Tells that the platform refused this token (HTTP 401). It is refreshed once; when the refreshed one is refused
     /// too, or cannot be had, the sign-in is expired. Ask [`Auth::access_token`] afterwards.
     pub async fn rejected(&self, platform: &str, token: &Sensitive<String>) {
         let Ok(platform) = self.known(platform) else { return };
-        let _turn = self.turn(&platform.id).lock().await;
+        let turn = self.turn(&platform.id).lock().await;
         let Ok((row, tokens)) = self.current(platform).await else { return };
         if tokens.access != *token.expose() {
             return;
@@ -159,9 +164,11 @@ impl Auth {
         } else {
             self.refresh(platform, &row, &tokens, now.plus_seconds(PROVEN_S).0).await.map(drop)
         };
+        drop(turn);
         if let Err(error) = result {
             tracing::warn!(%error, platform = platform.id, "a refused token was not replaced");
         }
+        self.revoke_left(platform).await;
     }
 
     /// Tells that the platform wants more allowed for a call (HTTP 403, `insufficient_scope`). Nothing more is asked for,
@@ -277,7 +284,16 @@ impl Auth {
                 self.end(platform, row, if refused { State::Revoked } else { State::Expired }).await?;
                 return Err(AuthError::Expired);
             }
-            Err(error @ (TokenError::Grant | TokenError::Refused(_) | TokenError::Unavailable(_))) => {
+            Err(TokenError::Unwanted(why, tokens)) => {
+                self.refuse(platform, old, tokens.expose().clone()).await?;
+                return self.or_old(platform, old, why.to_owned());
+            }
+            Err(
+                error @ (TokenError::Grant
+                | TokenError::Refused(_)
+                | TokenError::Unreadable
+                | TokenError::Unavailable(_)),
+            ) => {
                 return self.or_old(platform, old, error.to_string());
             }
         };
@@ -301,11 +317,30 @@ impl Auth {
         if self.clock.now().0 < old.expires_at_us { bearer(platform, old) } else { Err(AuthError::Unavailable(why)) }
     }
 
-    /// Ends a sign-in that the platform ended, or time.
-    async fn end(&self, platform: &Platform, row: &SignInRow, state: State) -> Result<(), AuthError> {
-        let row = self.plain_row(platform, Some(row), state);
+    /// Keeps refreshed tokens that may not be used until they were revoked. A refresh token that stays good stays ours.
+    async fn refuse(&self, platform: &Platform, old: &Tokens, mut new: Tokens) -> Result<(), AuthError> {
+        if new.refresh == old.refresh {
+            new.refresh = None;
+        }
+        let name = self.random_text::<12>().map_err(|fault| AuthError::Unavailable(fault.to_string()))?;
         let mut tx = self.db.begin().await?;
-        if sign_ins::put(&mut tx, &row, self.clock.now()).await? {
+        self.leave(&mut tx, platform, &name, &new).await?;
+        self.db.commit(tx).await?;
+        self.look_again();
+        Ok(())
+    }
+
+    /// Ends a sign-in that the platform ended, or time. Its tokens are kept until the platform was told: only some of them
+    /// may be over.
+    async fn end(&self, platform: &Platform, row: &SignInRow, state: State) -> Result<(), AuthError> {
+        let next = self.plain_row(platform, Some(row), state);
+        // Read inside of the transaction: what is sealed may be sealed anew by a rotation until then.
+        let mut tx = self.db.begin().await?;
+        let before = sign_ins::read(self.db.reader(), &platform.id).await?;
+        if sign_ins::put(&mut tx, &next, self.clock.now()).await? {
+            if let Some(before) = &before {
+                self.leave_row(&mut tx, platform, before).await?;
+            }
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
             audit::of_platform(&mut tx, Action::TokenExpire, &platform.id, None, self.clock.now()).await?;
         }

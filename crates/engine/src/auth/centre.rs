@@ -24,7 +24,7 @@ use zhiyou_domain::{
 };
 
 /// Minutes that a session lives.
-const SESSION_MIN: i64 = 60;
+pub(super) const SESSION_MIN: i64 = 60;
 
 /// A platform that a plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

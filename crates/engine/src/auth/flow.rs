@@ -14,10 +14,8 @@ use super::{
     pending::{Pending, attempt_of, visit_of},
     platform::Platform,
     pushed,
-    recovery::Redeeming,
-    registration,
-    tokens::{self, TokenError, Tokens},
-    way,
+    recovery::{Outcome, Redeeming},
+    registration, tokens, way,
 };
 use crate::{
     api::{
@@ -214,6 +212,7 @@ impl Auth {
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
         audit::of_platform(&mut tx, Action::SignInStart, &platform.id, None, self.clock.now()).await?;
         self.db.commit(tx).await?;
+        self.look_again();
         self.close_listener(&platform.id);
         self.await_return(platform, &pending);
         if let Some(listener) = listener {
@@ -337,26 +336,29 @@ impl Auth {
         };
         let (attempt, pending, redeeming) = claimed;
         let outcome = match &callback.answer {
-            Answer::Error(code) if code == "access_denied" => Err("denied"),
-            Answer::Error(_) => Err("provider"),
+            Answer::Error(code) if code == "access_denied" => Outcome::Nothing("denied"),
+            Answer::Error(_) => Outcome::Nothing("provider"),
             Answer::Code(code) => {
                 let redeemed = tokens::redeem(self.http(platform), platform, &pending, code, self.clock.now()).await;
-                if let Err(error) = &redeemed {
-                    tracing::warn!(%error, platform = platform.id, "the code could not be redeemed");
-                }
-                match redeemed {
+                match self.known_of(platform, redeemed, self.clock.now()) {
                     // Whether tokens were given is not known: the visit keeps its code, and the next try sends it again.
-                    Err(TokenError::Unavailable(_)) => {
+                    None => {
                         drop(redeeming);
-                        return self.unanswered(platform, &attempt).await;
+                        let ending = self.unanswered(platform, &attempt).await;
+                        self.look_again();
+                        return ending;
                     }
-                    redeemed => redeemed.map_err(|_| "provider"),
+                    Some(outcome) => outcome,
                 }
             }
         };
         match self.finish(platform, &attempt, outcome).await {
             Ok(ending) => ending,
-            Err(why) => self.dropped_for(Some(platform), why.word(), &why.to_string()).await,
+            Err(why) => {
+                // A code that is kept is sent again.
+                self.look_again();
+                self.dropped_for(Some(platform), why.word(), &why.to_string()).await
+            }
         }
     }
 
@@ -428,21 +430,21 @@ impl Auth {
         Ok((row.attempt, pending, redeeming))
     }
 
-    /// Ends a claimed visit: tokens or a reason, the visit's end and the change row in one transaction.
-    pub(super) async fn finish(
-        &self,
-        platform: &Platform,
-        attempt: &str,
-        outcome: Result<Tokens, &'static str>,
-    ) -> Result<Ending, Drop> {
+    /// Ends a claimed visit: tokens or a reason, the visit's end and the change row in one transaction. Tokens that may not
+    /// be used, or whose visit was given up, are revoked.
+    pub(super) async fn finish(&self, platform: &Platform, attempt: &str, outcome: Outcome) -> Result<Ending, Drop> {
         let _turn = self.turn(&platform.id).lock().await;
         let before = sign_ins::read(self.db.reader(), &platform.id).await?;
         let mut tx = self.db.begin().await?;
-        let row = match &outcome {
-            Ok(tokens) => Some(self.connected_row(platform, before.as_ref(), tokens)?),
+        let failed = outcome.failed();
+        let row = match (&outcome, failed) {
+            (Outcome::Tokens(tokens), _) => Some(self.connected_row(platform, before.as_ref(), tokens)?),
             // A sign-in that still works is not lost because another try failed.
-            Err(_) if before.as_ref().is_some_and(|row| row.state == State::Connected) => None,
-            Err(why) => Some(self.plain_row(platform, before.as_ref(), State::Failed((*why).to_owned()))),
+            _ if before.as_ref().is_some_and(|row| row.state == State::Connected) => None,
+            (_, why) => {
+                let state = State::Failed(why.unwrap_or_default().to_owned());
+                Some(self.plain_row(platform, before.as_ref(), state))
+            }
         };
         let current = off(Defence::SingleUse) || pending_sign_ins::delete(&mut tx, &platform.id, attempt).await?;
         let written = match &row {
@@ -452,39 +454,41 @@ impl Auth {
         if !written {
             tx.rollback().await.map_err(StoreError::from)?;
             // Given up or begun anew meanwhile: nobody wants these tokens any more. They take the place of their code.
-            match &outcome {
-                Ok(tokens) => {
+            match outcome.given() {
+                Some(tokens) => {
                     let mut tx = self.db.begin().await?;
                     self.leave(&mut tx, platform, attempt, tokens).await?;
                     self.db.commit(tx).await?;
                     self.revoke_left(platform).await;
                 }
-                Err(_) => self.gave_nothing(platform, attempt).await?,
+                None => self.gave_nothing(platform, attempt).await?,
             }
             return Err(Drop::NothingAwaited);
         }
-        let old = outcome.as_ref().ok().and_then(|_| self.revocable(platform, before.as_ref()?));
-        if let (Some(old), Some(row)) = (&old, &before) {
-            self.leave(&mut tx, platform, &row.serial.to_string(), old).await?;
+        let over = match (&outcome, &before) {
+            (Outcome::Tokens(_), Some(row)) => {
+                self.revocable(platform, row).map(|tokens| (row.serial.to_string(), tokens))
+            }
+            (Outcome::Unwanted(tokens), _) => Some((attempt.to_owned(), tokens.clone())),
+            (Outcome::Tokens(_), None) | (Outcome::Nothing(_), _) => None,
+        };
+        if let Some((name, tokens)) = &over {
+            self.leave(&mut tx, platform, name, tokens).await?;
         }
         changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
-        let failed = outcome.as_ref().err().copied();
         audit::of_platform(&mut tx, Action::SignInFinish, &platform.id, failed, self.clock.now()).await?;
         self.db.commit(tx).await?;
-        if outcome.is_err() {
-            return Ok(Ending::NotConnected);
-        }
-        if old.is_some() {
+        if over.is_some() {
             self.revoke_left(platform).await;
         }
-        Ok(Ending::Connected)
+        Ok(if failed.is_none() { Ending::Connected } else { Ending::NotConnected })
     }
 
     pub(super) fn connected_row(
         &self,
         platform: &Platform,
         before: Option<&SignInRow>,
-        tokens: &Tokens,
+        tokens: &tokens::Tokens,
     ) -> Result<SignInRow, VaultError> {
         let mut row = self.plain_row(platform, before, State::Connected);
         let plain = tokens.plain().map_err(|_| VaultError::Damaged)?;
@@ -515,6 +519,7 @@ impl Auth {
             changes::append(&mut tx, Entity::SignIn, &platform.id, self.clock.now()).await?;
             audit::of_platform(&mut tx, Action::SignInCancel, &platform.id, None, self.clock.now()).await?;
             self.db.commit(tx).await?;
+            self.look_again();
         }
         self.await_nothing(platform);
         self.close_listener(&platform.id);

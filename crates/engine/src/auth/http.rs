@@ -28,6 +28,9 @@ pub(super) enum HttpError {
     /// The answer is larger than anything we expect.
     #[error("the answer is too large")]
     TooLarge,
+    /// The platform, or something in front of it, is not well.
+    #[error("HTTP {0}")]
+    Unwell(u16),
     /// The request or answer is not HTTP.
     #[error("not HTTP")]
     Malformed(#[from] http::Error),

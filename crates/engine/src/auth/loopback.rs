@@ -74,9 +74,9 @@ pub(super) async fn serve(auth: Weak<Auth>, awaited: Awaited, listener: TcpListe
             },
         }
     }
-    // The port is closed first; the page that says so may still be on its way.
-    drop(listener);
-    drop(timeout(Duration::from_secs(1), async { while open.join_next().await.is_some() {} }).await);
+    // The port is closed. What was said already comes to its own end, which is never far: a code that was sent gives tokens,
+    // whoever has gone, and the page that tells of them may be on its way.
+    open.detach_all();
 }
 
 async fn converse(auth: Weak<Auth>, awaited: Awaited, mut stream: TcpStream, stop: CancellationToken) {

@@ -9,8 +9,9 @@
 
 use super::{
     Auth,
+    centre::SESSION_MIN,
     defence::{Defence, off},
-    pending::Pending,
+    pending::{Pending, WAIT_MIN},
     platform::Platform,
     tokens::{self, TokenError, Tokens},
 };
@@ -29,6 +30,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use zeroize::Zeroizing;
+use zhiyou_domain::time::UtcMicros;
 
 /// Kind of the sealed documents that hold what is to be revoked.
 const KIND: &str = "revocation";
@@ -55,6 +57,35 @@ enum What {
     Visit(Pending),
 }
 
+/// What a visit gave.
+pub(super) enum Outcome {
+    /// Tokens to keep.
+    Tokens(Tokens),
+    /// Tokens that may not be used.
+    Unwanted(Tokens),
+    /// Nothing, and why.
+    Nothing(&'static str),
+}
+
+impl Outcome {
+    /// Why there is no sign-in, unless there is one.
+    pub(super) const fn failed(&self) -> Option<&'static str> {
+        match self {
+            Self::Tokens(_) => None,
+            Self::Unwanted(_) => Some("provider"),
+            Self::Nothing(why) => Some(*why),
+        }
+    }
+
+    /// Whatever lives at the platform now.
+    pub(super) const fn given(&self) -> Option<&Tokens> {
+        match self {
+            Self::Tokens(tokens) | Self::Unwanted(tokens) => Some(tokens),
+            Self::Nothing(_) => None,
+        }
+    }
+}
+
 /// A visit whose code this run is redeeming.
 pub(super) struct Redeeming<'a> {
     auth: &'a Auth,
@@ -79,7 +110,7 @@ impl Auth {
     }
 
     /// Ends what an earlier run left at the platforms, as far as they answer and the vault is open; call it after the start
-    /// and after the vault was unlocked.
+    /// and after the vault was unlocked. What is left then is [`Auth::follow`]'s.
     pub async fn recover(&self) {
         for platform in &self.platforms {
             self.recover_at(platform).await;
@@ -97,17 +128,34 @@ impl Auth {
         let (Some(code), true) = (&pending.code, row.used) else { return };
         let Some(_redeeming) = self.redeems(&row.attempt) else { return };
         let code = Sensitive::new(code.clone());
-        let outcome = match tokens::redeem(self.http(platform), platform, &pending, &code, self.clock.now()).await {
-            Ok(tokens) => Ok(tokens),
-            // It may still be good, or have given tokens: asked again next time.
-            Err(TokenError::Unavailable(why)) => {
-                tracing::warn!(why, platform = platform.id, "a sign-in that was cut off cannot be ended now");
-                return;
-            }
-            Err(TokenError::Grant | TokenError::RanOut | TokenError::Refused(_)) => Err("provider"),
-        };
+        let redeemed = tokens::redeem(self.http(platform), platform, &pending, &code, self.clock.now()).await;
+        // It may still be good, or have given tokens: asked again next time.
+        let since = row.expires_at.plus_minutes(-WAIT_MIN);
+        let Some(outcome) = self.known_of(platform, redeemed, since) else { return };
         if let Err(why) = self.finish(platform, &row.attempt, outcome).await {
             tracing::info!(%why, platform = platform.id, "a sign-in that was cut off is over");
+        }
+    }
+
+    /// What came of a code that was given at `since`; `None` while that is not known. What answers and cannot be read is asked
+    /// again as long as a session lives: no code is good for longer, and by then it came twice.
+    pub(super) fn known_of(
+        &self,
+        platform: &Platform,
+        redeemed: Result<Tokens, TokenError>,
+        since: UtcMicros,
+    ) -> Option<Outcome> {
+        if let Err(error) = &redeemed {
+            tracing::warn!(%error, platform = platform.id, "the code could not be redeemed");
+        }
+        match redeemed {
+            Ok(tokens) => Some(Outcome::Tokens(tokens)),
+            Err(TokenError::Unwanted(_, tokens)) => Some(Outcome::Unwanted(tokens.expose().clone())),
+            Err(TokenError::Unavailable(_)) => None,
+            Err(TokenError::Unreadable) if self.clock.now() < since.plus_minutes(SESSION_MIN) => None,
+            Err(TokenError::Grant | TokenError::RanOut | TokenError::Refused(_) | TokenError::Unreadable) => {
+                Some(Outcome::Nothing("provider"))
+            }
         }
     }
 
@@ -120,6 +168,13 @@ impl Auth {
             && self.clock.now() < row.expires_at
             && !self.redeeming().contains(&row.attempt)
             && !off(Defence::SingleUse)
+    }
+
+    /// Whether a code was cut off that may have given tokens, as long as a session lives.
+    pub(super) async fn is_cut_off(&self, platform: &Platform) -> bool {
+        let Ok(Some((row, pending))) = self.pending(platform).await else { return false };
+        let until = row.expires_at.plus_minutes(SESSION_MIN - WAIT_MIN);
+        row.used && pending.code.is_some() && self.clock.now() < until
     }
 
     /// Ends the platform's visit, in the transaction that knows why. A code that was accepted is kept: it may have given
@@ -239,6 +294,7 @@ impl Auth {
                 tracing::warn!(%error, platform = platform.id, "tokens that are over could not be revoked");
             }
         }
+        self.look_again();
     }
 
     async fn left(&self, id: &str) -> Result<Option<Left>, VaultError> {
@@ -266,21 +322,15 @@ impl Auth {
         let attempt = id.split_once('/').map_or(id, |(_, attempt)| attempt);
         let Some(_redeeming) = self.redeems(attempt) else { return Ok(false) };
         // Whoever redeemed it until now may have written what came of it.
-        let Some(Left { what: What::Visit(visit), .. }) = self.left(id).await? else { return Ok(false) };
+        let Some(Left { what: What::Visit(visit), since_us, .. }) = self.left(id).await? else { return Ok(false) };
         let Some(code) = visit.code.clone().map(Sensitive::new) else { return Ok(true) };
-        match tokens::redeem(self.http(platform), platform, &visit, &code, self.clock.now()).await {
-            Ok(tokens) => {
-                let mut tx = self.db.begin().await?;
-                self.leave(&mut tx, platform, attempt, &tokens).await?;
-                self.db.commit(tx).await?;
-                Ok(self.revoke(platform, &tokens).await)
-            }
-            Err(TokenError::Grant | TokenError::RanOut | TokenError::Refused(_)) => Ok(true),
-            Err(TokenError::Unavailable(why)) => {
-                tracing::warn!(why, platform = platform.id, "a code that was given up could not be ended");
-                Ok(false)
-            }
-        }
+        let redeemed = tokens::redeem(self.http(platform), platform, &visit, &code, self.clock.now()).await;
+        let Some(outcome) = self.known_of(platform, redeemed, UtcMicros(since_us)) else { return Ok(false) };
+        let Some(tokens) = outcome.given() else { return Ok(true) };
+        let mut tx = self.db.begin().await?;
+        self.leave(&mut tx, platform, attempt, tokens).await?;
+        self.db.commit(tx).await?;
+        Ok(self.revoke(platform, tokens).await)
     }
 }
 

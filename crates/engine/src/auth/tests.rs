@@ -10,6 +10,7 @@ pub(super) mod naive;
 mod returns;
 mod servers;
 mod table;
+mod telling;
 mod tokens;
 mod ways;
 pub(super) mod world;

@@ -46,10 +46,16 @@ pub(super) struct Tokens {
     pub(super) proven_until_us: i64,
 }
 
-impl Drop for Tokens {
-    fn drop(&mut self) {
+impl Zeroize for Tokens {
+    fn zeroize(&mut self) {
         self.access.zeroize();
         self.refresh.zeroize();
+    }
+}
+
+impl Drop for Tokens {
+    fn drop(&mut self) {
+        self.zeroize();
     }
 }
 
@@ -57,6 +63,19 @@ impl Tokens {
     /// As bytes to seal.
     pub(super) fn plain(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
         Ok(Zeroizing::new(serde_json::to_vec(self)?))
+    }
+
+    fn of_client(mut self, registered: &Option<String>) -> Self {
+        self.client.clone_from(registered);
+        self
+    }
+
+    /// What is shown to the platform to end them all, and its kind. The refresh token takes its access tokens along.
+    fn revoked_by(&self) -> (&str, &'static str) {
+        match &self.refresh {
+            Some(refresh) => (refresh.as_str(), "refresh_token"),
+            None => (self.access.as_str(), "access_token"),
+        }
     }
 }
 
@@ -69,10 +88,16 @@ pub(super) enum TokenError {
     /// There is nothing to ask with: no refresh token came with the last tokens.
     #[error("no refresh token")]
     RanOut,
-    /// It refused for another reason, or its answer may not be used.
+    /// It refused for another reason, or its answer may not be used and holds nothing that could be revoked.
     #[error("the platform's answer: {0}")]
     Refused(&'static str),
-    /// No answer, or a passing failure.
+    /// It gave tokens that may not be used; they live until they are revoked.
+    #[error("the platform's answer: {0}")]
+    Unwanted(&'static str, Sensitive<Tokens>),
+    /// An answer that nobody can read: it may have given tokens.
+    #[error("the platform's answer cannot be read")]
+    Unreadable,
+    /// No answer, or a passing failure: it may have given tokens.
     #[error("the platform does not answer: {0}")]
     Unavailable(String),
 }
@@ -130,9 +155,13 @@ pub(super) async fn redeem(
         None => request,
     };
     let answer = request.request_async(&Strict(http)).await.map_err(explain)?;
-    let mut tokens = accept(&answer, &platform.scopes, now)?;
-    tokens.client.clone_from(&pending.client);
-    Ok(tokens)
+    match accept(&answer, &platform.scopes, now) {
+        Ok(tokens) => Ok(tokens.of_client(&pending.client)),
+        Err(TokenError::Unwanted(why, tokens)) => {
+            Err(TokenError::Unwanted(why, Sensitive::new(tokens.expose().clone().of_client(&pending.client))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks for new tokens; the old refresh token may be worthless from here on.
@@ -160,7 +189,7 @@ pub(super) async fn refresh(
     Ok(new)
 }
 
-/// Revokes (RFC 7009). The refresh token takes its access tokens along.
+/// Revokes (RFC 7009).
 pub(super) async fn revoke(
     http: &Http,
     platform: &Platform,
@@ -168,11 +197,8 @@ pub(super) async fn revoke(
     tokens: &Tokens,
 ) -> Result<(), TokenError> {
     let Some(endpoint) = server.revocation.clone() else { return Ok(()) };
-    let (token, hint) = match &tokens.refresh {
-        Some(refresh) => (refresh, "refresh_token"),
-        None => (&tokens.access, "access_token"),
-    };
-    let form = [("token", token.as_str()), ("token_type_hint", hint), ("client_id", platform.client(&tokens.client))];
+    let (token, hint) = tokens.revoked_by();
+    let form = [("token", token), ("token_type_hint", hint), ("client_id", platform.client(&tokens.client))];
     #[cfg(test)]
     let endpoint = if off(Defence::BodyOnly) { naive::in_address(endpoint, &form) } else { endpoint };
     match http.post(endpoint, &form).await {
@@ -190,8 +216,22 @@ impl<'c> AsyncHttpClient<'c> for Strict<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move { Ok(strict(self.0.send(request).await?)) })
+        Box::pin(async move {
+            let answer = self.0.send(request).await?;
+            if says_nothing(&answer) { Err(HttpError::Unwell(answer.status().as_u16())) } else { Ok(strict(answer)) }
+        })
     }
+}
+
+/// Whether an answer leaves open what became of the grant, whoever gave it. One that names the grant as the reason does not.
+fn says_nothing(answer: &HttpResponse) -> bool {
+    let status = answer.status();
+    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    let names_grant = || {
+        let body = serde_json::from_slice::<serde_json::Value>(answer.body());
+        body.is_ok_and(|body| body.get("error").is_some_and(|error| error == "invalid_grant"))
+    };
+    (status.is_server_error() || passing) && !names_grant()
 }
 
 fn strict(mut answer: HttpResponse) -> HttpResponse {
@@ -223,41 +263,44 @@ fn explain(error: BasicRequestTokenError<HttpError>) -> TokenError {
         },
         RequestTokenError::Request(error) => TokenError::Unavailable(error.to_string()),
         // The body may hold tokens and stays out of every text.
-        RequestTokenError::Parse(..) => TokenError::Refused("not a token answer"),
-        RequestTokenError::Other(_) => TokenError::Unavailable("an answer without a token".to_owned()),
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => TokenError::Unreadable,
     }
 }
 
 /// Takes an answer that gives what was asked and no more.
 fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Result<Tokens, TokenError> {
-    if *answer.token_type() != BasicTokenType::Bearer && !off(Defence::BearerOnly) {
-        return Err(TokenError::Refused("not a bearer token"));
-    }
-    let scopes = match answer.scopes() {
+    let scopes: Vec<String> = match answer.scopes() {
         Some(granted) => granted.iter().map(|scope| scope.to_string()).filter(|scope| !scope.is_empty()).collect(),
         // RFC 6749 §5.1: absent means as asked.
         None => asked.to_vec(),
     };
     // Where nothing in particular is asked for, the platform says what it gives (RFC 6749 §3.3).
     let wider = !asked.is_empty() && scopes.iter().any(|scope| !asked.contains(scope));
-    if wider && !off(Defence::ScopeChecked) {
-        return Err(TokenError::Refused("more was granted than asked"));
-    }
-    let usable = |token: &str| (1..=16 * 1024).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
-    let refresh = answer.refresh_token().map(|token| token.secret().clone());
-    if !usable(answer.access_token().secret()) || refresh.as_deref().is_some_and(|token| !usable(token)) {
-        return Err(TokenError::Refused("an unusable token"));
-    }
     let said_s = answer.expires_in().map_or(LIFETIME_DEFAULT_S, |lifetime| lifetime.as_secs());
     let lifetime_s = if off(Defence::Lifetime) { said_s } else { said_s.min(LIFETIME_MAX_S) };
-    Ok(Tokens {
+    let tokens = Tokens {
         access: answer.access_token().secret().clone(),
-        refresh,
+        refresh: answer.refresh_token().map(|token| token.secret().clone()),
         scopes,
         client: None,
         expires_at_us: now.plus_seconds(i64::try_from(lifetime_s).unwrap_or(0)).0,
         proven_until_us: 0,
-    })
+    };
+    let usable = |token: &str| (1..=16 * 1024).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+    let why = if *answer.token_type() != BasicTokenType::Bearer && !off(Defence::BearerOnly) {
+        "not a bearer token"
+    } else if wider && !off(Defence::ScopeChecked) {
+        "more was granted than asked"
+    } else if !usable(&tokens.access) || tokens.refresh.as_deref().is_some_and(|token| !usable(token)) {
+        "an unusable token"
+    } else {
+        return Ok(tokens);
+    };
+    if usable(tokens.revoked_by().0) {
+        Err(TokenError::Unwanted(why, Sensitive::new(tokens)))
+    } else {
+        Err(TokenError::Refused(why))
+    }
 }
 
 #[cfg(test)]
@@ -274,7 +317,23 @@ mod tests {
     fn a_narrower_grant_is_kept_as_it_is_and_a_wider_one_refused() {
         let grant = |scope: &str| take(json!({"access_token": "a", "token_type": "bearer", "scope": scope}));
         assert_eq!(grant("profile").unwrap().scopes, ["profile"]);
-        assert!(matches!(grant("profile admin"), Err(TokenError::Refused(_))));
+        assert!(matches!(grant("profile admin"), Err(TokenError::Unwanted(..))));
+    }
+
+    #[test]
+    fn only_what_a_platform_answers_that_is_well_says_anything_of_the_grant() {
+        let answer = |status: u16, body: &str| {
+            let answer = oauth2::http::Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
+            says_nothing(&answer)
+        };
+        for status in [408, 429, 500, 502, 503, 504, 599] {
+            assert!(answer(status, "<html>") && answer(status, "") && answer(status, "{}"), "{status}");
+            assert!(answer(status, r#"{"error":"invalid_request"}"#), "{status}");
+            assert!(!answer(status, r#"{"error":"invalid_grant"}"#), "{status}");
+        }
+        for status in [200, 307, 400, 401] {
+            assert!(!answer(status, "<html>") && !answer(status, r#"{"error":"server_error"}"#), "{status}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Vault {
         let keeping = self.proved(&row, &open, current).await?;
         if open.older.is_some() {
             // A rotation that was begun comes to its end first.
-            self.finish(&row, keeping.clone()).await?;
+            self.finish(&row, keeping.clone(), None).await?;
             open = self.with_key(|key| Ok(key.clone()))?;
         }
         let in_keyring = match keeping {
@@ -65,16 +65,20 @@ impl Vault {
             Keeping::Both { in_keyring, .. } => in_keyring,
             Keeping::Keyring | Keeping::InKeyring | Keeping::Passphrase(_) => return Err(VaultError::NotWanted.into()),
         };
-        let (next, keeping, action) = match wanted {
+        match wanted {
             Some(words) => {
                 let words = Zeroizing::new(words.to_owned());
-                let next = Key::random(&self.rng)?;
-                (next, Keeping::Both { in_keyring, words }, Action::AppLockSet)
+                self.begin_change(&row, open, Key::random(&self.rng)?, None).await?;
+                // Cut off before its end, it opens as it did before: nothing else knows the new passphrase.
+                let keeping = Keeping::Both { in_keyring, words };
+                Ok(self.finish(&row, keeping, Some((Action::AppLockSet, now))).await?)
             }
-            None => (in_keyring, Keeping::InKeyring, Action::AppLockRemove),
-        };
-        self.begin_change(&row, open, next, action, now).await?;
-        Ok(self.finish(&row, keeping).await?)
+            None => {
+                // Whoever opens it next finishes this: the next key is in the keyring already.
+                self.begin_change(&row, open, in_keyring, Some((Action::AppLockRemove, now))).await?;
+                Ok(self.finish(&row, Keeping::InKeyring, None).await?)
+            }
+        }
     }
 
     /// What the passphrase still has to unwrap, and the key in the keyring that uncovered it. A keyring that does not serve

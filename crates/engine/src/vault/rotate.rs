@@ -29,6 +29,9 @@ const NEXT: &str = "next";
 /// A passphrase that was proved to open the vault.
 pub(super) type Words = Zeroizing<String>;
 
+/// What the audit log is told, and when it was.
+pub(super) type Noted = (Action, UtcMicros);
+
 /// How a root key is kept once everything is sealed under it.
 #[derive(Clone)]
 pub(super) enum Keeping {
@@ -83,23 +86,25 @@ impl Vault {
         let keeping = self.proved(&row, &open, passphrase).await?;
         if open.older.is_none() {
             let next = Key::random(&self.rng)?;
-            self.begin_change(&row, open, next, Action::RootKeyRotate, now).await?;
+            self.begin_change(&row, open, next, Some((Action::RootKeyRotate, now))).await?;
         }
-        Ok(self.finish(&row, keeping).await?)
+        Ok(self.finish(&row, keeping, None).await?)
     }
 
-    /// Keeps the next root key sealed under the one in use, and turns to it: from here on it only goes forward.
+    /// Keeps the next root key sealed under the one in use, and turns to it: from here on it only goes forward. What is sure
+    /// to come of it whoever finishes it is noted at once.
     pub(super) async fn begin_change(
         &self,
         row: &VaultKey,
         open: OpenKey,
         next: Key,
-        action: Action,
-        now: UtcMicros,
+        sure: Option<Noted>,
     ) -> Result<(), Fault> {
         let mut tx = self.db.begin().await?;
         self.put(&mut tx, KIND, NEXT, &*next).await?;
-        audit::note(&mut tx, action, Resource::None, now).await?;
+        if let Some((action, now)) = sure {
+            audit::note(&mut tx, action, Resource::None, now).await?;
+        }
         self.db.commit(tx).await?;
         self.turn_to(next, Some(open.root), row);
         Ok(())
@@ -146,7 +151,7 @@ impl Vault {
                     keeping => keeping,
                 };
                 self.turn_to(next, Some(root), row);
-                if let Err(error) = self.finish(row, keeping).await {
+                if let Err(error) = self.finish(row, keeping, None).await {
                     tracing::warn!(%error, "a rotation of the root key waits for its end");
                 }
             }
@@ -166,8 +171,8 @@ impl Vault {
         self.set(VaultState::Open, Some(OpenKey { root, profile: row.profile.clone(), older }));
     }
 
-    /// Seals everything under the new key, then lets go of the old one.
-    pub(super) async fn finish(&self, row: &VaultKey, keeping: Keeping) -> Result<(), VaultError> {
+    /// Seals everything under the new key, then lets go of the old one. What only this end makes true is noted with it.
+    pub(super) async fn finish(&self, row: &VaultKey, keeping: Keeping, done: Option<Noted>) -> Result<(), VaultError> {
         let open = self.with_key(|key| Ok(key.clone()))?;
         let to_keyring = matches!(keeping, Keeping::Keyring);
         let mode = match keeping {
@@ -185,6 +190,9 @@ impl Vault {
         vault_keys::replace(&mut tx, &renewed).await?;
         if !to_keyring {
             sealed::delete(&mut tx, KIND, NEXT).await?;
+        }
+        if let Some((action, now)) = done {
+            audit::note(&mut tx, action, Resource::None, now).await?;
         }
         self.db.commit(tx).await?;
         if to_keyring {

@@ -141,8 +141,13 @@ fn root(vault: &Vault) -> Vec<u8> {
 }
 
 async fn noted(vault: &Vault) -> i64 {
-    let statement = "SELECT count(*) FROM audit WHERE action LIKE '%rotate_root_key'";
-    let (noted,): (i64,) = sqlx::query_as(statement).fetch_one(vault.db.reader()).await.unwrap();
+    noted_as(vault, "rotate_root_key").await
+}
+
+/// How often the audit log says that this was done to the vault.
+async fn noted_as(vault: &Vault, what: &'static str) -> i64 {
+    let statement = "SELECT count(*) FROM audit WHERE action LIKE '%' || $1";
+    let (noted,): (i64,) = sqlx::query_as(statement).bind(what).fetch_one(vault.db.reader()).await.unwrap();
     noted
 }
 
@@ -252,6 +257,10 @@ async fn app_lock_changed_at_every_point(from: Option<&str>, to: Option<&str>) -
         assert!(again.with_key(|key| Ok(key.older.is_none())).unwrap(), "point {point}");
         // And the next change goes on from there.
         let now = opens.first().copied().filter(|_| kept == Kept::Both);
+        // The audit log says what there is.
+        let (set, given_up) = (noted_as(&again, "set_app_lock").await, noted_as(&again, "remove_app_lock").await);
+        let sets = i64::from(from.is_some()) + i64::from(to.is_some() && now == to);
+        assert_eq!((set, given_up), (sets, i64::from(to.is_none() && now == to)), "point {point}");
         again.set_app_lock(now, Some("a third passphrase"), NOW).await.unwrap();
         again.db.close().await;
         let last = vault(folder.path(), keys.clone()).await;
