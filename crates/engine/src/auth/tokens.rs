@@ -93,7 +93,7 @@ pub(super) enum TokenError {
     Refused(&'static str),
     /// It gave tokens that may not be used; they live until they are revoked.
     #[error("the platform's answer: {0}")]
-    Unwanted(&'static str, Sensitive<Tokens>),
+    Unwanted(&'static str, Box<Sensitive<Tokens>>),
     /// An answer that nobody can read: it may have given tokens.
     #[error("the platform's answer cannot be read")]
     Unreadable,
@@ -158,7 +158,8 @@ pub(super) async fn redeem(
     match accept(&answer, &platform.scopes, now) {
         Ok(tokens) => Ok(tokens.of_client(&pending.client)),
         Err(TokenError::Unwanted(why, tokens)) => {
-            Err(TokenError::Unwanted(why, Sensitive::new(tokens.expose().clone().of_client(&pending.client))))
+            let tokens = Sensitive::new(tokens.expose().clone().of_client(&pending.client));
+            Err(TokenError::Unwanted(why, Box::new(tokens)))
         }
         Err(error) => Err(error),
     }
@@ -297,7 +298,7 @@ fn accept(answer: &BasicTokenResponse, asked: &[String], now: UtcMicros) -> Resu
         return Ok(tokens);
     };
     if usable(tokens.revoked_by().0) {
-        Err(TokenError::Unwanted(why, Sensitive::new(tokens)))
+        Err(TokenError::Unwanted(why, Box::new(Sensitive::new(tokens))))
     } else {
         Err(TokenError::Refused(why))
     }

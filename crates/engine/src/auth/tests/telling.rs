@@ -81,7 +81,7 @@ async fn a_code_whose_answer_nobody_can_read_is_sent_again_for_an_hour_and_then_
 async fn tokens_that_may_not_be_used_are_revoked_wherever_they_come() {
     let wider = json!({"switch": "patch", "op": "token", "merge": {"scope": "profile loyalty admin"}});
     // In a return, and then a sign-in that is as it should be.
-    let club = Club::with(&[wider.clone()]).await;
+    let club = Club::with(std::slice::from_ref(&wider)).await;
     let app = App::at(&club.issuer).await;
     app.auth.start(CLUB, DeepLink).await.unwrap();
     assert!(app.auth.deep_link(&decide(&app.visited(), "approve").await).await);

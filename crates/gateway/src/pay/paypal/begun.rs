@@ -66,7 +66,8 @@ impl Paypal {
     /// Keeps that a request has ended, where its answer says so: `before` is whether one before it had no known ending.
     pub(super) async fn ended(&self, refund: &Refund, before: bool, answer: &Outcome<RefundSeen>) {
         let over = match answer {
-            Outcome::Declined(reason) => !(before && is_about_us(reason)) && !self.has_forgotten(refund),
+            Outcome::Declined(reason) if before && is_about_us(reason) => false,
+            Outcome::Declined(_) => !self.has_forgotten(refund),
             Outcome::NotSent(_) => !before,
             Outcome::Done(_) | Outcome::Unknown(_) => false,
         };
