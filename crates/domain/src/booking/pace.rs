@@ -71,9 +71,12 @@ impl Pace {
     }
 }
 
+/// A quarter of an hour of five seconds each: until an unknown opening or closing is a debt.
+const WATCHED_TRIES: u32 = 180;
+
 fn pause_s(asked: &Asked, tries: u32) -> i64 {
     match asked {
-        // The screen says how often we ask; keep the two, and the recipes of opening and closing a payment, in step.
+        // The screen says how often we ask; keep the two in step.
         Asked::Read(_, Read::QueryPayment { .. }) => 5,
         Asked::Read(_, Read::QueryRefund { .. }) if tries <= 12 => 5,
         Asked::Read(_, Read::QueryRefund { .. }) => 60,
@@ -84,6 +87,12 @@ fn pause_s(asked: &Asked, tries: u32) -> i64 {
             op: Op::Refund { .. } | Op::Release { .. } | Op::Cancel { .. } | Op::ClosePayment { .. } | Op::Void { .. },
             ..
         }) => doubling(tries, 300),
+        // As long as the screen says so of an unknown payment; after that it is a debt, which says that we go on.
+        Asked::Read(_, Read::LookUp { key: StepKey { op: Op::OpenPayment { .. } | Op::ClosePayment { .. }, .. } })
+            if tries <= WATCHED_TRIES =>
+        {
+            doubling(tries, 5)
+        }
         Asked::Read(_, Read::LookUp { key }) => doubling(tries, steps::of(key.op).recipe.pause_max_s),
         Asked::Read(
             _,
@@ -128,6 +137,8 @@ mod tests {
             let key = StepKey { order: OrderId::from_ulid(Ulid::nil()), op, n: 1 };
             let asked = Asked::Read(key.order, Read::LookUp { key });
             assert_eq!((1..=5).map(|n| pause_s(&asked, n)).collect::<Vec<_>>(), [1, 2, 4, 5, 5], "{op:?}");
+            let watched_s: i64 = (1..=WATCHED_TRIES).map(|n| pause_s(&asked, n)).sum();
+            assert!(watched_s > 14 * 60 && pause_s(&asked, WATCHED_TRIES + 1) == 60, "{op:?}: {watched_s}");
         }
     }
 

@@ -9,7 +9,7 @@ pub(super) const STEP: Step = Step {
     undo: None,
     recipe: Recipe {
         look_up: LookUp::MerchantNumber,
-        pause_max_s: 5,
+        pause_max_s: 60,
         absent_tries: 2,
         absent_after_s: 10,
         debt_after_min: 15,
