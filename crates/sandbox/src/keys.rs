@@ -139,12 +139,19 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&draft, path)
 }
 
-/// `count` random letters and digits from the system's randomness.
+/// `count` random letters and digits from the system's randomness, a digit first: none begins like the word of an example,
+/// which whoever reads it refuses.
 pub(crate) fn secret(count: usize) -> Result<String, KeyError> {
-    let mut bytes = vec![0_u8; count.saturating_mul(2)];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Crypto)?;
-    let text = STANDARD.encode(&bytes);
-    Ok(text.chars().filter(char::is_ascii_alphanumeric).take(count).collect())
+    loop {
+        let mut bytes = vec![0_u8; count.saturating_mul(2)];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Crypto)?;
+        let text = STANDARD.encode(&bytes);
+        let plain = text.chars().filter(char::is_ascii_alphanumeric).skip_while(|c| !c.is_ascii_digit());
+        let text: String = plain.take(count).collect();
+        if text.len() == count {
+            return Ok(text);
+        }
+    }
 }
 
 fn make() -> Result<Credentials, KeyError> {
