@@ -205,7 +205,8 @@ pub fn kept_of(order: &Order, attempt: &Attempt) -> Result<Money, MoneyError> {
     for paying in paying_attempts(order) {
         let received = paying.received().unwrap_or(Money::zero(currency));
         let free = received.minus(order.disputed(paying.id, currency)?)?;
-        // What is disputed more than once over bears nothing, nor does what cannot be taken; it must not make the others bear more.
+        // What is disputed more than once over bears nothing, nor does what cannot be taken; it must not make the others
+        // bear more.
         let free = if free.is_positive() && !paying.refused { free } else { Money::zero(currency) };
         let share = if rest.exceeds(free)? { free } else { rest };
         if paying.id == attempt.id {

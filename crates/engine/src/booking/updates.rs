@@ -1,6 +1,7 @@
 //! Follows what the merchant side heard from providers.
 //!
-//! What it says of an order that cannot be read is kept, and applied at the start of a program that can. Deliberately not here: receiving notifications (the gateway's), and asking about what they only hint at.
+//! What it says of an order that cannot be read is kept, and applied at the start of a program that can. Deliberately not
+//! here: receiving notifications (the gateway's), and asking about what they only hint at.
 
 use super::{questions::Questions, steps::Steps};
 use crate::store::{

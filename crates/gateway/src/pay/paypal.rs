@@ -1,9 +1,9 @@
 //! PayPal Orders v2 and Payments v2 for one merchant: the payer approves on the channel's own page, and we take the money.
 //!
 //! An approved order is not paid: the channel waits for our capture, so here the question where a payment stands also takes
-//! what was approved (or sets it aside, `paypal/take.rs`), under an idempotency key of its own. There is no call that closes an order: one that
-//! we closed is simply never captured, and that is kept in the attempt's row. Nothing here retries, except once with a new
-//! access token when the old one was refused. Deliberately not here: our own records and the comparison of amounts with
+//! what was approved (or sets it aside, `paypal/take.rs`), under an idempotency key of its own. There is no call that closes
+//! an order: one that we closed is simply never captured, and that is kept in the attempt's row. Nothing here retries, except
+//! once with a new access token when the old one was refused. Deliberately not here: our own records and the comparison of amounts with
 //! them, which is [`super::desk`]'s.
 
 mod begun;
